@@ -1,0 +1,196 @@
+"""Gin at the border: files and bindings in, one frozen record out.
+
+Gin builds frozen dataclasses; nothing below `codelaw.cli` imports gin. A
+verb names the classes a file may bind and the one that is its entry point;
+`load` parses, builds it before any work starts, and refuses bindings that
+nothing used, because gin accepts a misspelled scope or macro silently.
+"""
+
+import argparse
+from collections.abc import Iterable
+import os
+import pathlib
+import re
+from typing import Any
+from typing import TypeVar
+
+import gin
+
+import codelaw
+from codelaw import errors
+
+_Entry = TypeVar('_Entry')
+_BINDING = re.compile(r'^([\w./-]+) = ', re.MULTILINE)
+_registered: dict[str, type] = {}
+
+
+def config_root() -> pathlib.Path:
+  """The folder `gin_configs/` of this installation."""
+  package = pathlib.Path(codelaw.__file__).parent
+  inside = package / 'gin_configs'
+  return inside if inside.is_dir() else package.parent / 'gin_configs'
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+  """Adds the gin flags that every verb takes."""
+  group = parser.add_argument_group('gin')
+  group.add_argument(
+    '--gin_file',
+    action='append',
+    default=[],
+    metavar='FILE',
+    help='gin file to read; repeatable, later files win',
+  )
+  group.add_argument(
+    '--gin_search_paths',
+    action='append',
+    default=[],
+    metavar='DIR[,DIR]',
+    help='folders in which gin files and their includes are looked for',
+  )
+  group.add_argument(
+    '--gin.NAME',
+    dest='gin_name_help',
+    metavar='VALUE',
+    help='one binding, as in a gin file: --gin.TRAIN_TOKENS=65536;'
+    ' strings keep their quotes',
+  )
+
+
+def split_bindings(argv: list[str]) -> tuple[list[str], list[str]]:
+  """Takes `--gin.NAME=VALUE` out of `argv`: (other arguments, bindings)."""
+  others, bindings = [], []
+  arguments = iter(argv)
+  for argument in arguments:
+    if not argument.startswith('--gin.'):
+      others.append(argument)
+      continue
+    text = argument.removeprefix('--gin.')
+    if '=' not in text:
+      value = next(arguments, None)
+      if value is None:
+        raise errors.UserError(
+          f'{argument} needs a value: --gin.NAME=VALUE, like'
+          ' --gin.TRAIN_TOKENS=65536.'
+        )
+      text = f'{text}={value}'
+    bindings.append(text.replace('=', ' = ', 1))
+  return others, bindings
+
+
+def load(
+  args: argparse.Namespace,
+  entry: type[_Entry],
+  parts: Iterable[type] = (),
+  overrides: Iterable[str] = (),
+) -> _Entry:
+  """Builds `entry` from the verb's gin files and bindings.
+
+  Args:
+    args: with `gin_file`, `gin_search_paths` and `gin_bindings`.
+    entry: dataclass to build; bound in gin by its class name.
+    parts: other classes that the files may bind.
+    overrides: further bindings, which win over all others.
+
+  Returns:
+    The built record.
+
+  Raises:
+    UserError: for a file that cannot be read or parsed, a name that nothing
+      has, a required value that is missing, a value a record refuses, and a
+      binding that nothing used.
+  """
+  for kind in (entry, *parts):
+    if _registered.setdefault(kind.__name__, kind) is not kind:
+      raise TypeError(f'two classes are called {kind.__name__}')
+    if kind not in _wrapped:
+      _wrapped[kind] = gin.external_configurable(kind)
+  gin.clear_config()
+  for folder in _search_paths(args):
+    gin.add_config_file_search_path(folder)
+  bindings = [*args.gin_bindings, *overrides]
+  try:
+    gin.parse_config_files_and_bindings(
+      args.gin_file, bindings, finalize_config=False
+    )
+    record = _wrapped[entry]()
+  except errors.UserError as error:
+    raise errors.UserError(_first_line(error)) from None
+  except (
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    RuntimeError,
+    AttributeError,
+  ) as error:
+    raise errors.UserError(_explain(error, args)) from error
+  unused = _unused_bindings()
+  if unused:
+    raise errors.UserError(
+      f'Nothing uses the gin binding{"s" if len(unused) > 1 else ""}'
+      f' {", ".join(unused)}; check the spelling of scope, name and macro,'
+      ' or remove it.'
+    )
+  return record
+
+
+_wrapped: dict[type, Any] = {}
+
+
+def _search_paths(args: argparse.Namespace) -> list[str]:
+  folders = [
+    folder
+    for paths in args.gin_search_paths
+    for folder in paths.split(',')
+    if folder
+  ]
+  for folder in folders:
+    if not os.path.isdir(folder):
+      raise errors.UserError(
+        f'--gin_search_paths names {folder}, which is not a folder.'
+      )
+  return [*folders, str(config_root()), str(config_root().parent)]
+
+
+def _first_line(error: BaseException) -> str:
+  return str(error).strip().split('\n  In call to configurable')[0].strip()
+
+
+def _explain(error: BaseException, args: argparse.Namespace) -> str:
+  text = ' '.join(_first_line(error).split())
+  files = ', '.join(args.gin_file) or 'no gin file'
+  missing = re.search(
+    r"Required bindings for `(\w+)` not provided in config: \['(\w+)'", text
+  )
+  if missing:
+    text = f'{missing.group(1)}.{missing.group(2)} must be set'
+  elif 'missing' in text and 'required' in text:
+    text = text.replace('__init__()', 'the record')
+  elif 'gin.REQUIRED' in text or 'REQUIRED' in text:
+    text = f'a value marked REQUIRED is not set ({text})'
+  return (
+    f'The gin configuration ({files}) does not build: {text.rstrip(".")}.'
+    ' The comment at the top of the file lists what must be set.'
+  )
+
+
+def _names(text: str) -> set[tuple[str, str]]:
+  """(scope, Class.parameter) of every binding in gin's own rendering."""
+  found = set()
+  for name in _BINDING.findall(text):
+    scope, _, rest = name.rpartition('/')
+    found.add((scope, rest))
+  return found
+
+
+def _unused_bindings() -> list[str]:
+  used = _names(gin.operative_config_str(max_line_length=10**6))
+  unused = []
+  for scope, name in _names(gin.config_str(max_line_length=10**6)):
+    if not any(
+      name == other and (not scope or f'{inner}/'.startswith(f'{scope}/'))
+      for inner, other in used
+    ):
+      unused.append(f'{scope}/{name}' if scope else name)
+  return sorted(unused)

@@ -1,0 +1,1 @@
+"""Documents from the outside world: readers, filters, deduplication."""

@@ -1,0 +1,1 @@
+"""Tokenizer, packed shards, exact mixture schedule, Grain and SeqIO."""

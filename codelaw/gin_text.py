@@ -1,0 +1,65 @@
+"""Records as gin text, without importing gin.
+
+A run directory's `operative_config.gin` and every file in `generated/` are
+rendered here, so that what a run was and what the next run will be are
+written in one way. Launching the text again builds an equal record.
+"""
+
+from collections.abc import Mapping
+import dataclasses
+from typing import Any
+
+
+def binding(name: str, value: Any) -> str:
+  """One gin binding of plain values; a long mapping gets a line per entry."""
+  text = _literal(value)
+  if isinstance(value, Mapping) and len(name) + len(text) > 77:
+    entries = ''.join(
+      f'    {key!r}: {_literal(entry)},\n' for key, entry in value.items()
+    )
+    text = '{\n' + entries + '}'
+  return f'{name} = {text}\n'
+
+
+def bindings(record: Any, scope: str = '') -> str:
+  """Gin bindings that rebuild the dataclass `record`.
+
+  Nested records become references; members of a list of records are scoped
+  by their `name`, and everything below them inherits that scope.
+  """
+  prefix = f'{scope}/' if scope else ''
+  kind = type(record).__name__
+  own, nested = [], []
+  for field in dataclasses.fields(record):
+    value = getattr(record, field.name)
+    target = f'{prefix}{kind}.{field.name}'
+    if dataclasses.is_dataclass(value):
+      own.append(f'{target} = @{prefix}{type(value).__name__}()\n')
+      nested.append(bindings(value, scope))
+    elif isinstance(value, (tuple, list)) and any(
+      dataclasses.is_dataclass(item) for item in value
+    ):
+      references = []
+      for item in value:
+        inner = prefix + item.name
+        references.append(f'@{inner}/{type(item).__name__}()')
+        nested.append(bindings(item, inner))
+      own.append(f'{target} = [{", ".join(references)}]\n')
+    else:
+      own.append(binding(target, value))
+  return ''.join(own) + ''.join('\n' + text for text in nested)
+
+
+def comment(text: str) -> str:
+  """`text` as gin comment lines."""
+  return ''.join(f'# {line}'.rstrip() + '\n' for line in text.splitlines())
+
+
+def _literal(value: Any) -> str:
+  if isinstance(value, Mapping):
+    inner = ', '.join(f'{k!r}: {_literal(v)}' for k, v in value.items())
+    return '{' + inner + '}'
+  if isinstance(value, (tuple, list)):
+    inner = ', '.join(_literal(v) for v in value)
+    return '[' + inner + ']'
+  return repr(value)

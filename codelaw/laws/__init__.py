@@ -1,0 +1,1 @@
+"""Law forms, fitting, uncertainty, diagnostics, synergy."""

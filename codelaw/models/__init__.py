@@ -1,0 +1,1 @@
+"""The Flax Transformer and its attention."""

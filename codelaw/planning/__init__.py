@@ -1,0 +1,1 @@
+"""The model ladder, sweeps and the best allocation of tokens."""

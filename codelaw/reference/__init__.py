@@ -1,0 +1,1 @@
+"""The papers' published numbers, packaged as facts with their source."""

@@ -1,0 +1,1 @@
+"""Plots, the HTML page and TensorBoard figures."""

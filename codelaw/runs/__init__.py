@@ -1,0 +1,1 @@
+"""TensorBoard events and other logs, read into a run table."""
