@@ -153,6 +153,27 @@ def _search_paths(args: argparse.Namespace) -> list[str]:
   return [*folders, str(config_root()), str(config_root().parent)]
 
 
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+  """Gin logs an error for each search path that does not hold a file."""
+  logging.disable(logging.ERROR)
+  try:
+    yield
+  finally:
+    logging.disable(logging.NOTSET)
+
+
+def _check_required() -> None:
+  names = re.findall(
+    r'^([\w./-]+) = %gin\.REQUIRED$', gin.config_str(), re.MULTILINE
+  )
+  if names:
+    raise errors.UserError(
+      f'{", ".join(names)} must be set, in a gin file or as'
+      f' --gin.{names[0]}=VALUE.'
+    )
+
+
 def _first_line(error: BaseException) -> str:
   return str(error).strip().split('\n  In call to configurable')[0].strip()
 

@@ -1,0 +1,74 @@
+import dataclasses
+
+import gin
+import pytest
+
+from codelaw import accounting
+from codelaw import gin_text
+from codelaw import records
+
+PARTS = (
+  accounting.ModelShape,
+  records.MixtureRates,
+  records.Stage,
+  records.Schedule,
+  records.OptimizerSettings,
+)
+
+
+def _plan() -> records.RunPlan:
+  main = records.MixtureRates({f'code/language-{i}': i + 1 for i in range(9)})
+  cooldown = records.MixtureRates({'code/python': 1 / 3, 'commits': 2 / 3})
+  return records.RunPlan(
+    model=accounting.ModelShape(32, 8, 1, 1, 8, 16, tie_embeddings=False),
+    schedule=records.Schedule(
+      (
+        records.Stage('main', main, 0.9),
+        records.Stage('cooldown', cooldown, 0.1, 'linear', 1.0, 1e-6),
+      )
+    ),
+    optimizer=records.OptimizerSettings(3e-3, z_loss=1e-4),
+    shards_dir="it's here",
+    num_tokens=4096,
+    sequence_length=8,
+    batch_size=4,
+  )
+
+
+def test_bindings_rebuild_an_equal_record():
+  plan = _plan()
+  built = {}
+  with gin.config_scope(None):
+    gin.clear_config()
+    for kind in (records.RunPlan, *PARTS):
+      try:
+        built[kind] = gin.external_configurable(kind)
+      except ValueError:  # registered by an earlier test of this process
+        built[kind] = gin.get_configurable(kind.__name__)
+    gin.parse_config(gin_text.bindings(plan))
+    assert built[records.RunPlan]() == plan
+
+
+def test_a_long_mapping_gets_a_line_per_entry():
+  text = gin_text.binding('MixtureRates.rates', {'a': 0.5})
+  assert text == "MixtureRates.rates = {'a': 0.5}\n"
+  long = gin_text.binding(
+    'MixtureRates.rates', {f'code/language-{i}': 0.1 for i in range(10)}
+  )
+  assert len(long.splitlines()) == 12
+
+
+def test_comments_have_no_trailing_space():
+  assert gin_text.comment('a\n\nb') == '# a\n#\n# b\n'
+
+
+def test_every_field_is_written():
+  text = gin_text.bindings(_plan())
+  for field in dataclasses.fields(records.RunPlan):
+    assert f'RunPlan.{field.name} = ' in text
+
+
+@pytest.mark.parametrize('value', [1e-6, 0.1, 1 / 3, 2e9])
+def test_numbers_keep_every_digit(value):
+  text = gin_text.binding('X.y', value)
+  assert float(text.split(' = ')[1]) == value
