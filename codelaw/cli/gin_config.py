@@ -8,6 +8,9 @@ nothing used, because gin accepts a misspelled scope or macro silently.
 
 import argparse
 from collections.abc import Iterable
+from collections.abc import Iterator
+import contextlib
+import logging
 import os
 import pathlib
 import re
