@@ -7,6 +7,7 @@ nothing used, because gin accepts a misspelled scope or macro silently.
 """
 
 import argparse
+import ast
 from collections.abc import Iterable
 from collections.abc import Iterator
 import contextlib
@@ -113,9 +114,11 @@ def load(
     gin.add_config_file_search_path(folder)
   bindings = [*args.gin_bindings, *overrides]
   try:
-    gin.parse_config_files_and_bindings(
-      args.gin_file, bindings, finalize_config=False
-    )
+    with _quiet():
+      gin.parse_config_files_and_bindings(
+        args.gin_file, bindings, finalize_config=False
+      )
+    _check_required()
     record = _wrapped[entry]()
   except errors.UserError as error:
     raise errors.UserError(_first_line(error)) from None
@@ -183,20 +186,20 @@ def _first_line(error: BaseException) -> str:
 
 def _explain(error: BaseException, args: argparse.Namespace) -> str:
   text = ' '.join(_first_line(error).split())
-  files = ', '.join(args.gin_file) or 'no gin file'
-  missing = re.search(
-    r"Required bindings for `(\w+)` not provided in config: \['(\w+)'", text
-  )
-  if missing:
-    text = f'{missing.group(1)}.{missing.group(2)} must be set'
-  elif 'missing' in text and 'required' in text:
-    text = text.replace('__init__()', 'the record')
-  elif 'gin.REQUIRED' in text or 'REQUIRED' in text:
-    text = f'a value marked REQUIRED is not set ({text})'
-  return (
-    f'The gin configuration ({files}) does not build: {text.rstrip(".")}.'
-    ' The comment at the top of the file lists what must be set.'
-  )
+  absent = re.search(r'^(\w+)\..* for arguments: (\[[^]]*\])', text)
+  literal = re.search(r"Failed to parse token '([^']*)' (.*)", text)
+  if absent:
+    names = ', '.join(
+      f'{absent.group(1)}.{name}' for name in ast.literal_eval(absent.group(2))
+    )
+    text = f'{names} must be set'
+  elif literal:
+    text = (
+      f'{literal.group(1)} {literal.group(2)} is not a gin value; a string'
+      ' needs quotes'
+    )
+  files = ', '.join(args.gin_file) or 'no --gin_file'
+  return f'The gin configuration ({files}) does not build: {text.rstrip(".")}.'
 
 
 def _names(text: str) -> set[tuple[str, str]]:
