@@ -1,0 +1,239 @@
+"""The runs of a study: which plan each run has and what it is for.
+
+A run's purposes are `single` (one source, for that source's law), `pair`
+(two sources 50:50, or its reference, for synergy), `mixture` (several
+sources, for the law in N, D and rates) and `confirm`.
+"""
+
+from collections.abc import Iterable
+import dataclasses
+import itertools
+
+from codelaw import accounting
+from codelaw import errors
+from codelaw import records
+from codelaw.corpora import build
+from codelaw.data import shards
+from codelaw.planning import ladder
+
+
+@dataclasses.dataclass(frozen=True)
+class StudyPlan:
+  """A whole sweep, from the corpus to the confirmed allocation.
+
+  Attributes:
+    name: of the study; names the files in `generated_dir`.
+    study_dir: holds runs, tables, fits and the report.
+    generated_dir: where gin files for the next runs are written.
+    corpus: what documents to build.
+    shards: how to tokenise and pack them.
+    run: the baseline of the confirmation (its model, tokens and mixture), and
+      the pattern of every other run (stages, batch, evaluation, seed).
+    models: sizes of the grid.
+    token_budgets: training tokens of the grid.
+    learning_rate: peak learning rate by width; replaces that of `run`.
+    grid_sources: each is trained alone at every size and budget; their
+      held-out losses are what the allocation minimises, equally weighted.
+    pair_sources: every pair of them is trained 50:50 at `pair_model` and
+      `pair_num_tokens`, and each of them alone, for the synergy matrix.
+    pair_model: size of the pairs and of `mixtures`.
+    pair_num_tokens: training tokens of the pairs and of `mixtures`.
+    mixtures: further mixtures, which the law in the rates learns from.
+    confirmation_seeds: paired runs of the allocated and the baseline mixture.
+    law: mixture law that the allocation is taken from.
+    num_bootstraps: resamples of runs behind every interval.
+    interval_level: of every interval.
+  """
+
+  name: str
+  study_dir: str
+  generated_dir: str
+  corpus: build.CorpusPlan
+  shards: shards.CachePlan
+  run: records.RunPlan
+  models: tuple[accounting.ModelShape, ...]
+  token_budgets: tuple[int, ...]
+  learning_rate: ladder.LearningRateRule
+  grid_sources: tuple[str, ...]
+  pair_sources: tuple[str, ...]
+  pair_model: accounting.ModelShape
+  pair_num_tokens: int
+  mixtures: tuple[records.MixtureRates, ...] = ()
+  confirmation_seeds: int = 4
+  law: str = 'transfer'
+  num_bootstraps: int = 200
+  interval_level: float = 0.9
+
+  def __post_init__(self):
+    for name in (
+      'models',
+      'token_budgets',
+      'grid_sources',
+      'pair_sources',
+      'mixtures',
+    ):
+      value = getattr(self, name)
+      if not isinstance(value, (list, tuple)):
+        raise errors.UserError(
+          f'StudyPlan.{name} must be a list, got {value!r}.'
+        )
+      object.__setattr__(self, name, tuple(value))
+    for source in (*self.grid_sources, *self.pair_sources):
+      records.check_source_name(source)
+    if self.shards.corpus_dir != self.corpus.output_dir:
+      raise errors.UserError(
+        'StudyPlan.shards must read the corpus that the study builds, got'
+        f' {self.shards.corpus_dir} and {self.corpus.output_dir}.'
+      )
+    if self.run.shards_dir != self.shards.shards_dir:
+      raise errors.UserError(
+        'StudyPlan.run must train on the shards that the study writes, got'
+        f' {self.run.shards_dir} and {self.shards.shards_dir}.'
+      )
+    if self.confirmation_seeds < 2:
+      raise errors.UserError(
+        'StudyPlan.confirmation_seeds must be at least 2, because an interval'
+        f' needs repetition; got {self.confirmation_seeds}.'
+      )
+
+  @property
+  def targets(self) -> tuple[str, ...]:
+    """Columns of the run table that laws are fitted to."""
+    return tuple(f'loss/{source}' for source in self.grid_sources)
+
+
+@dataclasses.dataclass(frozen=True)
+class PlannedRun:
+  """One run of a study.
+
+  Attributes:
+    run_id: name of the run and of its folder.
+    purposes: what it is for, sorted.
+    plan: what it is to do.
+  """
+
+  run_id: str
+  purposes: tuple[str, ...]
+  plan: records.RunPlan
+
+
+def size_name(shape: accounting.ModelShape) -> str:
+  """A model's size for names: `58k`, `1.3B`."""
+  return ladder.short_count(accounting.num_params(shape))
+
+
+def with_mixture(
+  schedule: records.Schedule, mixture: records.MixtureRates
+) -> records.Schedule:
+  """The schedule with `mixture` in every stage."""
+  return dataclasses.replace(
+    schedule,
+    stages=tuple(
+      dataclasses.replace(stage, mixture=mixture) for stage in schedule.stages
+    ),
+  )
+
+
+def planned_runs(study: StudyPlan) -> tuple[PlannedRun, ...]:
+  """The sweep without its confirmation; equal plans are planned once.
+
+  Ordered by model, so that a compiled step is used up before the next one,
+  and by cost within a model, so that first results come early.
+  """
+  runs: dict[str, PlannedRun] = {}
+
+  def add(purpose, model, num_tokens, mixture):
+    plan = _plan(study, model, num_tokens, mixture)
+    name = ladder.run_id('sweep', size_name(model), plan)
+    known = runs[name].purposes if name in runs else ()
+    runs[name] = PlannedRun(name, tuple(sorted({*known, purpose})), plan)
+
+  for model, num_tokens, source in itertools.product(
+    study.models, study.token_budgets, study.grid_sources
+  ):
+    add('single', model, num_tokens, records.MixtureRates({source: 1.0}))
+  point = (study.pair_model, study.pair_num_tokens)
+  for source in study.pair_sources:
+    add('pair', *point, records.MixtureRates({source: 1.0}))
+  for pair in itertools.combinations(study.pair_sources, 2):
+    add('pair', *point, records.MixtureRates(dict.fromkeys(pair, 0.5)))
+  for mixture in study.mixtures:
+    add('mixture', *point, mixture)
+  return tuple(
+    sorted(
+      runs.values(),
+      key=lambda run: (
+        accounting.num_params(run.plan.model),
+        run.plan.num_tokens,
+      ),
+    )
+  )
+
+
+def confirmation_runs(
+  study: StudyPlan, allocated: records.MixtureRates
+) -> dict[str, tuple[PlannedRun, ...]]:
+  """Arms `uniform` (the study's baseline) and `allocated`, paired by seed.
+
+  The seeds follow the sweep's, so that no run of the sweep is one of them.
+  """
+  baseline = study.run.schedule
+  arms = {
+    'uniform': baseline,
+    'allocated': with_mixture(baseline, allocated),
+  }
+  return {
+    arm: tuple(
+      PlannedRun(
+        ladder.run_id(f'confirm-{arm}', size_name(plan.model), plan),
+        ('confirm',),
+        plan,
+      )
+      for plan in (
+        dataclasses.replace(
+          final_run(study), schedule=schedule, seed=study.run.seed + 1 + index
+        )
+        for index in range(study.confirmation_seeds)
+      )
+    )
+    for arm, schedule in arms.items()
+  }
+
+
+def final_run(study: StudyPlan) -> records.RunPlan:
+  """The study's `run` with the peak learning rate of the study's rule."""
+  return _with_learning_rate(study, study.run)
+
+
+def _plan(
+  study: StudyPlan,
+  model: accounting.ModelShape,
+  num_tokens: int,
+  mixture: records.MixtureRates,
+) -> records.RunPlan:
+  return _with_learning_rate(
+    study,
+    dataclasses.replace(
+      study.run,
+      model=model,
+      num_tokens=num_tokens,
+      schedule=with_mixture(study.run.schedule, mixture),
+    ),
+  )
+
+
+def _with_learning_rate(
+  study: StudyPlan, plan: records.RunPlan
+) -> records.RunPlan:
+  optimizer = dataclasses.replace(
+    plan.optimizer,
+    peak_learning_rate=study.learning_rate.peak(plan.model.width),
+  )
+  return dataclasses.replace(plan, optimizer=optimizer)
+
+
+def sources_of(runs: Iterable[PlannedRun]) -> tuple[str, ...]:
+  """Every source that any of the runs trains on, sorted."""
+  return tuple(
+    sorted({source for run in runs for source in run.plan.schedule.sources})
+  )
