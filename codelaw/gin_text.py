@@ -24,8 +24,10 @@ def binding(name: str, value: Any) -> str:
 def bindings(record: Any, scope: str = '') -> str:
   """Gin bindings that rebuild the dataclass `record`.
 
-  Nested records become references; members of a list of records are scoped
-  by their `name`, and everything below them inherits that scope.
+  Nested records become references. Members of a list of records are scoped by
+  their `name`, and everything below them inherits that scope; what is equal
+  below all members is bound once without it, because gin's scopes fall back
+  to unscoped bindings: one line then swaps the mixture of every stage.
   """
   prefix = f'{scope}/' if scope else ''
   kind = type(record).__name__
@@ -39,12 +41,19 @@ def bindings(record: Any, scope: str = '') -> str:
     elif isinstance(value, (tuple, list)) and any(
       dataclasses.is_dataclass(item) for item in value
     ):
-      references = []
-      for item in value:
-        inner = prefix + item.name
-        references.append(f'@{inner}/{type(item).__name__}()')
-        nested.append(bindings(item, inner))
-      own.append(f'{target} = [{", ".join(references)}]\n')
+      references = ', '.join(
+        f'@{prefix}{item.name}/{type(item).__name__}()' for item in value
+      )
+      own.append(f'{target} = [{references}]\n')
+      texts = [bindings(item, prefix + item.name) for item in value]
+      below = [
+        bindings(item, scope).partition('\n\n')[2].strip() for item in value
+      ]
+      if below[0] and len(set(below)) == 1:
+        nested += [text.partition('\n\n')[0] + '\n' for text in texts]
+        nested.append(below[0] + '\n')
+      else:
+        nested += texts
     else:
       own.append(binding(target, value))
   return ''.join(own) + ''.join('\n' + text for text in nested)

@@ -16,9 +16,11 @@ PARTS = (
 )
 
 
-def _plan() -> records.RunPlan:
+def _plan(same_mixture: bool = False) -> records.RunPlan:
   main = records.MixtureRates({f'code/language-{i}': i + 1 for i in range(9)})
   cooldown = records.MixtureRates({'code/python': 1 / 3, 'commits': 2 / 3})
+  if same_mixture:
+    cooldown = main
   return records.RunPlan(
     model=accounting.ModelShape(32, 8, 1, 1, 8, 16, tie_embeddings=False),
     schedule=records.Schedule(
@@ -35,8 +37,16 @@ def _plan() -> records.RunPlan:
   )
 
 
-def test_bindings_rebuild_an_equal_record():
-  plan = _plan()
+def test_a_mixture_of_all_stages_is_bound_once():
+  text = gin_text.bindings(_plan(same_mixture=True))
+  assert text.count('MixtureRates.rates') == 1
+  assert '\nMixtureRates.rates = ' in text
+  assert gin_text.bindings(_plan()).count('MixtureRates.rates') == 2
+
+
+@pytest.mark.parametrize('same_mixture', [False, True])
+def test_bindings_rebuild_an_equal_record(same_mixture):
+  plan = _plan(same_mixture)
   built = {}
   with gin.config_scope(None):
     gin.clear_config()
