@@ -5,7 +5,7 @@ A run's purposes are `single` (one source, for that source's law), `pair`
 sources, for the law in N, D and rates) and `confirm`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 import dataclasses
 import itertools
 
@@ -14,6 +14,8 @@ from codelaw import errors
 from codelaw import records
 from codelaw.corpora import build
 from codelaw.data import shards
+from codelaw.laws import fitting
+from codelaw.planning import allocation as allocation_lib
 from codelaw.planning import ladder
 
 
@@ -27,13 +29,13 @@ class StudyPlan:
     generated_dir: where gin files for the next runs are written.
     corpus: what documents to build.
     shards: how to tokenise and pack them.
-    run: the baseline of the confirmation (its model, tokens and mixture), and
-      the pattern of every other run (stages, batch, evaluation, seed).
+    run: the model and tokens that the allocation is for, and the pattern of
+      every run (stages, batch, evaluation, seed); its mixture is replaced.
     models: sizes of the grid.
     token_budgets: training tokens of the grid.
     learning_rate: peak learning rate by width; replaces that of `run`.
-    grid_sources: each is trained alone at every size and budget; their
-      held-out losses are what the allocation minimises, equally weighted.
+    grid_sources: each is trained alone at every size and budget, and gets a
+      law; their held-out losses are what the allocation minimises.
     pair_sources: every pair of them is trained 50:50 at `pair_model` and
       `pair_num_tokens`, and each of them alone, for the synergy matrix.
     pair_model: size of the pairs and of `mixtures`.
@@ -41,8 +43,9 @@ class StudyPlan:
     mixtures: further mixtures, which the law in the rates learns from.
     confirmation_seeds: paired runs of the allocated and the baseline mixture.
     law: mixture law that the allocation is taken from.
-    num_bootstraps: resamples of runs behind every interval.
-    interval_level: of every interval.
+    fit: how laws are fitted.
+    allocation: what the allocation may choose; its weights name the sources
+      whose held-out loss counts, all of `grid_sources` when empty.
   """
 
   name: str
@@ -61,8 +64,10 @@ class StudyPlan:
   mixtures: tuple[records.MixtureRates, ...] = ()
   confirmation_seeds: int = 4
   law: str = 'transfer'
-  num_bootstraps: int = 200
-  interval_level: float = 0.9
+  fit: fitting.FitSettings = fitting.FitSettings()
+  allocation: allocation_lib.AllocationSettings = (
+    allocation_lib.AllocationSettings()
+  )
 
   def __post_init__(self):
     for name in (
@@ -171,32 +176,27 @@ def planned_runs(study: StudyPlan) -> tuple[PlannedRun, ...]:
 
 
 def confirmation_runs(
-  study: StudyPlan, allocated: records.MixtureRates
+  study: StudyPlan, arms: Mapping[str, records.MixtureRates]
 ) -> dict[str, tuple[PlannedRun, ...]]:
-  """Arms `uniform` (the study's baseline) and `allocated`, paired by seed.
+  """Runs of the study's `run` on each arm's mixture, paired by seed.
 
   The seeds follow the sweep's, so that no run of the sweep is one of them.
   """
-  baseline = study.run.schedule
-  arms = {
-    'uniform': baseline,
-    'allocated': with_mixture(baseline, allocated),
-  }
+
+  def planned(arm: str, seed: int) -> PlannedRun:
+    final = final_run(study)
+    plan = dataclasses.replace(
+      final, schedule=with_mixture(final.schedule, arms[arm]), seed=seed
+    )
+    name = ladder.run_id(f'confirm-{arm}', size_name(plan.model), plan)
+    return PlannedRun(name, ('confirm',), plan)
+
+  first = study.run.seed + 1
   return {
     arm: tuple(
-      PlannedRun(
-        ladder.run_id(f'confirm-{arm}', size_name(plan.model), plan),
-        ('confirm',),
-        plan,
-      )
-      for plan in (
-        dataclasses.replace(
-          final_run(study), schedule=schedule, seed=study.run.seed + 1 + index
-        )
-        for index in range(study.confirmation_seeds)
-      )
+      planned(arm, first + index) for index in range(study.confirmation_seeds)
     )
-    for arm, schedule in arms.items()
+    for arm in arms
   }
 
 
@@ -230,10 +230,3 @@ def _with_learning_rate(
     peak_learning_rate=study.learning_rate.peak(plan.model.width),
   )
   return dataclasses.replace(plan, optimizer=optimizer)
-
-
-def sources_of(runs: Iterable[PlannedRun]) -> tuple[str, ...]:
-  """Every source that any of the runs trains on, sorted."""
-  return tuple(
-    sorted({source for run in runs for source in run.plan.schedule.sources})
-  )

@@ -1,0 +1,108 @@
+"""Runs a whole study: corpus, shards, sweep, laws, allocation, confirmation.
+
+A study that was stopped, at any moment and in any way, goes on when the same
+command is given again: finished runs are skipped and the interrupted one
+continues at its last checkpoint.
+"""
+
+import argparse
+import shlex
+import sys
+import time
+
+import rich.console
+
+from codelaw import accounting
+from codelaw import records
+from codelaw.cli import allocate
+from codelaw.cli import corpus
+from codelaw.cli import gin_config
+from codelaw.cli import progress as progress_lib
+from codelaw.data import shards
+from codelaw.laws import fitting
+from codelaw.planning import allocation as allocation_lib
+from codelaw.planning import ladder
+from codelaw.studies import study as study_lib
+from codelaw.studies import sweep
+
+EXAMPLE = 'codelaw study --gin_file=gin_configs/studies/quickstart.gin'
+
+PARTS = (
+  *corpus.PARTS,
+  shards.CachePlan,
+  records.RunPlan,
+  records.Schedule,
+  records.Stage,
+  records.MixtureRates,
+  records.OptimizerSettings,
+  accounting.ModelShape,
+  ladder.LearningRateRule,
+  fitting.FitSettings,
+  allocation_lib.AllocationSettings,
+)
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+  """A study is described by gin alone."""
+  del parser
+
+
+def run(args: argparse.Namespace) -> None:
+  """Builds the plan from gin, runs the study, says what came out."""
+  study = gin_config.load(args, sweep.StudyPlan, PARTS)
+  start = time.monotonic()
+  with _Steps() as steps:
+    outcome = study_lib.run(study, _command(args), steps)
+  console = rich.console.Console(highlight=False, soft_wrap=True)
+  allocate.show(outcome.allocation, console)
+  console.print(f'Confirmation: {outcome.confirmation.verdict}')
+  console.print(
+    f'\nDone in {progress_lib.duration(time.monotonic() - start)}.'
+    f' Where to look next:\n'
+    f'  {outcome.report}  the report, in a browser\n'
+    f'  tensorboard --logdir={study.study_dir}  runs and figures\n'
+    f'  codelaw train --gin_file={outcome.run_gin}  a run on the new mixture\n'
+    f'  {outcome.mixture_gin}  the rates, to add to a run of your own'
+  )
+
+
+def _command(args: argparse.Namespace) -> str:
+  flags = [f'--gin_file={name}' for name in args.gin_file]
+  flags += [f'--gin_search_paths={name}' for name in args.gin_search_paths]
+  flags += [
+    f'--gin.{binding.replace(" = ", "=", 1)}' for binding in args.gin_bindings
+  ]
+  return shlex.join(['codelaw', 'study', *flags])
+
+
+class _Steps:
+  """One progress display per step, and a line for each that ended."""
+
+  def __init__(self) -> None:
+    self._name = ''
+    self._start = 0.0
+    self._display: progress_lib.Progress | None = None
+
+  def __enter__(self) -> '_Steps':
+    return self
+
+  def __exit__(self, kind: type[BaseException] | None, *unused: object) -> None:
+    self._close(finished=kind is None)
+
+  def __call__(
+    self, step: str, message: str, fraction: float, seconds_left: float | None
+  ) -> None:
+    if step != self._name:
+      self._close(finished=True)
+      self._name, self._start = step, time.monotonic()
+      self._display = progress_lib.Progress(step).__enter__()
+    assert self._display is not None
+    self._display(message, fraction, seconds_left)
+
+  def _close(self, finished: bool) -> None:
+    if self._display is None:
+      return
+    self._display.__exit__(None, None, None)
+    if finished:
+      took = progress_lib.duration(time.monotonic() - self._start)
+      print(f'{self._name}: done in {took}', file=sys.stderr, flush=True)

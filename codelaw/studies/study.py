@@ -1,0 +1,296 @@
+"""The whole loop: corpus, shards, sweep, laws, synergy, allocation, report.
+
+Layout of a study's folder:
+  study.json         the planned runs and what they are for
+  runs/              run directories of the sweep
+  runs.csv           their run table
+  fits/fit.json      laws of single sources
+  fits/mixture/fit.json  laws in N, D and rates, which the allocation is from
+  synergy.json       gains of one source from another
+  allocation.json    the best rates, with their uncertainty
+  confirmation/      run directories of the confirmation
+  confirmation.json  allocated against uniform rates, measured
+  report.html, tensorboard/  the same figures twice
+and in the folder of generated files:
+  <name>_mixture.gin the allocated rates
+  <name>_run.gin     a whole run on them
+
+Each step starts from what the step before left on disk, so a study that was
+stopped at any moment goes on from there.
+"""
+
+from collections.abc import Callable
+from collections.abc import Mapping
+from collections.abc import Sequence
+import dataclasses
+import os
+
+import pandas as pd
+
+import codelaw
+from codelaw import accounting
+from codelaw import gin_text
+from codelaw import records
+from codelaw import storage
+from codelaw.corpora import build
+from codelaw.data import manifest as manifest_lib
+from codelaw.data import schedule
+from codelaw.data import shards
+from codelaw.laws import fitting
+from codelaw.laws import forms
+from codelaw.laws import results
+from codelaw.laws import selection
+from codelaw.laws import synergy
+from codelaw.planning import allocation as allocation_lib
+from codelaw.planning import confirmation as confirmation_lib
+from codelaw.planning import mixture_gin
+from codelaw.reports import html
+from codelaw.reports import study_folder
+from codelaw.reports import tensorboard
+from codelaw.runs import collect
+from codelaw.runs import table as table_lib
+from codelaw.studies import execution
+from codelaw.studies import sweep
+
+# (step, message, fraction of the step done, seconds left or None)
+Progress = Callable[[str, str, float, float | None], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+  """Where a finished study left what it found.
+
+  Attributes:
+    allocation: the best rates.
+    confirmation: their comparison with uniform rates.
+    mixture_gin: file with the rates.
+    run_gin: file of a whole run on them.
+    report: HTML page.
+    logdir: folder with TensorBoard figures.
+  """
+
+  allocation: allocation_lib.Allocation
+  confirmation: confirmation_lib.Confirmation
+  mixture_gin: str
+  run_gin: str
+  report: str
+  logdir: str
+
+
+def run(study: sweep.StudyPlan, command: str, progress: Progress) -> Outcome:
+  """Runs a study to its end, or on from where it was stopped.
+
+  Args:
+    study: what to do.
+    command: that started it, for the headers of generated files.
+    progress: told of every step's advance.
+
+  Raises:
+    UserError: for a plan that the corpus cannot supply, folders that hold
+      another plan, and whatever a step refuses. What earlier steps and runs
+      wrote stays.
+  """
+  root = storage.path(study.study_dir)
+  with storage.exclusive(root):
+    build.build(study.corpus, lambda m, f: progress('corpus', m, f, None))
+    manifest = shards.write(
+      study.shards, lambda m: progress('shards', m, 0.0, None)
+    )
+    planned = sweep.planned_runs(study)
+    _check(planned, manifest)
+    storage.write_json(
+      root / 'study.json',
+      {
+        'name': study.name,
+        'targets': study.targets,
+        'runs': [
+          {'run_id': r.run_id, 'purpose': '+'.join(r.purposes)} for r in planned
+        ],
+      },
+    )
+    execution.execute(
+      planned, root / 'runs', lambda m, f, s: progress('sweep', m, f, s)
+    )
+    table = _table(root / 'runs.csv', root / 'runs', planned)
+    allocation = _analyse(study, manifest, table, progress)
+    files = _write_gin(study, allocation, command)
+    confirmation = _confirm(study, manifest, allocation, progress)
+    progress('report', 'figures', 0.0, None)
+    content = study_folder.read(root)
+    report, logdir = root / 'report.html', root / 'tensorboard'
+    html.write(content, report)
+    tensorboard.write(content, logdir)
+    progress('report', 'done', 1.0, 0.0)
+  return Outcome(
+    allocation, confirmation, *files, os.fspath(report), os.fspath(logdir)
+  )
+
+
+def _check(
+  planned: Sequence[sweep.PlannedRun], manifest: manifest_lib.Manifest
+) -> None:
+  """Refuses what the corpus cannot supply before any run starts."""
+  for planned_run in planned:
+    schedule.from_plan(planned_run.plan, manifest)
+
+
+def _table(
+  file: storage.PathLike,
+  folder: storage.PathLike,
+  runs: Sequence[sweep.PlannedRun],
+) -> pd.DataFrame:
+  """The run table of `runs`, as it reads back from the file it is kept in."""
+  paths = [storage.path(folder) / planned.run_id for planned in runs]
+  table_lib.write(file, collect.collect(paths))
+  return table_lib.read(file)
+
+
+def _analyse(
+  study: sweep.StudyPlan,
+  manifest: manifest_lib.Manifest,
+  table: pd.DataFrame,
+  progress: Progress,
+) -> allocation_lib.Allocation:
+  """Laws, synergy and allocation, unless they are there for this table."""
+  root = storage.path(study.study_dir)
+  key = storage.fingerprint(
+    [
+      codelaw.__version__,
+      table_lib.fingerprint(table),
+      manifest.fingerprint,
+      records.to_json(study.fit),
+      records.to_json(study.allocation),
+      [study.law, study.targets, study.pair_num_tokens],
+    ]
+  )
+  key_file = root / 'fits' / 'analysis.json'
+  if key_file.exists() and storage.read_json(key_file) == {'of': key}:
+    return allocation_lib.from_json(storage.read_json(root / 'allocation.json'))
+  tasks = [('chinchilla', target) for target in study.targets]
+  tasks += [(study.law, target) for target in study.targets]
+  fits = []
+  for index, (law, target) in enumerate(tasks):
+    progress('laws', f'{law} of {target}', index / len(tasks), None)
+    chosen, rows = selection.select(law, table, target)
+    fits.append(fitting.fit(chosen, rows, target, study.fit))
+  progress('laws', f'{len(tasks)} laws', 1.0, 0.0)
+  single, mixed = fits[: len(study.targets)], fits[len(study.targets) :]
+  results.write(root / 'fits' / 'fit.json', single)
+  results.write(root / 'fits' / 'mixture' / 'fit.json', mixed)
+  _write_synergy(study, table, fits)
+  final = sweep.final_run(study)
+  allocation = allocation_lib.allocate(
+    mixed,
+    num_params=accounting.num_params(final.model),
+    num_tokens=final.num_steps * final.tokens_per_step,
+    settings=study.allocation,
+    supply={
+      source: manifest.split(source, 'train').tokens
+      for source in selection.sources(table)
+    },
+    ranges=_ranges(table),
+  )
+  storage.write_json(
+    root / 'allocation.json', allocation_lib.to_json(allocation)
+  )
+  storage.write_json(key_file, {'of': key})
+  return allocation
+
+
+def _ranges(table: pd.DataFrame) -> dict[str, tuple[float, float]]:
+  return {
+    name: (float(table[name].min()), float(table[name].max()))
+    for name in ('num_params', 'num_tokens')
+  }
+
+
+def _write_gin(
+  study: sweep.StudyPlan, allocation: allocation_lib.Allocation, command: str
+) -> tuple[str, str]:
+  """The allocated rates, and a whole run on them, as gin files."""
+  folder = storage.path(study.generated_dir)
+  mixture_file = folder / f'{study.name}_mixture.gin'
+  storage.write_text(
+    mixture_file, mixture_gin.mixture_gin(allocation, command)
+  )
+  plan = sweep.final_run(study)
+  rates = records.MixtureRates(mixture_gin.rounded_rates(allocation.sources))
+  plan = dataclasses.replace(
+    plan, schedule=sweep.with_mixture(plan.schedule, rates)
+  )
+  run_file = folder / f'{study.name}_run.gin'
+  model_dir = os.fspath(storage.path(study.study_dir) / 'next_run')
+  storage.write_text(
+    run_file,
+    gin_text.comment(
+      f'A run on the mixture that this command found:\n  {command}\n'
+      f'Launch it:\n  codelaw train --gin_file={os.fspath(run_file)}'
+    )
+    + '\n'
+    + gin_text.train_settings(plan, model_dir),
+  )
+  return os.fspath(mixture_file), os.fspath(run_file)
+
+
+def _confirm(
+  study: sweep.StudyPlan,
+  manifest: manifest_lib.Manifest,
+  allocation: allocation_lib.Allocation,
+  progress: Progress,
+) -> confirmation_lib.Confirmation:
+  """Trains both arms with the same seeds and compares them."""
+  root = storage.path(study.study_dir)
+  arms = sweep.confirmation_runs(
+    study,
+    {
+      'uniform': records.MixtureRates(allocation.uniform_rates),
+      'allocated': records.MixtureRates(
+        mixture_gin.rounded_rates(allocation.sources)
+      ),
+    },
+  )
+  runs = [planned for arm in arms.values() for planned in arm]
+  _check(runs, manifest)
+  execution.execute(
+    runs,
+    root / 'confirmation',
+    lambda m, f, s: progress('confirmation', m, f, s),
+  )
+  table = _table(
+    root / 'confirmation' / 'runs.csv', root / 'confirmation', runs
+  )
+  final = table[table['is_final']].set_index('run_id')
+  weights = {name: t.weight for name, t in allocation.targets.items()}
+  interval = None
+  if allocation.gain_low is not None and allocation.gain_high is not None:
+    interval = (-allocation.gain_high, -allocation.gain_low)
+  plan = runs[0].plan
+  result = confirmation_lib.paired_difference(
+    **{
+      name: [_arm_run(planned, final, weights) for planned in arm]
+      for name, arm in arms.items()
+    },
+    num_params=accounting.num_params(plan.model),
+    num_tokens=plan.num_steps * plan.tokens_per_step,
+    predicted_difference=-allocation.gain,
+    predicted_interval=interval,
+    interval_level=study.fit.interval_level,
+  )
+  storage.write_json(
+    root / 'confirmation.json', confirmation_lib.to_json(result)
+  )
+  return result
+
+
+def _arm_run(
+  planned: sweep.PlannedRun, final: pd.DataFrame, weights: Mapping[str, float]
+) -> confirmation_lib.ArmRun:
+  losses = {
+    target: float(final.at[planned.run_id, target]) for target in weights
+  }
+  return confirmation_lib.ArmRun(
+    planned.run_id,
+    planned.plan.seed,
+    sum(weight * losses[target] for target, weight in weights.items()),
+    losses,
+  )
