@@ -1,0 +1,200 @@
+"""Documents, and the Parquet files that hold them.
+
+A `RawDocument` is what a reader found; a `Document` is one that passed the
+filters and the deduplication and was given a split. A corpus is one folder
+of Parquet files per source beside an index (`report`).
+"""
+
+from collections.abc import Iterator
+import dataclasses
+import hashlib
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import parquet
+
+from codelaw import errors
+from codelaw import storage
+from codelaw.corpora import report
+
+# Rows are handed to Parquet in groups of about this much text, which bounds
+# the memory of a writer and of a reader.
+ROW_GROUP_BYTES = 4_000_000
+FILE_BYTES = 256_000_000
+
+
+@dataclasses.dataclass(frozen=True)
+class RawDocument:
+  """A document as its reader found it.
+
+  Attributes:
+    text: its content, with newlines as a single line feed.
+    source: typed stream it belongs to, like `code/python`.
+    language: `python`, `c`, `markdown`, ...
+    origin: path relative to the root it was read from, or a URL.
+    license: SPDX expression where one is known, '' otherwise.
+    group: documents of one group go to the same split; '' stands for the
+      document alone.
+  """
+
+  text: str
+  source: str
+  language: str
+  origin: str
+  license: str = ''
+  group: str = ''
+
+
+@dataclasses.dataclass(frozen=True)
+class Document:
+  """A document of a corpus; the fields are the Parquet columns.
+
+  Attributes:
+    text: its content.
+    source: typed stream it belongs to, like `code/python`.
+    language: `python`, `c`, `markdown`, ...
+    origin: path relative to the root it was read from, or a URL.
+    license: SPDX expression where one is known, '' otherwise.
+    content_sha256: of the UTF-8 text, 64 hexadecimal digits.
+    split: `train` or `validation`.
+    bytes: length of the UTF-8 text.
+  """
+
+  text: str
+  source: str
+  language: str
+  origin: str
+  license: str
+  content_sha256: str
+  split: str
+  bytes: int
+
+
+SCHEMA = pa.schema(
+  [
+    (field.name, pa.int64() if field.name == 'bytes' else pa.string())
+    for field in dataclasses.fields(Document)
+  ]
+)
+
+
+def document(raw: RawDocument, split: str) -> Document:
+  """The document that `raw` becomes in `split`."""
+  content = raw.text.encode('utf-8')
+  return Document(
+    text=raw.text,
+    source=raw.source,
+    language=raw.language,
+    origin=raw.origin,
+    license=raw.license,
+    content_sha256=hashlib.sha256(content).hexdigest(),
+    split=split,
+    bytes=len(content),
+  )
+
+
+class SourceWriter:
+  """Writes the documents of one source to Parquet files, a part at a time."""
+
+  def __init__(self, corpus_dir: storage.PathLike, source: str):
+    self._root = storage.path(corpus_dir)
+    self._source = source
+    self._files: list[str] = []
+    self._rows: list[dict[str, Any]] = []
+    self._row_bytes = 0
+    self._file_bytes = 0
+    self._stream: Any = None
+    self._writer: parquet.ParquetWriter | None = None
+
+  def write(self, item: Document) -> None:
+    """Adds a document."""
+    self._rows.append(vars(item))
+    self._row_bytes += item.bytes
+    if self._row_bytes >= ROW_GROUP_BYTES:
+      self._flush()
+
+  def close(self) -> tuple[str, ...]:
+    """Ends the last file; returns all, relative to the corpus folder."""
+    self._flush()
+    self.abandon()
+    return tuple(self._files)
+
+  def abandon(self) -> None:
+    """Closes the open file, if any, without what was not written yet."""
+    if self._writer is not None:
+      self._writer.close()
+      self._stream.close()
+      self._writer = None
+
+  def _flush(self) -> None:
+    if not self._rows:
+      return
+    if self._writer is None:
+      self._open()
+    self._writer.write_table(pa.Table.from_pylist(self._rows, SCHEMA))
+    self._file_bytes += self._row_bytes
+    self._rows, self._row_bytes = [], 0
+    if self._file_bytes >= FILE_BYTES:
+      self.abandon()
+
+  def _open(self) -> None:
+    name = f'{self._source}/documents-{len(self._files):05d}.parquet'
+    (self._root / name).parent.mkdir(parents=True, exist_ok=True)
+    self._files.append(name)
+    self._file_bytes = 0
+    self._stream = (self._root / name).open('wb')
+    self._writer = parquet.ParquetWriter(
+      self._stream, SCHEMA, compression='zstd'
+    )
+
+
+def sources(corpus_dir: storage.PathLike) -> tuple[str, ...]:
+  """The sources of a corpus, in the order they were built."""
+  return tuple(report.read(corpus_dir).sources)
+
+
+def read_documents(
+  corpus_dir: storage.PathLike, source: str, split: str
+) -> Iterator[Document]:
+  """Yields the documents of one split of one source, in a fixed order.
+
+  Args:
+    corpus_dir: folder of a corpus.
+    source: one of `sources(corpus_dir)`.
+    split: `train` or `validation`.
+
+  Raises:
+    UserError: for a folder without a corpus, a source or a split that it
+      does not have, or a file of it that is missing or damaged.
+  """
+  index = report.read(corpus_dir)
+  if source not in index.sources:
+    raise errors.UserError(
+      f'The corpus in {storage.path(corpus_dir)} has no source {source!r};'
+      f' it has {", ".join(index.sources)}.'
+    )
+  if split not in report.SPLITS:
+    raise errors.UserError(
+      f'A corpus has the splits {", ".join(report.SPLITS)}; got {split!r}.'
+    )
+  return _read_files(corpus_dir, index.sources[source].files, split)
+
+
+def _read_files(
+  corpus_dir: storage.PathLike, files: tuple[str, ...], split: str
+) -> Iterator[Document]:
+  for name in files:
+    file = storage.path(corpus_dir) / name
+    try:
+      with file.open('rb') as stream:
+        table = parquet.ParquetFile(stream)
+        for group in range(table.num_row_groups):
+          rows = table.read_row_group(group)
+          for row in rows.filter(pc.field('split') == split).to_pylist():
+            yield Document(**row)
+    except (OSError, pa.ArrowInvalid) as error:
+      raise errors.UserError(
+        f'Cannot read {file} of the corpus ({error}); delete the folder and'
+        ' build the corpus again.'
+      ) from error

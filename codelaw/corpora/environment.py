@@ -1,0 +1,143 @@
+"""Documents from the running Python environment: the embedded corpus.
+
+Every environment that runs codelaw holds real code: the standard library,
+the installed distributions, and the C and C++ headers and the JavaScript
+that some of them carry. Reading it needs no download. What it holds depends
+on what is installed; the same environment gives the same documents.
+"""
+
+from collections.abc import Iterator
+from collections.abc import Mapping
+from collections.abc import Sequence
+import csv
+import dataclasses
+import importlib.metadata
+import pathlib
+import re
+import sys
+import sysconfig
+
+from codelaw import errors
+from codelaw.corpora import documents
+from codelaw.corpora import source_trees
+
+_PYTHON_LICENSE = 'PSF-2.0'
+# Classifiers that name one SPDX license; the others are kept as they are.
+_SPDX_BY_CLASSIFIER = {
+  'Apache Software License': 'Apache-2.0',
+  'ISC License (ISCL)': 'ISC',
+  'MIT License': 'MIT',
+  'Mozilla Public License 2.0 (MPL 2.0)': 'MPL-2.0',
+  'Python Software Foundation License': _PYTHON_LICENSE,
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class PythonEnvironment:
+  """Reads the source files of the running Python environment.
+
+  Standard library and interpreter headers, and every file that an installed
+  distribution lists in its RECORD. A document's license is the one that its
+  distribution declares; code that a distribution vendors may carry another.
+
+  Attributes:
+    sources: source -> languages that belong to it.
+    max_share_per_distribution: of a source's bytes, as long as other
+      distributions still have files to give.
+    min_file_bytes: smaller files (an empty `__init__.py`) are not documents.
+    max_file_bytes: larger files are data or bundles more often than code.
+    seed: of the order in which files are taken.
+  """
+
+  sources: Mapping[str, Sequence[str]]
+  max_share_per_distribution: float = 0.25
+  min_file_bytes: int = 100
+  max_file_bytes: int = 100_000
+  seed: int = 0
+
+  def __post_init__(self):
+    source_trees.check_sources(self.sources, 'PythonEnvironment')
+    if not 0 < self.max_share_per_distribution <= 1:
+      raise errors.UserError(
+        'PythonEnvironment.max_share_per_distribution must be above 0 and at'
+        f' most 1, got {self.max_share_per_distribution!r}.'
+      )
+
+  def streams(
+    self, max_bytes_per_source: int
+  ) -> Mapping[str, Iterator[documents.RawDocument]]:
+    """Source -> its documents, read when they are asked for."""
+    files = [*_python_files(), *_distribution_files()]
+    return {
+      source: source_trees.read_files(
+        source_trees.sample_order(
+          files,
+          wanted,
+          self.seed,
+          self.min_file_bytes,
+          self.max_file_bytes,
+          self.max_share_per_distribution * max_bytes_per_source,
+        ),
+        source,
+        wanted,
+      )
+      for source, wanted in self.sources.items()
+    }
+
+
+def _python_files() -> Iterator[source_trees.SourceFile]:
+  """Files of the standard library and the interpreter's headers."""
+  version = f'python{sys.version_info.major}.{sys.version_info.minor}'
+  for name, prefix in (('stdlib', version), ('include', f'{version}/include')):
+    root = pathlib.Path(sysconfig.get_path(name))
+    for path, relative in source_trees.walk(
+      root, leave_out=('site-packages', 'dist-packages')
+    ):
+      yield source_trees.SourceFile(
+        path, f'{prefix}/{relative}', version, _PYTHON_LICENSE
+      )
+
+
+def _distribution_files() -> Iterator[source_trees.SourceFile]:
+  """Files that the installed distributions list in their RECORD."""
+  folders = {sysconfig.get_path('purelib'), sysconfig.get_path('platlib')}
+  seen = set()
+  for distribution in importlib.metadata.distributions(path=sorted(folders)):
+    name = _normalized(distribution.metadata['Name'] or '')
+    record = distribution.read_text('RECORD')
+    if not name or name in seen or record is None:
+      continue
+    seen.add(name)
+    license_ = license_of(distribution.metadata)
+    for row in csv.reader(record.splitlines()):
+      if row and not row[0].startswith(('..', '/')):
+        yield source_trees.SourceFile(
+          str(distribution.locate_file(row[0])),
+          f'{name}/{row[0]}',
+          name,
+          license_,
+        )
+
+
+def license_of(metadata: importlib.metadata.PackageMetadata) -> str:
+  """The license that a distribution declares, SPDX where possible.
+
+  Taken from License-Expression (PEP 639), else from the license
+  classifiers, else from a License field of one short line; '' otherwise.
+  """
+  expression = metadata.get('License-Expression')
+  if expression:
+    return expression
+  named = [
+    classifier.split(' :: ')[-1]
+    for classifier in metadata.get_all('Classifier') or ()
+    if classifier.startswith('License :: ') and classifier.count(' :: ') > 1
+  ]
+  if named:
+    return ' AND '.join(_SPDX_BY_CLASSIFIER.get(name, name) for name in named)
+  text = (metadata.get('License') or '').strip()
+  return text if len(text) <= 40 and '\n' not in text else ''
+
+
+def _normalized(name: str) -> str:
+  return re.sub(r'[-_.]+', '-', name).lower()

@@ -1,0 +1,271 @@
+"""Which sequence every slot of every global batch holds.
+
+A mixture schedule is a pure function of (manifest, schedule, seed, step):
+nothing but the step is needed to resume, on any number of hosts. Over every
+prefix of the run's sequences, also across stage borders, no source is one
+sequence or more from its target.
+
+Definitions owned here:
+  slot: one sequence of a global batch.
+  epoch of a source: its training sequences once, in an order of its own that
+    follows from the seed, the source and the number of the epoch.
+"""
+
+from collections.abc import Mapping
+import dataclasses
+import difflib
+import functools
+
+import numpy as np
+
+from codelaw import errors
+from codelaw import records
+from codelaw.data import assignment
+from codelaw.data import manifest as manifest_lib
+from codelaw.data import permutation
+
+
+@dataclasses.dataclass(frozen=True)
+class MixtureSchedule:
+  """The slots of every step of one run.
+
+  Attributes:
+    sources: every source with a positive rate in any stage, sorted; a
+      `source_id` is an index into it.
+    stages: names of the stages, in order.
+    shares: [stages][sources], of the sequences of each stage.
+    stage_ends: sequences done when each stage ends.
+    num_steps: global batches.
+    batch_size: sequences per global batch.
+    sequence_length: tokens per sequence.
+    available_sequences: per source, in its training shards.
+    padding_tokens: per source, in its last training sequence.
+    seed: of the order inside the epochs.
+    max_epochs: how often a source may be repeated at the most.
+  """
+
+  sources: tuple[str, ...]
+  stages: tuple[str, ...]
+  shares: tuple[tuple[float, ...], ...]
+  stage_ends: tuple[int, ...]
+  num_steps: int
+  batch_size: int
+  sequence_length: int
+  available_sequences: tuple[int, ...]
+  padding_tokens: tuple[int, ...]
+  seed: int
+  max_epochs: float
+
+  @property
+  def stage_end_steps(self) -> dict[str, float]:
+    """Stage -> the step, possibly inside a batch, at which it has ended."""
+    return {
+      stage: end / self.batch_size
+      for stage, end in zip(self.stages, self.stage_ends, strict=True)
+    }
+
+  def stage_of(self, step: int) -> str:
+    """The stage of the first slot of a step (`num_steps`: the last stage)."""
+    self._check_step(step, self.num_steps)
+    slot = min(step * self.batch_size, self.stage_ends[-1] - 1)
+    return self.stages[int(np.searchsorted(self.stage_ends, slot, 'right'))]
+
+  def slots(self, step: int) -> tuple[np.ndarray, np.ndarray]:
+    """What the global batch of one step holds.
+
+    Args:
+      step: in [0, num_steps).
+
+    Returns:
+      (source_ids int32 [batch], indices int64 [batch] of the sequences in the
+      training shards of their source).
+    """
+    self._check_step(step, self.num_steps - 1)
+    start = step * self.batch_size
+    source_ids = self._assignment[start : start + self.batch_size]
+    indices = np.zeros(self.batch_size, np.int64)
+    for k in np.unique(source_ids):
+      mine = source_ids == k
+      first = self._counts[step, k]
+      indices[mine] = self._sequences(k, first, first + np.sum(mine))
+    return source_ids.astype(np.int32), indices
+
+  def planned_sequences(self) -> dict[str, dict[str, int]]:
+    """Stage -> source -> sequences."""
+    parts = np.split(self._assignment, self.stage_ends[:-1])
+    return {
+      stage: dict(
+        zip(
+          self.sources,
+          np.bincount(part, minlength=len(self.sources)).tolist(),
+          strict=True,
+        )
+      )
+      for stage, part in zip(self.stages, parts, strict=True)
+    }
+
+  def planned_tokens(self) -> dict[str, int]:
+    """Source -> training tokens of the whole run, padding excluded."""
+    return self.tokens_until(self.num_steps)
+
+  def tokens_until(self, step: int) -> dict[str, int]:
+    """Source -> training tokens of the first `step` steps, padding excluded."""
+    self._check_step(step, self.num_steps)
+    return {
+      source: int(count) * self.sequence_length
+      - self.padding_tokens[k] * self._times_last_sequence(k, int(count))
+      for k, (source, count) in enumerate(
+        zip(self.sources, self._counts[step], strict=True)
+      )
+    }
+
+  def epochs(self) -> dict[str, float]:
+    """Source -> how often the run goes through its training sequences."""
+    return {
+      source: int(count) / available
+      for source, count, available in zip(
+        self.sources, self._counts[-1], self.available_sequences, strict=True
+      )
+    }
+
+  def over_cap(self) -> dict[str, float]:
+    """Source -> epochs, of the sources repeated more than `max_epochs`."""
+    return {s: e for s, e in self.epochs().items() if e > self.max_epochs}
+
+  def check_cap(self) -> None:
+    """Refuses a run that repeats a source more than `max_epochs` times.
+
+    Raises:
+      UserError: naming the source that is furthest above the cap.
+    """
+    refused = self.over_cap()
+    if not refused:
+      return
+    source = max(refused, key=lambda name: refused[name])
+    others = sorted(set(refused) - {source})
+    also = f' (also above it: {", ".join(others)})' if others else ''
+    raise errors.UserError(
+      f'The plan repeats {source} {refused[source]:.2f} times, max_epochs is'
+      f' {self.max_epochs:g}{also}; lower its rate, train on fewer tokens,'
+      ' add documents to the source, or raise RunPlan.max_epochs.'
+    )
+
+  @functools.cached_property
+  def _assignment(self) -> np.ndarray:
+    return assignment.assign(self.shares, self.stage_ends)
+
+  @functools.cached_property
+  def _counts(self) -> np.ndarray:
+    """Sequences per source before each step, int64 [steps + 1, sources]."""
+    num_sources = len(self.sources)
+    counts = np.zeros((self.num_steps + 1, num_sources), np.int64)
+    by_step = self._assignment.reshape(self.num_steps, self.batch_size)
+    for k in range(num_sources):
+      counts[1:, k] = np.cumsum(np.sum(by_step == k, axis=1))
+    return counts
+
+  def _sequences(self, k: int, first: int, last: int) -> np.ndarray:
+    """Indices of the `first`-th to `last`-th sequence drawn from source k."""
+    epochs, places = np.divmod(
+      np.arange(first, last), self.available_sequences[k]
+    )
+    indices = np.zeros_like(places)
+    for epoch in np.unique(epochs):
+      mine = epochs == epoch
+      indices[mine] = permutation.permute(
+        places[mine], self.available_sequences[k], self._keys(k, int(epoch))
+      )
+    return indices
+
+  def _times_last_sequence(self, k: int, count: int) -> int:
+    """How often the first `count` draws of a source hit its last sequence."""
+    size = self.available_sequences[k]
+    epoch, rest = divmod(count, size)
+    last = np.array([size - 1])
+    place = permutation.place_of(last, size, self._keys(k, epoch))[0]
+    return epoch + int(place < rest)
+
+  def _keys(self, k: int, epoch: int) -> np.ndarray:
+    return permutation.keys(self.seed, self.sources[k], epoch)
+
+  def _check_step(self, step: int, last: int) -> None:
+    if not 0 <= step <= last:
+      raise errors.UserError(
+        f'Step {step} is not in the run, which has {self.num_steps} steps.'
+      )
+
+
+def uncapped(
+  plan: records.RunPlan, manifest: manifest_lib.Manifest
+) -> MixtureSchedule:
+  """The plan's schedule, however often it repeats a source.
+
+  Raises:
+    UserError: for a source the shards do not have, and for shards of another
+      sequence length.
+  """
+  if plan.sequence_length != manifest.sequence_length:
+    raise errors.UserError(
+      f'RunPlan.sequence_length is {plan.sequence_length}, but the shards in'
+      f' {plan.shards_dir} have {manifest.sequence_length} tokens per'
+      ' sequence; set SEQUENCE_LENGTH to that, or write other shards with'
+      ' `codelaw cache`.'
+    )
+  sources = plan.schedule.sources
+  shards = [_training_shards(manifest, source) for source in sources]
+  by_stage = [stage.mixture.shares() for stage in plan.schedule.stages]
+  return MixtureSchedule(
+    sources=sources,
+    stages=tuple(stage.name for stage in plan.schedule.stages),
+    shares=tuple(
+      tuple(shares.get(source, 0.0) for source in sources)
+      for shares in by_stage
+    ),
+    stage_ends=plan.schedule.stage_ends(plan.num_sequences),
+    num_steps=plan.num_steps,
+    batch_size=plan.batch_size,
+    sequence_length=plan.sequence_length,
+    available_sequences=tuple(split.sequences for split in shards),
+    padding_tokens=tuple(split.padding_tokens for split in shards),
+    seed=plan.seed,
+    max_epochs=plan.max_epochs,
+  )
+
+
+def from_plan(
+  plan: records.RunPlan, manifest: manifest_lib.Manifest
+) -> MixtureSchedule:
+  """The plan's schedule.
+
+  Args:
+    plan: its schedule, number of tokens, batch and seed are used.
+    manifest: of `plan.shards_dir`.
+
+  Raises:
+    UserError: for a source the shards do not have, for shards of another
+      sequence length, and for a source repeated more than `plan.max_epochs`
+      times.
+  """
+  schedule = uncapped(plan, manifest)
+  schedule.check_cap()
+  return schedule
+
+
+def _training_shards(
+  manifest: manifest_lib.Manifest, source: str
+) -> manifest_lib.SplitShards:
+  known: Mapping[str, object] = manifest.sources
+  if source not in known:
+    nearest = difflib.get_close_matches(source, known, n=1)
+    hint = f' did you mean {nearest[0]}?' if nearest else ''
+    raise errors.UserError(
+      f'MixtureRates names {source!r}, which the shards do not have; they'
+      f' have {", ".join(sorted(known))};{hint or " check the spelling."}'
+    )
+  shards = manifest.split(source, 'train')
+  if not shards.sequences:
+    raise errors.UserError(
+      f'Source {source} has no training sequences in the shards; give it the'
+      ' rate 0, or add documents and run `codelaw cache` again.'
+    )
+  return shards
