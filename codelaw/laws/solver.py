@@ -127,6 +127,38 @@ def values(law: forms.Law, coordinates: Any) -> Any:
   )
 
 
+def estimates(task: Problem, coordinates: Any) -> list[Any]:
+  """Parameters in raw units, in the law's order, at `coordinates` [..., P]."""
+  scaled = values(task.law, coordinates)
+  names = task.law.parameters
+  raw = task.law.unscale(
+    {name: scaled[..., i] for i, name in enumerate(names)}, task.scales
+  )
+  return [raw[name] for name in names]
+
+
+def predict(task: Problem, coordinates: np.ndarray) -> np.ndarray:
+  """Scaled losses [n] of the law at `coordinates` [P]."""
+  with jax.enable_x64(True):
+    return np.asarray(
+      task.law.formula(
+        jnp.asarray(values(task.law, coordinates)), jnp.asarray(task.columns)
+      )
+    )
+
+
+def log_jacobian(task: Problem, coordinates: np.ndarray) -> np.ndarray:
+  """d log(predicted) / d coordinates, [num_points, P], without padding."""
+
+  def log_predicted(at):
+    return jnp.log(task.law.formula(values(task.law, at), columns))
+
+  with jax.enable_x64(True):
+    columns = jnp.asarray(task.columns)
+    jacobian = jax.jacfwd(log_predicted)(jnp.asarray(coordinates))
+  return np.asarray(jacobian)[: task.num_points]
+
+
 def solve(
   task: Problem,
   starts: np.ndarray,

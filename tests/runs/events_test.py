@@ -42,7 +42,9 @@ def test_reads_tensor_values_and_skips_other_kinds(tmp_path):
     ('vector', np.ones(3, np.float32)),
     ('text', np.array(b'words', dtype=object)),
   ):
-    event.summary.value.add(tag=tag, tensor=tensor_util.make_tensor_proto(array))
+    event.summary.value.add(
+      tag=tag, tensor=tensor_util.make_tensor_proto(array)
+    )
   (tmp_path / 'events.out.tfevents.1').write_bytes(
     _record(event.SerializeToString())
   )
