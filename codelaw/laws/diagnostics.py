@@ -98,7 +98,7 @@ def left_out_error(
     task, starts, objective, delta, weights=np.broadcast_to(weights, shape)
   )
   best = solutions.coordinates[solutions.objectives.argmin()]
-  predicted = solver.predict(task, best)[: task.num_points][left_out]
+  predicted = solver.predict(task, best)[left_out]
   return np.abs(predicted / task.losses[: task.num_points][left_out] - 1)
 
 

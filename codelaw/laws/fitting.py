@@ -113,13 +113,21 @@ def fit(
   solutions = solver.solve(
     task, starts, settings.objective, settings.huber_delta
   )
-  best = int(solutions.objectives.argmin())
-  optimum = solutions.coordinates[best]
-  objective = float(solutions.objectives[best])
+  ranked = np.argsort(solutions.objectives, kind='stable')[: solver.LANES]
+  polished = solver.solve(
+    task,
+    solutions.coordinates[ranked],
+    settings.objective,
+    settings.huber_delta,
+    tolerance=solver.FINE_TOLERANCE,
+  )
+  best = int(polished.objectives.argmin())
+  optimum = polished.coordinates[best]
+  objective = float(polished.objectives[best])
   reached = solutions.objectives <= max(
     objective * (1 + OPTIMUM_TOLERANCE), _EXACT_OBJECTIVE
   )
-  termination = TERMINATIONS[solutions.codes[best]]
+  termination = TERMINATIONS[polished.codes[best]]
   converged = termination in ('gradient', 'exact')
   at_bound = diagnostics.parameters_at_bound(task, optimum)
   condition = diagnostics.condition_number(task, optimum, at_bound)
@@ -132,7 +140,7 @@ def fit(
     )
 
   estimates = _named(task, optimum)
-  resampled: dict[str, np.ndarray] = {}
+  resampled: Mapping[str, np.ndarray] = {}
   if settings.num_bootstraps:
     resampled = _named(
       task,
@@ -149,7 +157,7 @@ def fit(
       ),
     )
   intervals = uncertainty.intervals(resampled, settings.interval_level)
-  predicted = solver.predict(task, optimum)[: task.num_points]
+  predicted = solver.predict(task, optimum)
   quality = diagnostics.errors_of(
     points.losses, predicted * task.scales['loss']
   )

@@ -17,13 +17,12 @@ per parameter or more) whose noise differs.
 
 from collections.abc import Mapping
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from codelaw.laws import solver
 
 METHODS = ('noise', 'runs')
+_STEP = 1e-5  # Of the central difference that carries errors to raw units.
 
 
 def bootstrap(
@@ -62,7 +61,7 @@ def bootstrap(
   points = slice(0, task.num_points)
   if method == 'noise':
     free = task.num_points - optimum.size
-    predicted = solver.predict(task, optimum)[points]
+    predicted = solver.predict(task, optimum)
     residuals = np.log(task.losses[points]) - np.log(predicted)
     variance = np.sum(residuals**2) / generator.chisquare(free, num_resamples)
     noise = generator.standard_normal((num_resamples, num_runs))
@@ -121,13 +120,13 @@ def standard_errors(
   """
   jacobian = solver.log_jacobian(task, optimum)
   predicted = solver.predict(task, optimum)
-  residuals = (np.log(predicted) - np.log(task.losses))[: task.num_points]
+  residuals = np.log(predicted) - np.log(task.losses[: task.num_points])
   variance = np.sum(residuals**2) / (task.num_points - optimum.size)
   covariance = variance * np.linalg.pinv(jacobian.T @ jacobian)
-  with jax.enable_x64(True):
-    raw = jax.jacfwd(lambda c: jnp.stack(list(solver.estimates(task, c))))(
-      jnp.asarray(optimum)
-    )
+  moves = _STEP * np.eye(optimum.size)
+  ahead = np.stack(solver.estimates(task, optimum + moves))
+  behind = np.stack(solver.estimates(task, optimum - moves))
+  raw = (ahead - behind) / (2 * _STEP)  # [parameter, coordinate]
   variances = np.einsum('ij,jk,ik->i', raw, covariance, raw)
   return {
     name: float(np.sqrt(max(v, 0.0)))

@@ -57,7 +57,7 @@ def collect(
   """
   rows: list[dict[str, Any]] = []
   folder_of: dict[str, str] = {}
-  for folder in sorted(map(os.fspath, run_dirs)):
+  for folder in sorted(os.fspath(folder) for folder in run_dirs):
     if not (storage.path(folder) / 'run.json').exists():
       report(f'{folder} has no run.json and is left out.')
       continue

@@ -246,7 +246,7 @@ def _parses(values: pd.Series) -> bool:
   return True
 
 
-def _numbers(table: pd.DataFrame, name: str, where: str) -> list | pd.Series:
+def _numbers(table: pd.DataFrame, name: str, where: str) -> pd.Series:
   """The column as numbers, whole where all are whole; checked."""
   numbers = []
   for row, value in enumerate(table[name], start=1):

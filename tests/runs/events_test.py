@@ -2,9 +2,9 @@ import struct
 
 import numpy as np
 import pytest
-import tensorboardX
 from tensorboard.compat.proto import event_pb2
 from tensorboard.util import tensor_util
+import tensorboardX
 
 from codelaw import errors
 from codelaw.runs import events
