@@ -6,9 +6,7 @@ With --flop_budget it chooses model size and tokens too.
 """
 
 import argparse
-from collections.abc import Callable
 import dataclasses
-import os
 import shlex
 
 import pandas as pd
@@ -27,7 +25,6 @@ EXAMPLE = (
   ' --runs=results/quickstart/runs.csv --num_params=1e6 --num_tokens=5e6'
   ' --out=generated/allocation.gin'
 )
-
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -56,9 +53,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     ('supply', 'tokens there are of a source; unlimited where not named'),
     ('prior', 'rates the answer is drawn to'),
   ):
-    parser.add_argument(
-      f'--{flag}', type=_pairs(flag), metavar=pairs, help=text
-    )
+    parser.add_argument(f'--{flag}', metavar=pairs, help=text)
   parser.add_argument(
     '--max_epochs',
     type=float,
@@ -88,6 +83,7 @@ def run(args: argparse.Namespace) -> None:
       f'--out must name a file that ends in .gin, got {args.out}.'
     )
   settings = _settings(args)
+  supply = _pairs('supply', args.supply)
   fits = results.read(args.fit)
   ranges = _ranges(args.runs) if args.runs else None
   given = (args.num_params is not None, args.num_tokens is not None)
@@ -96,7 +92,7 @@ def run(args: argparse.Namespace) -> None:
       fits,
       flop_budget=args.flop_budget,
       settings=settings,
-      supply=args.supply,
+      supply=supply,
       ranges=ranges,
     )
   elif args.flop_budget is None and all(given):
@@ -105,7 +101,7 @@ def run(args: argparse.Namespace) -> None:
       num_params=args.num_params,
       num_tokens=args.num_tokens,
       settings=settings,
-      supply=args.supply,
+      supply=supply,
       ranges=ranges,
     )
   else:
@@ -135,7 +131,9 @@ def show(
     f' {allocation.num_tokens:,} tokens'
   )
   for heading in ('source', 'rate', f'{level} band', 'uniform', 'tokens'):
-    rates.add_column(heading, justify='left' if heading == 'source' else 'right')
+    rates.add_column(
+      heading, justify='left' if heading == 'source' else 'right'
+    )
   rates.add_column('epochs', justify='right')
   for name, share in allocation.sources.items():
     rates.add_row(
@@ -182,35 +180,35 @@ def _settings(args: argparse.Namespace) -> allocation_lib.AllocationSettings:
   """Settings from gin, over which flags win."""
   settings = gin_config.load(args, entry=allocation_lib.AllocationSettings)
   flags = {
-    'weights': args.weights,
-    'floors': args.floor,
-    'ceilings': args.ceiling,
+    'weights': _pairs('weights', args.weights),
+    'floors': _pairs('floor', args.floor),
+    'ceilings': _pairs('ceiling', args.ceiling),
     'max_epochs': args.max_epochs,
-    'prior': args.prior,
+    'prior': _pairs('prior', args.prior),
     'prior_strength': args.prior_strength,
   }
   given = {name: value for name, value in flags.items() if value is not None}
   return dataclasses.replace(settings, **given)
 
 
-def _pairs(flag: str) -> Callable[[str], dict[str, float]]:
-  def parse(text: str) -> dict[str, float]:
-    values: dict[str, float] = {}
-    for part in text.split(','):
-      source, _, number = part.partition('=')
-      try:
-        value = float(number)
-      except ValueError:
-        raise errors.UserError(
-          f'--{flag} takes SOURCE=VALUE pairs like code/python=0.3,code/c=0.1;'
-          f' got {part!r}.'
-        ) from None
-      if source in values:
-        raise errors.UserError(f'--{flag} names {source} twice.')
-      values[source] = value
-    return values
-
-  return parse
+def _pairs(flag: str, text: str | None) -> dict[str, float] | None:
+  """{'code/c': 0.3} from 'code/c=0.3'; None for a flag not given."""
+  if text is None:
+    return None
+  values: dict[str, float] = {}
+  for part in text.split(','):
+    source, _, number = part.partition('=')
+    try:
+      value = float(number)
+    except ValueError:
+      raise errors.UserError(
+        f'--{flag} takes SOURCE=VALUE pairs like code/python=0.3,code/c=0.1;'
+        f' got {part!r}.'
+      ) from None
+    if source in values:
+      raise errors.UserError(f'--{flag} names {source} twice.')
+    values[source] = value
+  return values
 
 
 def _ranges(path: str) -> dict[str, tuple[float, float]]:
@@ -249,11 +247,11 @@ def _command(args: argparse.Namespace) -> str:
     value = getattr(args, name)
     if value is None:
       continue
-    if isinstance(value, dict):
-      value = ','.join(f'{key}={number:g}' for key, number in value.items())
-    elif isinstance(value, float):
-      value = f'{value:.12g}'
-    words.append(shlex.quote(f'--{name}={os.fspath(value)}'))
-  words += [f'--gin_file={file}' for file in args.gin_file]
-  words += [f'--gin.{text}' for text in args.gin_bindings]
+    text = f'{value:.12g}' if isinstance(value, float) else value
+    words.append(shlex.quote(f'--{name}={text}'))
+  words += [shlex.quote(f'--gin_file={file}') for file in args.gin_file]
+  words += [
+    shlex.quote(f'--gin.{text.replace(" = ", "=", 1)}')
+    for text in args.gin_bindings
+  ]
   return ' '.join(words)

@@ -13,7 +13,6 @@ import math
 
 import jax
 import numpy as np
-from scipy import optimize
 
 from codelaw import errors
 from codelaw import records
@@ -21,13 +20,8 @@ from codelaw.laws import results
 from codelaw.planning import caution
 from codelaw.planning import limits as limits_lib
 from codelaw.planning import objective as objective_lib
+from codelaw.planning import optimum
 
-# Rates below this are 0: laws with powers of a share have no finite gradient
-# at a share of exactly 0, so the solver stays this far off and the answer is
-# moved onto the bound.
-_LEAST_RATE = 1e-6
-_NUM_RANDOM_STARTS = 8
-_SAME_OPTIMUM = 1e-7  # nats per token between starts that agree
 _FLOPS_PER_PARAMETER_AND_TOKEN = 6.0  # arXiv:2001.08361, section 2.1
 _SIZE_GRID = 17
 
@@ -123,7 +117,7 @@ class Allocation:
     interval_level: of all intervals.
     num_bootstraps: parameter sets behind the intervals.
     optimality_residual: largest violation of the optimality conditions, in
-      rates; 0 at an exact optimum. See `optimality_residual`.
+      rates; 0 at an exact optimum. See `optimum.optimality_residual`.
     num_starts: starting points.
     num_starts_at_optimum: starts that ended at the best objective.
     max_epochs: that limited the rates where supply is known.
@@ -156,12 +150,12 @@ class Allocation:
 
   @property
   def rates(self) -> dict[str, float]:
-    """source -> rate; they sum to 1 up to rounding of the last bit."""
+    """Source -> rate; they sum to 1 up to rounding of the last bit."""
     return {source: share.rate for source, share in self.sources.items()}
 
   @property
   def uniform_rates(self) -> dict[str, float]:
-    """source -> rate of the mixture the gain is counted from."""
+    """Source -> rate of the mixture the gain is counted from."""
     return {name: share.uniform_rate for name, share in self.sources.items()}
 
 
@@ -259,8 +253,8 @@ def allocate_budget(
         )
 
     def tokens_of(size: float) -> float:
-      per_token = sizes[int(size)] if sizes else (
-        _FLOPS_PER_PARAMETER_AND_TOKEN * size
+      per_token = (
+        sizes[int(size)] if sizes else (_FLOPS_PER_PARAMETER_AND_TOKEN * size)
       )
       return flop_budget / per_token
 
@@ -271,13 +265,14 @@ def allocate_budget(
       except errors.UserError:
         return math.inf  # More tokens than the supply allows.
       start = [limits.uniform()]
-      solution = _solve(problem, (size, tokens), limits, start)
+      solution = optimum.solve(problem, (size, tokens), limits, start)
       return solution.objective
 
-    if sizes:
-      candidates = sorted(sizes)
-    else:
-      candidates = list(np.geomspace(low, high, _SIZE_GRID))
+    candidates = (
+      [float(size) for size in sorted(sizes)]
+      if sizes
+      else [float(size) for size in np.geomspace(low, high, _SIZE_GRID)]
+    )
     values = [best_loss(size) for size in candidates]
     place = int(np.argmin(values))
     if not math.isfinite(values[place]):
@@ -302,31 +297,6 @@ def allocate_budget(
       ranges,
       notes,
     )
-
-
-def optimality_residual(
-  rates: np.ndarray, gradient: np.ndarray, limits: limits_lib.Limits
-) -> float:
-  """max |r - P(r - g)|, with P the projection on the feasible rates.
-
-  It is 0 exactly where the Karush-Kuhn-Tucker conditions hold: all free rates
-  have the same marginal loss, rates at their floor a greater one, rates at
-  their ceiling a smaller one.
-
-  Args:
-    rates: r, feasible [S].
-    gradient: g of the objective [S], nats per token per unit of rate.
-    limits: of the rates.
-  """
-  return float(np.max(np.abs(rates - limits.project(rates - gradient))))
-
-
-@dataclasses.dataclass(frozen=True)
-class _Solution:
-  rates: np.ndarray
-  objective: float
-  residual: float
-  num_starts_at_optimum: int
 
 
 def _problem(
@@ -378,67 +348,6 @@ def _refine(
   return math.exp((low + high) / 2 if math.isfinite(at_inner) else high)
 
 
-def _solve(
-  problem: objective_lib.Objective,
-  size: tuple[float, float],
-  limits: limits_lib.Limits,
-  starts: Sequence[np.ndarray],
-  parameters: objective_lib.Parameters | None = None,
-) -> _Solution:
-  """Best local optimum over the starts."""
-  parameters = problem.estimates if parameters is None else parameters
-  point = np.asarray(size, float)
-
-  def evaluate(rates: np.ndarray) -> tuple[float, np.ndarray]:
-    value, gradient = problem.value_and_gradient(rates, point, parameters)
-    return float(value), np.asarray(gradient)
-
-  lower = np.minimum(np.maximum(limits.lower, _LEAST_RATE), limits.upper)
-  inside = dataclasses.replace(limits, lower=lower)
-  ends, values = [], []
-  for start in starts:
-    result = optimize.minimize(
-      evaluate,
-      inside.project(start),
-      jac=True,
-      method='SLSQP',
-      bounds=list(zip(lower, limits.upper, strict=True)),
-      constraints={
-        'type': 'eq',
-        'fun': lambda rates: rates.sum() - 1,
-        'jac': np.ones_like,
-      },
-      options={'ftol': 1e-13, 'maxiter': 200},
-    )
-    rates = inside.project(np.asarray(result.x))
-    ends.append(rates)
-    values.append(evaluate(rates)[0])
-  best = int(np.nanargmin(values))
-  rates = ends[best]
-  # Onto the bound the solver was kept off, where that is no worse.
-  bare = limits.project(np.where(rates <= 2 * _LEAST_RATE, -1.0, rates))
-  if evaluate(bare)[0] <= values[best] + _SAME_OPTIMUM:
-    rates = bare
-  value, gradient = evaluate(rates)
-  return _Solution(
-    rates=rates,
-    objective=value,
-    residual=optimality_residual(rates, gradient, limits),
-    num_starts_at_optimum=int(
-      np.sum(np.asarray(values) <= values[best] + _SAME_OPTIMUM)
-    ),
-  )
-
-
-def _starts(limits: limits_lib.Limits, seed: int) -> list[np.ndarray]:
-  count = len(limits.sources)
-  generator = np.random.default_rng(seed)
-  corners = 0.9 * np.eye(count) + 0.1 / count
-  random = generator.dirichlet(np.ones(count), _NUM_RANDOM_STARTS)
-  points = [np.full(count, 1 / count), *corners, *random]
-  return [limits.project(point) for point in points]
-
-
 def _allocate(
   problem: objective_lib.Objective,
   num_params: float,
@@ -455,72 +364,42 @@ def _allocate(
     )
   limits = _limits(problem, num_tokens, settings, supply)
   size = (num_params, num_tokens)
-  starts = _starts(limits, settings.seed)
-  best = _solve(problem, size, limits, starts)
+  starts = optimum.starting_points(limits, settings.seed)
+  best = optimum.solve(problem, size, limits, starts)
   uniform = limits.uniform()
   losses = np.asarray(problem.losses(best.rates, size, problem.estimates))
   uniform_losses = np.asarray(problem.losses(uniform, size, problem.estimates))
   gain = float(problem.weights @ (uniform_losses - losses))
 
-  level = problem.fits[0].interval_level
-  tails = [50 * (1 - level), 50 * (1 + level)]
-  samples = problem.bootstrap(settings.num_bootstraps)
-  count = len(samples[0]) if samples else 0
-  loss_band = rate_band = gain_band = None
-  if count:
-    sampled = np.asarray(problem.bootstrap_losses(best.rates, size, samples))
-    at_uniform = np.asarray(problem.bootstrap_losses(uniform, size, samples))
-    loss_band = np.percentile(sampled, tails, axis=0)
-    gain_band = np.percentile((at_uniform - sampled) @ problem.weights, tails)
-    rate_band = np.percentile(
-      [
-        _solve(
-          problem,
-          size,
-          limits,
-          [best.rates, uniform],
-          tuple(values[index] for values in samples),
-        ).rates
-        for index in range(count)
-      ],
-      tails,
-      axis=0,
-    )
-
-  def ends(band: np.ndarray | None, *place: int) -> dict[str, float | None]:
-    low, high = (None, None) if band is None else band[(slice(None), *place)]
-    return {
-      'low': None if low is None else float(low),
-      'high': None if high is None else float(high),
-    }
-
-  shares = {
-    name: SourceShare(
-      rate=float(best.rates[place]),
-      **ends(rate_band, place),
+  bands = optimum.bands(
+    problem, size, limits, best.rates, settings.num_bootstraps
+  )
+  shares = {}
+  for place, name in enumerate(limits.sources):
+    rate, low, high = float(best.rates[place]), *bands.of('rates', place)
+    stock = supply.get(name)
+    shares[name] = SourceShare(
+      rate=rate,
+      low=low,
+      high=high,
       uniform_rate=float(uniform[place]),
       floor=float(limits.lower[place]),
       ceiling=float(min(1.0, limits.upper[place])),
-      num_tokens=float(best.rates[place] * num_tokens),
-      epochs=(
-        float(best.rates[place] * num_tokens / supply[name])
-        if supply.get(name)
-        else None
-      ),
+      num_tokens=rate * num_tokens,
+      epochs=rate * num_tokens / stock if stock else None,
     )
-    for place, name in enumerate(limits.sources)
-  }
-  targets = {
-    fit.target: TargetLoss(
+  targets = {}
+  for place, fit in enumerate(problem.fits):
+    low, high = bands.of('losses', place)
+    targets[fit.target] = TargetLoss(
       law=fit.law,
       weight=float(problem.weights[place]),
       loss=float(losses[place]),
-      **ends(loss_band, place),
+      low=low,
+      high=high,
       uniform_loss=float(uniform_losses[place]),
     )
-    for place, fit in enumerate(problem.fits)
-  }
-  gain_ends = ends(gain_band)
+  gain_low, gain_high = bands.of('gain', 0)
   allocation = Allocation(
     num_params=round(num_params),
     num_tokens=round(num_tokens),
@@ -530,10 +409,10 @@ def _allocate(
     objective=float(problem.weights @ losses),
     uniform_objective=float(problem.weights @ uniform_losses),
     gain=gain,
-    gain_low=gain_ends['low'],
-    gain_high=gain_ends['high'],
-    interval_level=level,
-    num_bootstraps=count,
+    gain_low=gain_low,
+    gain_high=gain_high,
+    interval_level=problem.fits[0].interval_level,
+    num_bootstraps=bands.count,
     optimality_residual=best.residual,
     num_starts=len(starts),
     num_starts_at_optimum=best.num_starts_at_optimum,
@@ -550,30 +429,8 @@ def _allocate(
     *caution.warnings(
       allocation,
       supply_bound=limits.supply_bound,
-      linear=_is_linear(problem, size, starts),
+      linear=optimum.is_linear(problem, size, starts),
       ranges=ranges or {},
     ),
   )
   return dataclasses.replace(allocation, warnings=warnings)
-
-
-def _is_linear(
-  problem: objective_lib.Objective,
-  size: tuple[float, float],
-  points: Sequence[np.ndarray],
-) -> bool:
-  """Whether the objective is linear in the rates: halfway means halfway."""
-
-  def value(rates: np.ndarray) -> float:
-    return float(
-      problem.value_and_gradient(rates, np.asarray(size, float),
-                                 problem.estimates)[0]
-    )
-
-  first, rest = points[0], points[1:]
-  ends = [value(first), *map(value, rest)]
-  bend = max(
-    abs(value((first + point) / 2) - (ends[0] + end) / 2)
-    for point, end in zip(rest, ends[1:], strict=True)
-  )
-  return bend < 1e-9 + 1e-6 * (max(ends) - min(ends))

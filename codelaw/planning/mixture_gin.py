@@ -79,16 +79,13 @@ def mixture_gin(allocation: allocation_lib.Allocation, command: str) -> str:
     the binding. Give it to `codelaw train` after the run's own gin file.
   """
   lines = [
-    'Rates (shares of tokens) chosen by codelaw'
-    f' {allocation.codelaw_version}.',
+    f'Rates (shares of tokens) chosen by codelaw {allocation.codelaw_version}.',
     f'command: {command}',
     f'tables: {", ".join(allocation.table_fingerprints)}',
     f'for: {allocation.num_params:,} parameters,'
     f' {allocation.num_tokens:,} tokens'
     + (
-      f', {allocation.flop_budget:.4g} FLOPs'
-      if allocation.flop_budget
-      else ''
+      f', {allocation.flop_budget:.4g} FLOPs' if allocation.flop_budget else ''
     ),
     f'weighted loss: {allocation.objective:.4f} nats per token; gain over'
     f' uniform {allocation.gain:.4f}'

@@ -119,7 +119,9 @@ class Objective:
     )
     return tuple(
       np.stack(
-        [np.asarray(fit.bootstrap_estimates[p])[picked] for p in law.parameters],
+        [
+          np.asarray(fit.bootstrap_estimates[p])[picked] for p in law.parameters
+        ],
         axis=1,
       )
       for fit, law in zip(self.fits, self.laws, strict=True)
@@ -148,7 +150,8 @@ class Objective:
     self, rates: jax.Array, size: jax.Array, parameters: Parameters
   ) -> jax.Array:
     pull = self.prior_strength * jnp.sum((rates - self.prior) ** 2)
-    return self.weights @ self._losses(rates, size, parameters) + pull
+    weighted = jnp.dot(self.weights, self._losses(rates, size, parameters))
+    return weighted + pull
 
   @functools.cached_property
   def value_and_gradient(self) -> Any:

@@ -77,15 +77,14 @@ def test_two_sources_meet_the_closed_form(make_fit):
 
 def test_a_source_that_helps_everything_gets_everything(make_fit):
   fits = [
-    make_fit(
-      f'loss/{source}', _estimates(source, {s: 0.01 for s in _SOURCES})
-    )
+    make_fit(f'loss/{source}', _estimates(source, {s: 0.01 for s in _SOURCES}))
     for source in _SOURCES
   ]
   fits = [
     make_fit(
       fit.target,
-      {**fit.estimates, 'tau/code/c': 3.0} if 'tau/code/c' in fit.estimates
+      {**fit.estimates, 'tau/code/c': 3.0}
+      if 'tau/code/c' in fit.estimates
       else dict(fit.estimates),
     )
     for fit in fits
@@ -102,8 +101,11 @@ def test_a_linear_law_ends_in_a_corner_and_says_so(make_fit):
   fits = [
     make_fit(
       f'loss/{source}',
-      {'c': 1.0, 'k': 1e6, **{f't/{s}': slope * 1e-9 for s in _SOURCES
-                              if s != source}},
+      {
+        'c': 1.0,
+        'k': 1e6,
+        **{f't/{s}': slope * 1e-9 for s in _SOURCES if s != source},
+      },
       law='exponential',
     )
     for source, slope in zip(_SOURCES, (3.0, 2.0, 1.0), strict=True)
@@ -243,9 +245,7 @@ def test_what_cannot_be_met_is_an_error(make_fit, fields, message):
 def test_too_little_supply_is_an_error_that_says_how_much(make_fit):
   fits = _separate(make_fit, {'code/c': 300.0, 'code/java': 900.0})
   with pytest.raises(errors.UserError, match='fewer tokens'):
-    allocation.allocate(
-      fits, **_SIZE, supply={'code/c': 1e6, 'code/java': 1e6}
-    )
+    allocation.allocate(fits, **_SIZE, supply={'code/c': 1e6, 'code/java': 1e6})
 
 
 def test_a_law_without_shares_cannot_allocate(make_fit):
