@@ -106,7 +106,7 @@ class Law:
 
 
 def _power(base: jax.Array, exponent: jax.Array) -> jax.Array:
-  """Base ** exponent for base >= 0, with a finite gradient at base 0."""
+  """Returns base ** exponent for base >= 0, gradient 0 at base 0."""
   positive = base > 0
   logarithm = jnp.log(jnp.where(positive, base, 1.0))
   return jnp.where(positive, jnp.exp(exponent * logarithm), 0.0)

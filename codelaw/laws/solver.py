@@ -1,0 +1,288 @@
+"""Batched Levenberg-Marquardt: many starts and resamples in one XLA program.
+
+Definitions owned here:
+  coordinates: what the solver moves; the logarithm of a positive parameter,
+    the parameter itself where it is signed, both in scaled units.
+  problem: columns, losses and weights of one fit in scaled units.
+
+The objectives are sums over points of weight * rho(r):
+  log_huber: r = log(predicted) - log(observed), rho(r) = r^2 / 2 up to
+    |r| = delta and delta (|r| - delta / 2) beyond (arXiv:2203.15556 Eq. 3).
+  least_squares: r = predicted - observed, in units of the geometric mean
+    loss, rho(r) = r^2 / 2.
+
+Everything runs in float64 inside `jax.enable_x64`, which leaves the precision
+of the rest of the process as it is. Points are padded to a power of two and
+problems to a fixed number of lanes, so that fits of one law and size share
+one compiled program.
+"""
+
+import dataclasses
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from codelaw.laws import forms
+
+OBJECTIVES = ('log_huber', 'least_squares')
+# Why a lane stopped, by the code the solver returns.
+TERMINATIONS = ('max_iterations', 'gradient', 'no_decrease', 'exact')
+MAX_ITERATIONS = 300
+LANES = 128
+_LEAST_POINTS = 16
+# Largest cosine between the residuals and a column of the Jacobian, as in
+# MINPACK's gtol.
+_GRADIENT_TOLERANCE = 3e-8
+_EXACT = 1e-28  # Objective of a fit to rounding errors.
+_MAX_DAMPING = 1e10
+_MAX_STEP = 2.0  # In coordinates: a factor of 7 for a positive parameter.
+
+
+@dataclasses.dataclass(frozen=True)
+class Problem:
+  """One fit in scaled units, padded with points of weight 0.
+
+  Attributes:
+    law: its formula and parameters.
+    columns: [C, n] float64.
+    losses: [n] float64.
+    weights: [n] float64, 0 for padding.
+    scales: what `num_params`, `num_tokens` and `loss` were divided by.
+    num_points: points that are not padding; they come first.
+  """
+
+  law: forms.Law
+  columns: np.ndarray
+  losses: np.ndarray
+  weights: np.ndarray
+  scales: dict[str, float]
+  num_points: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Solutions:
+  """Where each of a batch of K starts ended.
+
+  Attributes:
+    coordinates: [K, P].
+    objectives: [K].
+    codes: [K], index into `TERMINATIONS`.
+  """
+
+  coordinates: np.ndarray
+  objectives: np.ndarray
+  codes: np.ndarray
+
+
+def problem(law: forms.Law, columns: np.ndarray, losses: np.ndarray) -> Problem:
+  """Scales columns [C, n] and losses [n] by geometric means and pads them."""
+  num_points = losses.shape[0]
+  scales = {'loss': float(np.exp(np.mean(np.log(losses))))}
+  scaled = np.array(columns, dtype=np.float64)
+  for row, name in enumerate(law.columns):
+    if name in ('num_params', 'num_tokens'):
+      scales[name] = float(np.exp(np.mean(np.log(columns[row]))))
+      scaled[row] /= scales[name]
+  size = _LEAST_POINTS
+  while size < num_points:
+    size *= 2
+  padding = ((0, 0), (0, size - num_points))
+  weights = np.zeros(size)
+  weights[:num_points] = 1.0
+  return Problem(
+    law,
+    np.pad(scaled, padding, mode='edge'),
+    np.pad(losses / scales['loss'], padding[1], mode='edge'),
+    weights,
+    scales,
+    num_points,
+  )
+
+
+def draw_starts(law: forms.Law, num_starts: int, seed: int) -> np.ndarray:
+  """Latin hypercube of starts [num_starts, P] in coordinates."""
+  low, high = _limits(law, 'start')
+  generator = np.random.default_rng(seed)
+  strata = generator.permuted(
+    np.tile(np.arange(num_starts), (low.size, 1)), axis=1
+  ).T
+  position = (strata + generator.random(strata.shape)) / num_starts
+  return low + (high - low) * position
+
+
+def bounds(law: forms.Law) -> tuple[np.ndarray, np.ndarray]:
+  """Lower and upper bounds [P] in coordinates."""
+  return _limits(law, 'bounds')
+
+
+def values(law: forms.Law, coordinates: Any) -> Any:
+  """Scaled parameters [..., P] at `coordinates` [..., P] (NumPy or JAX)."""
+  signed = np.array([p.signed for p in law.parameter_table])
+  library = jnp if isinstance(coordinates, jax.Array) else np
+  return library.where(
+    signed, coordinates, library.exp(library.where(signed, 0.0, coordinates))
+  )
+
+
+def solve(
+  task: Problem,
+  starts: np.ndarray,
+  objective: str,
+  delta: float,
+  losses: np.ndarray | None = None,
+  weights: np.ndarray | None = None,
+) -> Solutions:
+  """Solves K starts, each with its own losses and weights where given.
+
+  Args:
+    task: the problem; shared columns, and losses and weights by default.
+    starts: [K, P] coordinates.
+    objective: one of `OBJECTIVES`.
+    delta: of the Huber function; unused by least squares.
+    losses: [K, n] scaled losses, or None for the problem's own.
+    weights: [K, n], or None for the problem's own.
+  """
+  count = starts.shape[0]
+  shape = (count, task.losses.size)
+  low, high = bounds(task.law)
+  lanes = [
+    np.clip(starts, low, high),
+    np.broadcast_to(task.losses if losses is None else losses, shape),
+    np.broadcast_to(task.weights if weights is None else weights, shape),
+  ]
+  signed = tuple(p.signed for p in task.law.parameter_table)
+  parts = []
+  with jax.enable_x64(True):
+    for first in range(0, count, LANES):
+      # The last lanes are filled up by repetition: one shape, one compilation.
+      index = np.minimum(np.arange(first, first + LANES), count - 1)
+      parts.append(
+        jax.device_get(
+          _solve_lanes(
+            task.law.formula,
+            signed,
+            objective,
+            *(lane[index] for lane in lanes),
+            task.columns,
+            low,
+            high,
+            float(delta),
+          )
+        )
+      )
+  coordinates, objectives, codes = (
+    np.concatenate(part)[:count] for part in zip(*parts, strict=True)
+  )
+  return Solutions(coordinates, objectives, codes)
+
+
+def _limits(law: forms.Law, field: str) -> tuple[np.ndarray, np.ndarray]:
+  limits = [
+    getattr(parameter, field)
+    if parameter.signed
+    else np.log(getattr(parameter, field))
+    for parameter in law.parameter_table
+  ]
+  low, high = np.array(limits, dtype=np.float64).T
+  return low, high
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1, 2))
+def _solve_lanes(
+  formula, signed, objective, starts, losses, weights, columns, low, high, delta
+):
+  lane = functools.partial(
+    _solve_one, formula, np.array(signed), objective, columns, low, high, delta
+  )
+  return jax.vmap(lane)(starts, losses, weights)
+
+
+def _solve_one(
+  formula, signed, objective, columns, low, high, delta, start, losses, weights
+):
+  """One Levenberg-Marquardt run with projection on the bounds.
+
+  Beyond |r| = delta the Huber function is linear, and reweighting residuals
+  (the first candidate step) approaches its optimum slowly. The second
+  candidate counts only the curvature of points within delta: near the optimum
+  it is Newton's step, up to the curvature of the formula. The better is taken.
+  """
+  robust = objective == 'log_huber'
+
+  def residuals(coordinates):
+    parameters = jnp.where(
+      signed, coordinates, jnp.exp(jnp.where(signed, 0.0, coordinates))
+    )
+    predicted = formula(parameters, columns)
+    if robust:
+      return jnp.log(predicted) - jnp.log(losses)
+    return predicted - losses
+
+  def total(coordinates):
+    r = residuals(coordinates)
+    rho = 0.5 * r * r
+    if robust:
+      size = jnp.abs(r)
+      rho = jnp.where(size <= delta, rho, delta * (size - 0.5 * delta))
+    result = jnp.sum(weights * rho)
+    return jnp.where(jnp.isfinite(result), result, jnp.inf)
+
+  def iterate(state):
+    at, value, damping, iteration, _ = state
+    r = residuals(at)
+    jacobian = jax.jacfwd(residuals)(at)
+    slope = weights
+    if robust:
+      slope = weights * jnp.minimum(1.0, delta / jnp.maximum(jnp.abs(r), delta))
+    gradient = jacobian.T @ (slope * r)
+    curvature = (jacobian.T * slope) @ jacobian
+    diagonal = jnp.diag(curvature)
+    diagonal = diagonal + 1e-12 * jnp.max(diagonal) + 1e-300
+    held = ((at <= low) & (gradient > 0)) | ((at >= high) & (gradient < 0))
+    gradient = jnp.where(held, 0.0, gradient)
+
+    def candidate(matrix):
+      matrix = matrix + jnp.diag(damping * diagonal)
+      matrix = jnp.where(held[:, None] | held[None, :], 0.0, matrix)
+      matrix = matrix + jnp.diag(jnp.where(held, 1.0, 0.0))
+      step = -jnp.linalg.solve(matrix, gradient)
+      return jnp.clip(at + jnp.clip(step, -_MAX_STEP, _MAX_STEP), low, high)
+
+    matrices = [curvature]
+    if robust:
+      within = weights * (jnp.abs(r) <= delta)
+      matrices.append((jacobian.T * within) @ jacobian)
+    points = jnp.stack([candidate(matrix) for matrix in matrices])
+    totals = jax.vmap(total)(points)
+    best = jnp.argmin(totals)
+    better = totals[best] < value
+    cosine = jnp.max(jnp.abs(gradient) / jnp.sqrt(diagonal))
+    cosine = cosine / jnp.sqrt(2 * value + 1e-300)
+    damping = jnp.clip(jnp.where(better, damping * 0.2, damping * 4.0), 1e-12)
+    code = jnp.where(
+      value < _EXACT,
+      3,
+      jnp.where(
+        cosine < _GRADIENT_TOLERANCE,
+        1,
+        jnp.where(damping > _MAX_DAMPING, 2, 0),
+      ),
+    )
+    return (
+      jnp.where(better, points[best], at),
+      jnp.where(better, totals[best], value),
+      damping,
+      iteration + 1,
+      code,
+    )
+
+  def unfinished(state):
+    return (state[4] == 0) & (state[3] < MAX_ITERATIONS)
+
+  at, value, _, _, code = jax.lax.while_loop(
+    unfinished, iterate, (start, total(start), jnp.float64(1e-2), 0, 0)
+  )
+  return at, value, code
