@@ -197,13 +197,9 @@ def allocation_bars(
   end = max(end, *(share.uniform_rate for share in shares))
   for place, share in zip(places, shares, strict=True):
     if share.low is not None and share.high is not None:
-      axes.plot(
-        [share.low, share.high], [place - 0.19] * 2, color=INK, lw=1.6
-      )
+      axes.plot([share.low, share.high], [place - 0.19] * 2, color=INK, lw=1.6)
       for edge in (share.low, share.high):
-        axes.plot(
-          [edge] * 2, [place - 0.28, place - 0.10], color=INK, lw=1.6
-        )
+        axes.plot([edge] * 2, [place - 0.28, place - 0.10], color=INK, lw=1.6)
     axes.text(
       end * 1.03, place - 0.19, f'{share.rate:.1%}', va='center', color=INK
     )

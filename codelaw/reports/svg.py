@@ -36,8 +36,12 @@ def inline(figure: figure_lib.Figure, name: str, description: str) -> str:
   for colour, variable in _INKS.items():
     text = text.replace(colour, variable)
   # Ids that matplotlib does not salt, and that nothing refers to.
-  text = re.sub(r' id="(?:figure|axes|patch|text|line2d|xtick|ytick|matplotlib'
-                r'|legend|LineCollection|QuadMesh|FillBetween\w*|PolyCollection'
-                r')[^"]*"', '', text)
+  text = re.sub(
+    r' id="(?:figure|axes|patch|text|line2d|xtick|ytick|matplotlib'
+    r'|legend|LineCollection|QuadMesh|FillBetween\w*|PolyCollection'
+    r')[^"]*"',
+    '',
+    text,
+  )
   label = description.replace('&', '&amp;').replace('"', '&quot;')
   return text.replace('<svg ', f'<svg role="img" aria-label="{label}" ', 1)
