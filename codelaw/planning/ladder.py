@@ -1,0 +1,142 @@
+"""The ladder of a sweep: peak learning rates, token budgets, run names.
+
+Owns the rule that carries one tuned learning rate to models of other widths,
+and `run_id`, by which every later step finds a run again.
+"""
+
+import dataclasses
+import math
+
+from codelaw import errors
+from codelaw import records
+from codelaw import storage
+
+_LABEL_LENGTH = 48  # keeps a run's folder name well under 255 bytes
+
+
+@dataclasses.dataclass(frozen=True)
+class LearningRateRule:
+  """peak = coefficient * width^-exponent.
+
+  With Adam the learning rate that suits a hidden matrix falls as 1/width
+  (maximal update parametrisation, arXiv:2203.03466, Table 3), hence the
+  exponent 1. The rule is applied to the one peak rate of all parameters,
+  embedding and norms included, which is an approximation: tune `coefficient`
+  at a width in the middle of the ladder, not at its end.
+
+  Attributes:
+    coefficient: peak rate times width^exponent, from a tuned model.
+    exponent: 1 for the rule above, 0 for one rate at every width.
+
+  >>> LearningRateRule(coefficient=0.64).peak(128)
+  0.005
+  """
+
+  coefficient: float
+  exponent: float = 1.0
+
+  def __post_init__(self):
+    for name, positive in (('coefficient', True), ('exponent', False)):
+      value = getattr(self, name)
+      if (
+        isinstance(value, bool)
+        or not isinstance(value, (int, float))
+        or not math.isfinite(value)
+        or value < 0
+        or (positive and value == 0)
+      ):
+        least = 'a positive number' if positive else 'a number of at least 0'
+        raise errors.UserError(
+          f'LearningRateRule.{name} must be {least}, got {value!r}.'
+        )
+
+  def peak(self, width: int) -> float:
+    """Peak learning rate of a model of `width` (its model dimension)."""
+    if width < 1:
+      raise errors.UserError(f'A width must be at least 1, got {width!r}.')
+    return self.coefficient * width**-self.exponent
+
+
+def token_budgets(
+  smallest: int, largest: int, count: int, tokens_per_step: int
+) -> tuple[int, ...]:
+  """Budgets at equal ratios from `smallest` to `largest`, in whole batches.
+
+  Equal ratios because the laws are power laws in tokens (arXiv:2512.13472
+  doubles from 2B to 64B).
+
+  Args:
+    smallest: tokens of the first budget.
+    largest: tokens of the last budget.
+    count: of budgets, at least 1; one budget is `largest`.
+    tokens_per_step: token slots of one global batch.
+
+  Returns:
+    Ascending token counts, each a multiple of `tokens_per_step`.
+
+  Raises:
+    UserError: when the budgets are not positive and ascending, or fall on the
+      same number of batches.
+
+  >>> token_budgets(2000, 64000, 6, 1000)
+  (2000, 4000, 8000, 16000, 32000, 64000)
+  """
+  if count < 1 or not 0 < smallest <= largest or tokens_per_step < 1:
+    raise errors.UserError(
+      'Token budgets need 0 < smallest <= largest, count and tokens_per_step'
+      f' of at least 1; got smallest={smallest}, largest={largest},'
+      f' count={count}, tokens_per_step={tokens_per_step}.'
+    )
+  ratio = (largest / smallest) ** (1 / max(1, count - 1))
+  steps = [
+    max(1, round(largest / ratio**back / tokens_per_step))
+    for back in reversed(range(count))
+  ]
+  if len(set(steps)) < count:
+    raise errors.UserError(
+      f'{count} budgets from {smallest} to {largest} tokens are not {count}'
+      f' different numbers of batches of {tokens_per_step} tokens; ask for'
+      ' fewer budgets, a wider range or a smaller batch.'
+    )
+  return tuple(step * tokens_per_step for step in steps)
+
+
+def run_id(purpose: str, size: str, plan: records.RunPlan) -> str:
+  """A readable name for a run, safe as a folder and unique to its plan.
+
+  purpose, model size, tokens, mixture, seed, then a fingerprint of the whole
+  plan: two plans share a name only when they are equal in everything but the
+  folder their shards lie in.
+
+  Args:
+    purpose: what the run is for: `single`, `pair`, `mixture`, `confirm`.
+    size: name of the model's size, like `125m`.
+    plan: what the run is to do.
+
+  Returns:
+    For example `single-125m-2.1M-code_python-s0-1f0a9c2e`.
+  """
+  content = records.to_json(plan)
+  del content['shards_dir']  # a moved study keeps its names
+  sources = sorted(
+    {s for stage in plan.schedule.stages for s in stage.mixture.shares()}
+  )
+  label = '+'.join(source.replace('/', '_') for source in sources)
+  if len(label) > _LABEL_LENGTH:
+    label = f'mix{len(sources)}'
+  parts = (
+    purpose,
+    size,
+    _short(plan.num_tokens),
+    label,
+    f's{plan.seed}',
+    storage.fingerprint(content)[:8],
+  )
+  return '-'.join(part.replace('/', '_') for part in parts)
+
+
+def _short(count: int) -> str:
+  for scale, unit in ((1e12, 'T'), (1e9, 'B'), (1e6, 'M'), (1e3, 'k')):
+    if count >= scale:
+      return f'{count / scale:.3g}{unit}'
+  return str(count)

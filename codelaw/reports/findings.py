@@ -1,0 +1,143 @@
+"""What a study found, in plain words: the answer first, then the doubts.
+
+Owns the recommendation: measured evidence outranks prediction, and where
+neither tells the mixtures apart, that is the answer.
+"""
+
+from collections.abc import Iterator
+import dataclasses
+
+from codelaw.planning import caution
+from codelaw.planning import confirmation as confirmation_lib
+from codelaw.planning import mixture_gin
+from codelaw.reports import study_folder
+
+
+@dataclasses.dataclass(frozen=True)
+class Answer:
+  """The head of the report.
+
+  Attributes:
+    title: one clause that can stand alone.
+    sentences: what it rests on.
+    rates: (source, rate) to train on, largest first; empty without any.
+  """
+
+  title: str
+  sentences: tuple[str, ...]
+  rates: tuple[tuple[str, float], ...]
+
+
+def answer(study: study_folder.Study) -> Answer:
+  """The recommendation and what it rests on."""
+  allocation, confirmation = study.allocation, study.confirmation
+  if allocation is None:
+    return Answer(
+      'This study has no allocation yet.',
+      (
+        'It holds runs and fits, shown below. Choose rates with `codelaw'
+        ' allocate`.',
+      ),
+      (),
+    )
+  sentences = [
+    f'For {allocation.num_params:,} parameters and {allocation.num_tokens:,}'
+    f' tokens the laws predict a weighted loss of {allocation.objective:.4f}'
+    f' nats per token at the allocated rates and'
+    f' {allocation.uniform_objective:.4f} at uniform rates: a gain of'
+    f' {allocation.gain:.4f}'
+    + mixture_gin.interval_text(
+      allocation.gain_low, allocation.gain_high, allocation.interval_level
+    )
+    + '.'
+  ]
+  if confirmation is not None:
+    sentences.append(_measured(confirmation))
+  keep_uniform = False
+  if confirmation is None:
+    certain = allocation.gain_low is not None and allocation.gain_low > 0
+    keep_uniform = allocation.gain < caution.NO_GAIN
+    if keep_uniform:
+      title = 'Keep uniform rates: the laws see no gain over them.'
+    elif certain:
+      title = 'Train on the allocated rates; no run has confirmed them yet.'
+    else:
+      title = 'Uniform rates are as good: the predicted gain is within noise.'
+  elif confirmation.verdict.startswith(confirmation_lib.ALLOCATED_BETTER):
+    title = 'Train on the allocated rates: in paired runs they beat uniform.'
+  elif confirmation.verdict.startswith(confirmation_lib.UNIFORM_BETTER):
+    keep_uniform = True
+    title = 'Keep uniform rates: in paired runs they beat the allocated ones.'
+  else:
+    title = (
+      'Uniform rates are as good: paired runs cannot tell the allocated rates'
+      ' from them.'
+    )
+  rates = (
+    allocation.uniform_rates
+    if keep_uniform
+    else mixture_gin.rounded_rates(allocation.sources)
+  )
+  ordered = tuple(sorted(rates.items(), key=lambda item: -item[1]))
+  return Answer(title, tuple(sentences), ordered)
+
+
+def _measured(confirmation: confirmation_lib.Confirmation) -> str:
+  pairs = len(confirmation.arms['uniform'])
+  interval = mixture_gin.interval_text(
+    None if confirmation.high is None else -confirmation.high,
+    None if confirmation.low is None else -confirmation.low,
+    confirmation.interval_level,
+  )
+  seeds = 'one seed' if pairs == 1 else f'{pairs} seeds'
+  return (
+    f'Measured on {2 * pairs} runs of {confirmation.num_params:,} parameters'
+    f' and {confirmation.num_tokens:,} tokens, paired over {seeds}, the gain'
+    f' was {-confirmation.difference:.4f} nats per token{interval}.'
+  )
+
+
+def warnings(study: study_folder.Study) -> Iterator[str]:
+  """Yields every reason for doubt that the study's files hold."""
+  if study.allocation is not None:
+    yield from study.allocation.warnings
+  if study.confirmation is not None:
+    yield from _surprise(study.confirmation)
+  for fit in (*study.fits, *study.mixture_fits):
+    name = f'{fit.law} law of {fit.target}' + (
+      f' ({fit.group})' if fit.group else ''
+    )
+    if not fit.converged:
+      yield f'The {name} did not converge: {fit.termination}.'
+    for warning in fit.diagnostics.get('warnings', ()):
+      yield f'The {name}: {warning}'
+  for record in study.run_records:
+    if record.status != 'finished':
+      reason = f': {record.message}' if record.message else ''
+      yield f'Run {record.run_id} is {record.status}{reason}.'
+    elif record.realised_tokens != record.planned_tokens:
+      yield (
+        f'Run {record.run_id} trained on other token counts than planned; see'
+        ' the table of tokens.'
+      )
+
+
+def _surprise(
+  confirmation: confirmation_lib.Confirmation,
+) -> Iterator[str]:
+  ends = (
+    confirmation.low,
+    confirmation.high,
+    confirmation.predicted_low,
+    confirmation.predicted_high,
+  )
+  low, high, predicted_low, predicted_high = ends
+  if None in ends:
+    return
+  assert low is not None and high is not None  # for the type checker
+  assert predicted_low is not None and predicted_high is not None
+  if high < predicted_low or low > predicted_high:
+    yield (
+      'The measured difference disagrees with the predicted one: their'
+      ' intervals do not meet, so the laws miss something at this size.'
+    )

@@ -1,0 +1,284 @@
+"""Fits of planted laws, for the tests of planning, reports and their verbs."""
+
+import itertools
+
+import jax
+import numpy as np
+import pandas as pd
+import pytest
+
+from codelaw import accounting
+from codelaw import records
+from codelaw import storage
+from codelaw.laws import forms
+from codelaw.laws import results
+from codelaw.planning import allocation
+from codelaw.planning import confirmation
+from codelaw.planning import ladder
+
+
+def _make_fit(target, estimates, law='transfer', spread=0.0, count=40, seed=0):
+  """A `Fit` with these estimates and log-normal bootstrap estimates."""
+  generator = np.random.default_rng(seed)
+  bootstrap = {
+    name: tuple(
+      float(value * np.exp(spread * noise))
+      for noise in generator.standard_normal(count if spread else 0)
+    )
+    for name, value in estimates.items()
+  }
+  intervals = {
+    name: (
+      tuple(float(end) for end in np.percentile(values, [5, 95]))
+      if values
+      else (estimates[name],) * 2
+    )
+    for name, values in bootstrap.items()
+  }
+  fit = results.Fit(
+    law=law,
+    target=target,
+    group='',
+    estimates=estimates,
+    intervals=intervals,
+    interval_level=0.9,
+    objective=0.001,
+    objective_name='log_huber',
+    num_points=24,
+    num_starts=500,
+    num_starts_at_optimum=431,
+    converged=True,
+    termination='converged',
+    diagnostics={
+      'rmse': 0.01,
+      'r2': 0.995,
+      'mean_relative_error': 0.002,
+      'extrapolation_mean_relative_error': 0.006,
+      'condition_number': 250.0,
+      'at_bound': [],
+      'warnings': [],
+    },
+    units={name: '1' for name in estimates},
+    table_fingerprint='0123456789abcdef',
+    codelaw_version='0.1.0',
+    bootstrap_estimates=bootstrap,
+  )
+  assert set(forms.law_of(fit).parameters) == set(estimates)
+  return fit
+
+
+@pytest.fixture(scope='session')
+def make_fit():
+  """(target, estimates, law='transfer', spread=0, count=40, seed=0) -> Fit."""
+  return _make_fit
+
+
+_SOURCES = {
+  # source: E, A, B of its planted law (alpha 0.35, beta 0.4).
+  'code/c_cpp': (0.9, 60.0, 330.0),
+  'code/javascript': (1.0, 55.0, 420.0),
+  'code/python': (0.8, 62.0, 380.0),
+  'markup': (1.2, 66.0, 300.0),
+  'synthetic/python': (0.3, 30.0, 90.0),
+}
+# What a token of one source is worth to another: code to code most.
+_TAU = {('code', 'code'): 0.3, ('synthetic', 'code'): 0.12}
+
+
+def _planted():
+  laws = {}
+  for source, (E, A, B) in _SOURCES.items():
+    taus = {
+      f'tau/{other}': _TAU.get(
+        (other.partition('/')[0], source.partition('/')[0]), 0.03
+      )
+      for other in _SOURCES
+      if other != source
+    }
+    laws[source] = {'E': E, 'A': A, 'B': B, 'alpha': 0.35, 'beta': 0.4, **taus}
+  return laws
+
+
+def _losses(fits, size, tokens, rates, generator):
+  columns = {'num_params': float(size), 'num_tokens': float(tokens)}
+  columns |= {f'share/{s}': rates.get(s, 0.0) for s in _SOURCES}
+  return {
+    fit.target: float(
+      np.asarray(forms.law_of(fit).predict(fit.estimates, columns))[0]
+      * np.exp(0.004 * generator.standard_normal())
+    )
+    for fit in fits
+  }
+
+
+def _designs(allocated):
+  """Yields (purpose, num_params, num_tokens, rates, seed) of every run."""
+  for source in _SOURCES:
+    for size in (20_000, 100_000, 500_000):
+      for tokens in (500_000, 2_000_000, 8_000_000):
+        yield 'single', size, tokens, {source: 1.0}, 0
+  for target, other in itertools.combinations(_SOURCES, 2):
+    yield 'pair', 100_000, 4_000_000, {target: 0.5, other: 0.5}, 0
+  for source in _SOURCES:
+    yield 'pair', 100_000, 4_000_000, {source: 1.0}, 1
+  generator = np.random.default_rng(1)
+  for seed in range(8):
+    shares = generator.dirichlet(np.ones(len(_SOURCES)))
+    yield (
+      'mixture',
+      100_000,
+      4_000_000,
+      dict(zip(_SOURCES, shares.tolist(), strict=True)),
+      seed,
+    )
+  for rates in (allocated.uniform_rates, allocated.rates):
+    for seed in (1, 2, 3):
+      yield 'confirm', 500_000, 8_000_000, rates, seed
+
+
+def _write_study(root):
+  """A study's folder, computed from planted laws with noise of 0.4%."""
+  generator = np.random.default_rng(0)
+  with jax.enable_x64(True):
+    mixture = [
+      _make_fit(f'loss/{source}', estimates, spread=0.004, seed=seed)
+      for seed, (source, estimates) in enumerate(_planted().items())
+    ]
+    single = [
+      _make_fit(
+        fit.target,
+        {
+          name: fit.estimates[name] for name in ('E', 'A', 'B', 'alpha', 'beta')
+        },
+        law='chinchilla',
+        spread=0.004,
+      )
+      for fit in mixture
+    ]
+    results.write(root / 'fits' / 'fit.json', single)
+    results.write(root / 'fits' / 'mixture' / 'fit.json', mixture)
+    allocated = allocation.allocate(
+      mixture,
+      num_params=500_000,
+      num_tokens=8_000_000,
+      supply={'synthetic/python': 2e5},
+      ranges={'num_params': (2e4, 5e5), 'num_tokens': (5e5, 4e6)},
+    )
+    rows, runs, arms, pairs = [], [], {}, {}
+    for purpose, size, tokens, rates, seed in _designs(allocated):
+      plan = records.RunPlan(
+        model=accounting.ModelShape(256, 16, 2, 2, 8, 32),
+        schedule=records.Schedule(
+          stages=(records.Stage('main', records.MixtureRates(rates)),)
+        ),
+        optimizer=records.OptimizerSettings(peak_learning_rate=0.01),
+        shards_dir='shards',
+        num_tokens=tokens,
+        sequence_length=64,
+        batch_size=8,
+        seed=seed,
+      )
+      name = ladder.run_id(purpose, f'{size // 1000}k', plan)
+      losses = _losses(mixture, size, tokens, rates, generator)
+      planned = {s: round(tokens * r) for s, r in rates.items() if r}
+      records.write_run_record(
+        root / 'runs' / name,
+        records.RunRecord(
+          run_id=name,
+          plan=plan,
+          status='finished',
+          step=plan.num_steps,
+          num_params=size,
+          num_params_no_embed=size // 2,
+          params_by_group={'all': size},
+          train_flops=6.0 * size * tokens,
+          flops_convention='6ND',
+          planned_tokens=planned,
+          realised_tokens=planned,
+          stage_end_steps={'main': plan.num_steps},
+          manifest_fingerprint='aaaa',
+          tokenizer_fingerprint='bbbb',
+          code_revision='cccc',
+          package_versions={'jax': '0'},
+          hardware={'device': 'cpu'},
+          wall_seconds=30.0,
+        ),
+      )
+      rows.append(
+        {
+          'run_id': name,
+          'num_params': size,
+          'num_tokens': tokens,
+          'train_flops': 6.0 * size * tokens,
+          'is_final': True,
+          'seed': seed,
+          **{f'share/{s}': rates.get(s, 0.0) for s in _SOURCES},
+          **losses,
+        }
+      )
+      runs.append({'run_id': name, 'purpose': purpose})
+      if purpose == 'pair':
+        pairs[tuple(sorted(rates))] = losses
+      if purpose == 'confirm':
+        arm = 'uniform' if rates == allocated.uniform_rates else 'allocated'
+        mean = float(np.mean(list(losses.values())))
+        arms.setdefault(arm, []).append(
+          confirmation.ArmRun(name, seed, mean, losses)
+        )
+  pd.DataFrame(rows).to_csv(root / 'runs.csv', index=False)
+  entries = []
+  for pair, losses in pairs.items():
+    for target, other in itertools.permutations(pair, 2):
+      own = pairs[(target,)][f'loss/{target}']
+      both = losses[f'loss/{target}']
+      gain = (own - both) / own
+      entries.append(
+        {
+          'target': target,
+          'auxiliary': other,
+          'gain': gain,
+          'low': gain - 0.01,
+          'high': gain + 0.01,
+          'loss_self': own,
+          'loss_pair': both,
+        }
+      )
+  storage.write_json(
+    root / 'synergy.json',
+    {
+      'entries': entries,
+      'interval_level': 0.9,
+      'interval_source': 'spread between seeds of the same run',
+    },
+  )
+  storage.write_json(root / 'allocation.json', allocation.to_json(allocated))
+  storage.write_json(
+    root / 'confirmation.json',
+    confirmation.to_json(
+      confirmation.paired_difference(
+        arms['uniform'],
+        arms['allocated'],
+        num_params=500_000,
+        num_tokens=8_000_000,
+        predicted_difference=-allocated.gain,
+        predicted_interval=(-allocated.gain_high, -allocated.gain_low),
+      )
+    ),
+  )
+  storage.write_json(
+    root / 'study.json',
+    {
+      'name': 'planted',
+      'runs': runs,
+      'mixture_gin': 'generated/planted_mixture.gin',
+      'run_gin': 'generated/planted_run.gin',
+      'corpus_fingerprint': 'dddd',
+    },
+  )
+  return root
+
+
+@pytest.fixture(scope='session')
+def study(tmp_path_factory):
+  """Folder of a whole study made from planted laws; do not change it."""
+  return _write_study(tmp_path_factory.mktemp('planted'))

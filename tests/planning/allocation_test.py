@@ -1,0 +1,337 @@
+"""Allocations against closed forms, limits, and what they say in words."""
+
+import json
+
+from hypothesis import given
+from hypothesis import settings
+from hypothesis import strategies as st
+import numpy as np
+import pytest
+
+from codelaw import errors
+from codelaw.planning import allocation
+from codelaw.planning import limits
+
+_SIZE = {'num_params': 1e6, 'num_tokens': 1e8}
+_SOURCES = ('code/c', 'code/java', 'code/python')
+
+
+def _estimates(source, taus, B=400.0, E=1.0, beta=0.3, alpha=0.4):
+  return {
+    'E': E,
+    'A': 30.0,
+    'B': B,
+    'alpha': alpha,
+    'beta': beta,
+    **{f'tau/{other}': tau for other, tau in taus.items() if other != source},
+  }
+
+
+def _separate(make_fit, B_of, **rest):
+  """One transfer law per source; no source helps another."""
+  return [
+    make_fit(
+      f'loss/{source}',
+      _estimates(source, dict.fromkeys(B_of, 1e-9), B=B),
+      **rest,
+    )
+    for source, B in B_of.items()
+  ]
+
+
+def _settings(**fields):
+  return allocation.AllocationSettings(**fields)
+
+
+def _has(found, text):
+  return any(text in warning for warning in found.warnings)
+
+
+def test_symmetric_sources_get_equal_rates(make_fit):
+  fits = _separate(make_fit, dict.fromkeys(_SOURCES, 400.0))
+  found = allocation.allocate(fits, **_SIZE)
+  assert list(found.rates.values()) == pytest.approx([1 / 3] * 3, abs=1e-5)
+  assert found.num_starts_at_optimum == found.num_starts
+  assert _has(found, 'no gain over uniform')
+
+
+def test_two_sources_meet_the_closed_form(make_fit):
+  # With no transfer, min w1 B1 r1^-b + w2 B2 r2^-b has r_i in proportion to
+  # (w_i B_i)^(1 / (1 + b)).
+  fits = _separate(make_fit, {'code/c': 300.0, 'code/java': 900.0})
+  found = allocation.allocate(
+    fits, **_SIZE, settings=_settings(weights={'code/c': 1, 'code/java': 2})
+  )
+  parts = np.array([1 * 300.0, 2 * 900.0]) ** (1 / 1.3)
+  assert list(found.rates.values()) == pytest.approx(
+    parts / parts.sum(), abs=1e-5
+  )
+  assert found.optimality_residual < 1e-5
+  assert found.gain > 0
+  assert found.gain == pytest.approx(
+    found.uniform_objective - found.objective, abs=1e-12
+  )
+  weighted = sum(t.weight * t.loss for t in found.targets.values())
+  assert found.objective == pytest.approx(weighted, abs=1e-12)
+
+
+def test_a_source_that_helps_everything_gets_everything(make_fit):
+  fits = [
+    make_fit(f'loss/{source}', _estimates(source, {s: 0.01 for s in _SOURCES}))
+    for source in _SOURCES
+  ]
+  fits = [
+    make_fit(
+      fit.target,
+      {**fit.estimates, 'tau/code/c': 3.0}
+      if 'tau/code/c' in fit.estimates
+      else dict(fit.estimates),
+    )
+    for fit in fits
+  ]
+  found = allocation.allocate(fits, **_SIZE)
+  assert found.rates['code/c'] == pytest.approx(1, abs=1e-9)
+  assert found.rates['code/java'] == 0
+  assert _has(found, 'corner solution')
+  assert _has(found, 'code/java gets nothing')
+
+
+def test_a_linear_law_ends_in_a_corner_and_says_so(make_fit):
+  # c + k exp(t r) with t so small that the exponential is its tangent.
+  fits = [
+    make_fit(
+      f'loss/{source}',
+      {
+        'c': 1.0,
+        'k': 1e6,
+        **{f't/{s}': slope * 1e-9 for s in _SOURCES if s != source},
+      },
+      law='exponential',
+    )
+    for source, slope in zip(_SOURCES, (3.0, 2.0, 1.0), strict=True)
+  ]
+  found = allocation.allocate(fits, **_SIZE)
+  assert max(found.rates.values()) == pytest.approx(1, abs=1e-9)
+  assert _has(found, 'linear in the rates')
+  assert _has(found, 'corner solution')
+
+
+def test_a_curved_law_is_not_called_linear(make_fit):
+  fits = _separate(make_fit, {'code/c': 300.0, 'code/java': 900.0})
+  found = allocation.allocate(fits, **_SIZE)
+  assert not _has(found, 'linear')
+  assert not _has(found, 'corner')
+
+
+@settings(deadline=None, max_examples=12)
+@given(data=st.data())
+def test_limits_are_kept_and_conditions_hold(make_fit, data):
+  draw = lambda low, high: data.draw(st.floats(low, high))
+  fits = _separate(make_fit, {s: draw(50, 5000) for s in _SOURCES})
+  floors = {s: draw(0, 0.3) for s in _SOURCES}
+  ceilings = {s: draw(0.35, 1.0) for s in _SOURCES}
+  found = allocation.allocate(
+    fits, **_SIZE, settings=_settings(floors=floors, ceilings=ceilings)
+  )
+  for source, rate in found.rates.items():
+    assert floors[source] - 1e-12 <= rate <= ceilings[source] + 1e-12
+  assert sum(found.rates.values()) == pytest.approx(1, abs=1e-12)
+  assert found.optimality_residual < 1e-4
+  assert found.gain >= -1e-9
+
+
+def test_supply_times_epochs_bounds_a_rate(make_fit):
+  fits = _separate(make_fit, {'code/c': 300.0, 'code/java': 900.0})
+  found = allocation.allocate(
+    fits, **_SIZE, supply={'code/java': 1e7}, settings=_settings(max_epochs=2)
+  )
+  assert found.rates['code/java'] == pytest.approx(
+    2e7 * limits.SUPPLY_USED / 1e8
+  )
+  assert found.sources['code/java'].epochs == pytest.approx(
+    2 * limits.SUPPLY_USED
+  )
+  assert found.sources['code/c'].epochs is None
+  assert _has(found, 'more data of code/java would lower the loss')
+
+
+def test_a_strong_prior_is_met(make_fit):
+  fits = _separate(make_fit, {'code/c': 300.0, 'code/java': 900.0})
+  prior = {'code/c': 0.8, 'code/java': 0.2}
+  found = allocation.allocate(
+    fits, **_SIZE, settings=_settings(prior=prior, prior_strength=1e4)
+  )
+  assert found.rates == pytest.approx(prior, abs=1e-3)
+  assert found.gain < 0  # The pull cost something, and the gain says it.
+
+
+def test_the_band_holds_the_estimate_and_narrows_with_the_spread(make_fit):
+  B_of = {'code/c': 300.0, 'code/java': 900.0}
+  width = {}
+  for spread in (0.01, 0.05):
+    fits = [
+      make_fit(fit.target, dict(fit.estimates), spread=spread, seed=seed)
+      for seed, fit in enumerate(_separate(make_fit, B_of))
+    ]
+    found = allocation.allocate(fits, **_SIZE)
+    share = found.sources['code/c']
+    assert share.low < share.rate < share.high
+    loss = found.targets['loss/code/c']
+    assert loss.low < loss.loss < loss.high
+    width[spread] = share.high - share.low
+  assert width[0.01] < width[0.05]
+
+
+def test_a_gain_within_noise_says_so(make_fit):
+  # Nearly symmetric: the point estimate leans, the bootstrap does not agree.
+  fits = [
+    make_fit(
+      f'loss/{source}',
+      _estimates(source, {'code/c': 1e-9, 'code/java': 1e-9}, B=B),
+      spread=0.1,
+      seed=seed,
+    )
+    for seed, (source, B) in enumerate(
+      {'code/c': 400.0, 'code/java': 440.0}.items()
+    )
+  ]
+  found = allocation.allocate(fits, **_SIZE)
+  assert found.gain > 0 > found.gain_low
+  assert _has(found, 'within noise')
+
+
+def test_no_bootstrap_no_interval(make_fit):
+  fits = _separate(make_fit, {'code/c': 300.0, 'code/java': 900.0})
+  found = allocation.allocate(fits, **_SIZE)
+  assert found.gain_low is found.sources['code/c'].low is None
+  assert _has(found, 'has no interval')
+
+
+def test_extrapolation_is_said(make_fit):
+  fits = _separate(make_fit, {'code/c': 300.0, 'code/java': 900.0})
+  ranges = {
+    'num_params': (1e4, 5e5),
+    'num_tokens': (1e6, 1e9),
+    'share/code/c': (0.4, 1.0),
+  }
+  found = allocation.allocate(fits, **_SIZE, ranges=ranges)
+  assert _has(found, '1,000,000 parameters are 2 times the most')
+  assert not _has(found, 'tokens are')
+  assert _has(found, 'The rate of code/c')
+
+
+@pytest.mark.parametrize(
+  ('fields', 'message'),
+  [
+    ({'floors': {'code/c': 0.7, 'code/java': 0.7}}, 'floors sum to 1.4'),
+    ({'ceilings': {'code/c': 0.3, 'code/java': 0.3}}, 'sum to 0.6'),
+    ({'floors': {'code/c': 0.5}, 'ceilings': {'code/c': 0.2}}, 'its ceiling'),
+    ({'floors': {'code/rust': 0.5}}, 'code/rust'),
+    ({'floors': {'code/c': -0.5}}, 'between 0 and 1'),
+    ({'ceilings': {'code/c': float('nan')}}, 'between 0 and 1'),
+    ({'weights': {'code/rust': 1}}, 'code/rust'),
+    ({'weights': {'code/c': 0}}, 'not all be 0'),
+    ({'weights': {'code/c': -1, 'code/java': 2}}, 'at least 0'),
+    ({'max_epochs': 0}, 'max_epochs'),
+    ({'prior_strength': -1}, 'prior_strength'),
+  ],
+)
+def test_what_cannot_be_met_is_an_error(make_fit, fields, message):
+  fits = _separate(make_fit, {'code/c': 300.0, 'code/java': 900.0})
+  with pytest.raises(errors.UserError, match=message):
+    allocation.allocate(fits, **_SIZE, settings=_settings(**fields))
+
+
+def test_too_little_supply_is_an_error_that_says_how_much(make_fit):
+  fits = _separate(make_fit, {'code/c': 300.0, 'code/java': 900.0})
+  with pytest.raises(errors.UserError, match='fewer tokens'):
+    allocation.allocate(fits, **_SIZE, supply={'code/c': 1e6, 'code/java': 1e6})
+
+
+def test_a_law_without_shares_cannot_allocate(make_fit):
+  fit = make_fit(
+    'loss/code/c',
+    {'E': 1.0, 'A': 1.0, 'B': 1.0, 'alpha': 0.3, 'beta': 0.3},
+    law='chinchilla',
+  )
+  with pytest.raises(errors.UserError, match='mixture law'):
+    allocation.allocate([fit], **_SIZE)
+
+
+def test_the_first_mixture_law_of_a_target_is_used(make_fit):
+  fits = _separate(make_fit, {'code/c': 300.0, 'code/java': 900.0})
+  later = _separate(make_fit, {'code/c': 3e6, 'code/java': 1.0})
+  first = allocation.allocate(fits, **_SIZE)
+  assert allocation.allocate([*fits, *later], **_SIZE) == first
+
+
+def test_a_budget_is_split_by_the_closed_form(make_fit):
+  # One stream, so D = C / 6N: A alpha N^-alpha = B beta D^-beta.
+  fits = _separate(make_fit, {'code/c': 400.0, 'code/java': 400.0})
+  budget = 1e15
+  found = allocation.allocate_budget(fits, flop_budget=budget)
+  assert 6 * found.num_params * found.num_tokens == pytest.approx(
+    budget, rel=1e-4
+  )
+  # B r^-beta with r = 1/2 for either source.
+  ratio = 30.0 * 0.4 / (400.0 * 2**0.3 * 0.3)
+  expected = (ratio * (budget / 6) ** 0.3) ** (1 / 0.7)
+  assert found.num_params == pytest.approx(expected, rel=2e-3)
+  assert found.flop_budget == budget
+
+
+def test_a_budget_over_given_sizes_takes_the_best_of_them(make_fit):
+  fits = _separate(make_fit, {'code/c': 400.0, 'code/java': 400.0})
+  free = allocation.allocate_budget(fits, flop_budget=1e15)
+  near = round(free.num_params * 1.05)
+  sizes = {size: 6.0 * size for size in (near // 20, near, near * 20)}
+  found = allocation.allocate_budget(fits, flop_budget=1e15, sizes=sizes)
+  assert found.num_params == near
+  assert found.objective >= free.objective
+
+
+def test_supply_bounds_the_tokens_of_a_budget(make_fit):
+  fits = _separate(make_fit, {'code/c': 400.0, 'code/java': 400.0})
+  free = allocation.allocate_budget(fits, flop_budget=1e15)
+  supply = dict.fromkeys(('code/c', 'code/java'), free.num_tokens / 40)
+  found = allocation.allocate_budget(fits, flop_budget=1e15, supply=supply)
+  most = 4 * limits.SUPPLY_USED * sum(supply.values())
+  assert found.num_tokens <= most
+  assert found.num_tokens == pytest.approx(most, rel=2e-3)
+  assert found.num_params > free.num_params
+
+
+def test_a_law_without_size_cannot_split_a_budget(make_fit):
+  fit = make_fit(
+    'loss/code/c', {'c': 1.0, 'k': 1.0, 't/code/java': 1.0}, law='exponential'
+  )
+  with pytest.raises(errors.UserError, match='does not depend'):
+    allocation.allocate_budget([fit], flop_budget=1e15)
+
+
+def test_json_comes_back_equal(make_fit):
+  fits = _separate(make_fit, {'code/c': 300.0, 'code/java': 900.0}, spread=0.02)
+  found = allocation.allocate(fits, **_SIZE)
+  content = json.loads(json.dumps(allocation.to_json(found)))
+  assert allocation.from_json(content) == found
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.lists(st.floats(-2, 2), min_size=3, max_size=3))
+def test_projection_is_feasible_and_optimal(point):
+  bounds = limits.build(
+    _SOURCES,
+    num_tokens=1.0,
+    floors={'code/c': 0.1},
+    ceilings={'code/java': 0.5},
+    supply={},
+    max_epochs=1,
+  )
+  found = bounds.project(np.array(point))
+  assert found.sum() == pytest.approx(1, abs=1e-9)
+  assert (found >= bounds.lower).all()
+  assert (found <= bounds.upper).all()
+  # No feasible point is nearer: try the corners and the centre.
+  distance = np.linalg.norm(found - point)
+  for other in ([0.1, 0.5, 0.4], [0.1, 0.0, 0.9], [1.0, 0.0, 0.0]):
+    assert distance <= np.linalg.norm(np.subtract(other, point)) + 1e-9
