@@ -202,7 +202,7 @@ def verify(
 def checksum(file: storage.PathLike) -> str:
   """SHA-256 of a file's content, in hexadecimal."""
   with storage.path(file).open('rb') as stream:
-    return hashlib.file_digest(stream, 'sha256').hexdigest()  # type: ignore[arg-type]
+    return hashlib.file_digest(stream, 'sha256').hexdigest()
 
 
 def tokenizer_fingerprint(file: storage.PathLike) -> str:

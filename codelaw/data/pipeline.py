@@ -1,17 +1,75 @@
 """Batches of features from shards, by step: training and validation.
 
-The state of a reader is the number of the next step and nothing else.
+The state of a reader is the number of the next step and nothing else, so a
+run resumes at any step, at once, on any number of hosts.
 """
 
 from collections.abc import Iterator
 
+import grain
 import numpy as np
 
+from codelaw import errors
 from codelaw import records
 from codelaw import storage
 from codelaw.data import manifest as manifest_lib
+from codelaw.data import packing
+from codelaw.data import schedule as schedule_lib
+from codelaw.data import sequence_files
 
 Batch = dict[str, np.ndarray]
+# Reading a batch takes less than a millisecond; handing it from thread to
+# thread costs more than it hides.
+_NO_THREADS = grain.ReadOptions(num_threads=0, prefetch_buffer_size=0)
+
+
+class StepSource:
+  """A Grain source whose elements are this host's rows of each global batch.
+
+  An element is a whole batch, not a sequence: Grain's cost per element would
+  otherwise be ten times that of reading a short sequence.
+  """
+
+  def __init__(
+    self,
+    schedule: schedule_lib.MixtureSchedule,
+    manifest: manifest_lib.Manifest,
+    shards_dir: storage.PathLike,
+    host_index: int = 0,
+    num_hosts: int = 1,
+  ):
+    """Opens no file yet; the arguments are those of `train_batches`."""
+    if schedule.batch_size % num_hosts or not 0 <= host_index < num_hosts:
+      raise errors.UserError(
+        f'A global batch of {schedule.batch_size} sequences cannot be divided'
+        f' among {num_hosts} hosts (this is host {host_index}); make'
+        ' BATCH_SIZE a multiple of the number of hosts.'
+      )
+    rows = schedule.batch_size // num_hosts
+    self._rows = slice(host_index * rows, (host_index + 1) * rows)
+    self._schedule = schedule
+    self._readers = [
+      sequence_files.SequenceReader(shards_dir, manifest, source, 'train')
+      for source in schedule.sources
+    ]
+    self._fingerprint = manifest.fingerprint
+
+  def __len__(self) -> int:
+    return self._schedule.num_steps
+
+  def __repr__(self) -> str:
+    return f'StepSource(shards {self._fingerprint}, {len(self)} steps)'
+
+  def __getitem__(self, step: int) -> Batch:
+    source_ids, indices = self._schedule.slots(int(step))
+    source_ids, indices = source_ids[self._rows], indices[self._rows]
+    tokens = np.empty(
+      (len(source_ids), self._schedule.sequence_length), np.int32
+    )
+    for source_id in np.unique(source_ids):
+      mine = source_ids == source_id
+      tokens[mine] = self._readers[source_id].read(indices[mine])
+    return {**packing.features(tokens), 'source_id': source_ids}
 
 
 def train_batches(
@@ -31,11 +89,20 @@ def train_batches(
     num_hosts: processes; each reads its rows of the same global batch.
 
   Returns:
-    Iterator over {five features int32/float32 [batch / num_hosts, length],
-    'source_id': int32 [batch / num_hosts]}; `source_id` indexes
-    `MixtureSchedule.sources`.
+    A Grain iterator over {five features of `packing.features`, int32 and
+    float32 [batch / num_hosts, length]; 'source_id', int32 [batch /
+    num_hosts]}; `source_id` indexes `MixtureSchedule.sources`.
+
+  Raises:
+    UserError: when the plan does not fit the shards, the batch cannot be
+      divided among the hosts, or (while reading) a shard is damaged.
   """
-  raise NotImplementedError
+  schedule = schedule_lib.from_plan(plan, manifest)
+  source = StepSource(
+    schedule, manifest, plan.shards_dir, host_index, num_hosts
+  )
+  dataset = grain.MapDataset.source(source)[start_step:]
+  return iter(dataset.to_iter_dataset(_NO_THREADS))
 
 
 def validation_batches(
@@ -47,9 +114,24 @@ def validation_batches(
 ) -> Iterator[Batch]:
   """The first `max_sequences` held-out sequences of one source.
 
-  Documents were shuffled by content before packing, so the first sequences
-  are a fair sample and the same for every run. The last batch is filled up
-  with empty rows (weight 0), so every batch has one shape. There is no
-  `source_id`.
+  Documents are packed in the order of their content hash, so the first
+  sequences are a fair sample, the same for every run. The last batch is filled
+  up with empty rows (weight 0), so that all batches have one shape. The bytes
+  for bits per byte are the sum of `tokenizer.token_bytes` over the targets.
+
+  Returns:
+    Iterator over the five features of `packing.features` [batch_size, length];
+    there is no `source_id`.
+
+  Raises:
+    UserError: when there is no such source, or a shard is damaged.
   """
-  raise NotImplementedError
+  reader = sequence_files.SequenceReader(
+    shards_dir, manifest, source, 'validation'
+  )
+  total = min(max_sequences, len(reader))
+  for start in range(0, total, batch_size):
+    rows = np.arange(start, min(start + batch_size, total))
+    tokens = np.zeros((batch_size, manifest.sequence_length), np.int32)
+    tokens[: len(rows)] = reader.read(rows)
+    yield packing.features(tokens)

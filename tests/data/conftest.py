@@ -1,0 +1,67 @@
+import random
+
+from codelaw.corpora import documents
+from codelaw.corpora import report
+from codelaw.data import shards
+import pytest
+
+# Words and indentation that give a tokenizer something to learn.
+_WORDS = (
+  'def return for in if else while import class self range print value'
+  ' result total index name list dict open read write = == + - * ( ) : [ ] '
+).split()
+
+
+def write_corpus(folder, sources, seed=0, words=_WORDS):
+  """A corpus of random documents: {source: (train, validation) documents}."""
+  generator = random.Random(seed)
+  reports = {}
+  for source, numbers in sources.items():
+    writer = documents.SourceWriter(folder, source)
+    splits = {}
+    for split, number in zip(report.SPLITS, numbers, strict=True):
+      items = []
+      for index in range(number):
+        lines = [
+          '  ' * generator.randrange(3)
+          + ' '.join(generator.choices(words, k=generator.randint(1, 9)))
+          for _ in range(generator.randint(1, 30))
+        ]
+        text = '\n'.join(lines) + f'\n# {source} é {index}\n'
+        raw = documents.RawDocument(text, source, 'python', f'{index}.py')
+        items.append(documents.document(raw, split))
+      for item in items:
+        writer.write(item)
+      splits[split] = report.SplitReport(
+        number, sum(item.bytes for item in items)
+      )
+    reports[source] = report.SourceReport(
+      splits, writer.close(), sum(numbers), {}, {}, {}
+    )
+  report.write(
+    folder,
+    report.CorpusReport(reports, {}, 'plan', f'corpus-{seed}', '0'),
+  )
+  return str(folder)
+
+
+@pytest.fixture(scope='session')
+def corpus_dir(tmp_path_factory):
+  return write_corpus(
+    tmp_path_factory.mktemp('corpus'),
+    {'code/python': (60, 12), 'code/java': (20, 6), 'markup': (35, 4)},
+  )
+
+
+@pytest.fixture(scope='session')
+def cache_plan(corpus_dir, tmp_path_factory):
+  """A plan whose shards are written; several files per split."""
+  plan = shards.CachePlan(
+    corpus_dir=corpus_dir,
+    shards_dir=str(tmp_path_factory.mktemp('shards')),
+    vocab_size=320,
+    sequence_length=32,
+    sequences_per_file=50,
+  )
+  shards.write(plan)
+  return plan
