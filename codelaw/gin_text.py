@@ -59,6 +59,15 @@ def bindings(record: Any, scope: str = '') -> str:
   return ''.join(own) + ''.join('\n' + text for text in nested)
 
 
+def train_settings(plan: Any, model_dir: str) -> str:
+  """A whole gin file for `codelaw train`: `plan` in `model_dir`."""
+  return (
+    binding('TrainSettings.model_dir', model_dir)
+    + 'TrainSettings.plan = @RunPlan()\n\n'
+    + bindings(plan)
+  )
+
+
 def comment(text: str) -> str:
   """`text` as gin comment lines."""
   return ''.join(f'# {line}'.rstrip() + '\n' for line in text.splitlines())

@@ -127,7 +127,7 @@ def run_id(purpose: str, size: str, plan: records.RunPlan) -> str:
   parts = (
     purpose,
     size,
-    _short(plan.num_tokens),
+    short_count(plan.num_tokens),
     label,
     f's{plan.seed}',
     storage.fingerprint(content)[:8],
@@ -135,7 +135,12 @@ def run_id(purpose: str, size: str, plan: records.RunPlan) -> str:
   return '-'.join(part.replace('/', '_') for part in parts)
 
 
-def _short(count: int) -> str:
+def short_count(count: int) -> str:
+  """A count for names and labels.
+
+  >>> short_count(58_432), short_count(1_342_000_000)
+  ('58.4k', '1.34B')
+  """
   for scale, unit in ((1e12, 'T'), (1e9, 'B'), (1e6, 'M'), (1e3, 'k')):
     if count >= scale:
       return f'{count / scale:.3g}{unit}'
