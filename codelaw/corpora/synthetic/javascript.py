@@ -120,6 +120,7 @@ class JavaScriptRenderer(rendering.BraceRenderer):
     lines = []
     if comment:
       lines = ['/**', *(f' * {line}'.rstrip() for line in comment.split('\n'))]
+      lines += [' *']
       lines += [
         f' * @param {{{_TYPES[p.type]}}} {self.name(p.name)}'
         for p in function.parameters
@@ -139,7 +140,7 @@ class JavaScriptRenderer(rendering.BraceRenderer):
     ]
     if problem.style == 0:
       lines = [f'{call}; // => {result}' for call, result in calls]
-      comment = '\n'.join([statement, '', '@example', *lines, ''])
+      comment = '\n'.join([statement, '', '@example', *lines])
     elif problem.style == 1:
       head = ["'use strict';", '']
       tail = ['', *(f'console.log({c}); // {result}' for c, result in calls)]

@@ -57,7 +57,8 @@ def aggregate(rng: random.Random) -> Draft:
   elif kind == 'product':
     modulus = rng.choice((97, 101, 1009, 9973))
     start = 1
-    step = (Assign(total, total * new.code % modulus),)
+    product = total * new.code % modulus
+    step = (Assign(total, program.natural(product) if natural else product),)
     verb, noun = 'product', f'the product, modulo {modulus}, of'
   body = [
     Declare(total, lift(start)),
@@ -382,7 +383,7 @@ def windows(rng: random.Random) -> Draft:
       ),
     ]
     start: list[program.Statement] = []
-    bounds = (lift(0), length(values) - width + 1)
+    bounds = (lift(0), length(values) - (width - 1))
   else:
     left = builtin('at', INT, values, index - width)
     start = [Declare(current, lift(0))]
@@ -541,28 +542,21 @@ def account(rng: random.Random) -> Draft:
       (current - count * fee, f'the final balance less {fee} per refusal', 'net'),
     )
   )
+  change = phrases.variable(rng, 'other', INT)
+  new_balance = current + change
   peak = builtin('larger', INT, best, current)
-  refuse = (current + new.code < 0).either(current + new.code > ceiling)
-  body = [
-    Declare(current, lift(start)),
-    Declare(count, lift(0)),
-    *((Declare(best, current),) if tag == 'peak' else ()),
-    Each(
-      value,
-      values,
-      (
-        If(
-          refuse,
-          (Update(count, '+', lift(1)),),
-          (
-            Update(current, '+', new.code),
-            *((Assign(best, peak),) if tag == 'peak' else ()),
-          ),
-        ),
-      ),
-    ),
-    Return(asked),
-  ]
+  accept = [Update(current, '+', change)]
+  refuse = []
+  before = [Declare(current, lift(start))]
+  if tag == 'peak':
+    before += [Declare(best, current)]
+    accept += [Assign(best, peak)]
+  if tag in ('refused', 'net'):
+    before += [Declare(count, lift(0))]
+    refuse += [Update(count, '+', lift(1))]
+  allowed = (new_balance >= 0).also(new_balance <= ceiling)
+  step = (Declare(change, new.code), If(allowed, accept, refuse))
+  body = [*before, Each(value, values, step), Return(asked)]
   statement = (
     f'A balance starts at {start}. Every integer of a list asks for a change'
     f' by {new.words}. A change that would leave the range from 0 to {ceiling}'

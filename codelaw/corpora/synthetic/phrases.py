@@ -116,7 +116,7 @@ def condition(
     Phrase(x > c, f'are greater than {c}', f'above_{c}'),
     Phrase(x <= c, f'are at most {c}', f'up_to_{c}'),
     Phrase(
-      program.lift(c - k).__le__(x).also(x <= c + k),
+      (x >= c - k).also(x <= c + k),
       f'lie between {c - k} and {c + k} inclusive',
       'in_range',
     ),

@@ -34,11 +34,10 @@ KEY = {INT_COUNTS: INT, CHAR_COUNTS: CHAR, TEXT_COUNTS: TEXT}
 node = dataclasses.dataclass(frozen=True, eq=False)
 
 
-@node
 class Expression:
   """A value; `type` is one of the constants above."""
 
-  type: str = dataclasses.field(init=False, default=INT)
+  type: str
 
   def _operation(self, op: str, other: Any, type_: str) -> 'Operation':
     return Operation(op, self, lift(other), type_)
@@ -151,7 +150,6 @@ class Call(Expression):
   type: str
 
 
-@node
 class Statement:
   """Something a function does."""
 

@@ -43,7 +43,7 @@ class PythonRenderer(rendering.Renderer):
     'is_upper': ('{a0}.isupper()', _ATOM),
     'sorted': ('sorted({0})', _ATOM),
     'copy': ('list({0})', _ATOM),
-    'filled': ('[{0}] * {1}', rendering.PRODUCT),
+    'filled': ('[{0}] * {a1}', rendering.PRODUCT),
     'words': ("{a0}.split(' ')", _ATOM),
     'join': ('{a0}.join({1})', _ATOM),
     'new_list': ('[]', _ATOM),
@@ -61,6 +61,19 @@ class PythonRenderer(rendering.Renderer):
   def negation(self, item: program.Not) -> tuple[str, int]:
     """`not ...`, which binds less than a comparison."""
     return f'not {self.expression(item.operand, _ATOM)}', rendering.NOT
+
+  def operation(self, item: program.Operation) -> tuple[str, int]:
+    """An operation; two bounds of one variable become a chain."""
+    match item:
+      case program.Operation(
+        'and',
+        program.Operation('>=', program.Variable() as one, low),
+        program.Operation('<=', program.Variable() as other, high),
+      ) if one is other:
+        low_text = self.expression(low, rendering.SUM)
+        high_text = self.expression(high, rendering.SUM)
+        return f'{low_text} <= {one.name} <= {high_text}', rendering.COMPARE
+    return super().operation(item)
 
   def choice(self, item: program.Choice) -> str:
     """`then if condition else otherwise`."""

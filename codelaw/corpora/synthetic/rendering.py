@@ -140,9 +140,7 @@ class Renderer:
     """A binary operation and its precedence."""
     precedence = PRECEDENCE[item.op]
     left = self.expression(item.left, precedence)
-    # Equal precedence on the right: only + of + and and/or chains associate.
-    associative = item.op in ('and', 'or')
-    right = self.expression(item.right, precedence + (not associative))
+    right = self.expression(item.right, precedence + 1)
     return f'{left} {self.operators[item.op]} {right}', precedence
 
   def builtin(self, item: program.Builtin) -> tuple[str, int]:
@@ -167,6 +165,18 @@ class Renderer:
 
 class BraceRenderer(Renderer):
   """Statements of languages with braces and semicolons."""
+
+  def operation(self, item: program.Operation) -> tuple[str, int]:
+    """An operation; `% n == 0` means the same however `%` rounds."""
+    left = item.left
+    if (
+      item.op in ('==', '!=')
+      and getattr(item.right, 'value', None) == 0
+      and isinstance(left, program.Operation)
+      and left.op == '%'
+    ):
+      item = dataclasses.replace(item, left=program.natural(left))
+    return super().operation(item)
 
   def declaration(self, variable: program.Variable, changes: bool) -> str:
     """The words before the `=` of a declaration."""
