@@ -194,6 +194,7 @@ def search(rng: random.Random) -> Draft:
   test = phrases.condition(rng, a, natural, 0)
   forward = rng.random() < 0.5
   stop = length(values) - gap
+  last = length(values) - (gap + 1)
   loop_body = (
     Declare(a, first),
     Declare(b, second),
@@ -202,7 +203,7 @@ def search(rng: random.Random) -> Draft:
   loop = (
     Count(index, lift(0), stop, loop_body)
     if forward
-    else Count(index, stop - 1, lift(-1), loop_body, -1)
+    else Count(index, last, lift(-1), loop_body, -1)
   )
   statement = (
     f'Look at pairs of numbers that are {gap} apart in a list. Return the'

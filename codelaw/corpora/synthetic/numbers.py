@@ -208,7 +208,7 @@ def common_divisor(rng: random.Random) -> Draft:
     Return(Call(helper_name, (b, natural(a % b)), INT)),
   ]
   if rng.random() < 0.5:
-    x, y = program.Variable('x1', INT), program.Variable('y1', INT)
+    x, y = program.Variable('first', INT), program.Variable('second', INT)
     helper_body = [
       Declare(x, a),
       Declare(y, b),
