@@ -12,6 +12,7 @@ import itertools
 
 import rich
 from rich import console
+from rich import markup
 from rich import progress
 from rich import table
 
@@ -92,7 +93,8 @@ def _build(args: argparse.Namespace) -> None:
 
 def _show(content: report.CorpusReport, corpus_dir: str) -> None:
   total = sum(source.bytes for source in content.sources.values())
-  counts = table.Table(title=f'Corpus {corpus_dir} ({content.fingerprint})')
+  title = markup.escape(f'Corpus {corpus_dir} ({content.fingerprint})')
+  counts = table.Table(title=title)
   for column in ('source', 'split'):
     counts.add_column(column)
   for column in ('documents', 'bytes', 'share'):
@@ -109,34 +111,31 @@ def _show(content: report.CorpusReport, corpus_dir: str) -> None:
   rich.print(counts)
   rich.print(_dropped(content))
   licenses = table.Table(title='Documents by license')
-  licenses.add_column('source')
-  licenses.add_column('licenses')
+  for column in ('source', 'licenses'):
+    licenses.add_column(column)
   for name, source in content.sources.items():
     parts = (f'{key or "unknown"} {n:,}' for key, n in source.licenses.items())
-    licenses.add_row(name, ', '.join(parts))
+    licenses.add_row(name, markup.escape(', '.join(parts)))
   rich.print(licenses)
 
 
 def _dropped(content: report.CorpusReport) -> table.Table:
-  """Documents read and dropped: a row per source, a column per reason."""
-  reasons = sorted({r for s in content.sources.values() for r in s.dropped})
+  """Documents read, and dropped by each reason that dropped any."""
   dropped = table.Table(title='Documents dropped, by the first reason')
-  dropped.add_column('source')
-  for column in ('read', *reasons):
+  for column in ('source', 'reason'):
+    dropped.add_column(column)
+  for column in ('documents', 'of those read'):
     dropped.add_column(column, justify='right')
   for name, source in content.sources.items():
-    numbers = (source.dropped.get(reason, 0) for reason in reasons)
-    dropped.add_row(
-      name, f'{source.documents_read:,}', *(f'{n:,}' for n in numbers)
-    )
+    for reason, count in source.dropped.items():
+      share = f'{count / source.documents_read:.1%}'
+      dropped.add_row(name, reason, f'{count:,}', share)
   return dropped
 
 
 def _show_samples(corpus_dir: str, num_samples: int) -> None:
   if num_samples < 0:
-    raise errors.UserError(
-      f'--samples must be at least 0, got {num_samples}.'
-    )
+    raise errors.UserError(f'--samples must be at least 0, got {num_samples}.')
   out = console.Console(highlight=False, markup=False)
   for source in documents.sources(corpus_dir):
     found = documents.read_documents(corpus_dir, source, 'train')

@@ -17,17 +17,27 @@ import random
 from codelaw import errors
 from codelaw import storage
 from codelaw.corpora import documents
+from codelaw.corpora.synthetic import divisibility
 from codelaw.corpora.synthetic import java
 from codelaw.corpora.synthetic import javascript
 from codelaw.corpora.synthetic import lists
 from codelaw.corpora.synthetic import numbers
+from codelaw.corpora.synthetic import parsing
 from codelaw.corpora.synthetic import phrases
+from codelaw.corpora.synthetic import positions
 from codelaw.corpora.synthetic import program
 from codelaw.corpora.synthetic import python
 from codelaw.corpora.synthetic import rendering
 from codelaw.corpora.synthetic import texts
 
-FAMILIES = (*lists.FAMILIES, *numbers.FAMILIES, *texts.FAMILIES)
+FAMILIES = (
+  *lists.FAMILIES,
+  *positions.FAMILIES,
+  *numbers.FAMILIES,
+  *divisibility.FAMILIES,
+  *texts.FAMILIES,
+  *parsing.FAMILIES,
+)
 RENDERERS = {
   kind.language: kind
   for kind in (
