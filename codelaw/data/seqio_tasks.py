@@ -57,9 +57,7 @@ def register(shards_dir: storage.PathLike, prefix: str) -> dict[str, str]:
   import tensorflow as tf
 
   manifest = manifest_lib.read(shards_dir)
-  vocabulary = seqio.PassThroughVocabulary(
-    manifest.vocab_size, packing.EOS_ID
-  )
+  vocabulary = seqio.PassThroughVocabulary(manifest.vocab_size, packing.EOS_ID)
   # A mixture keeps only output features, so all of them are.
   output_features = {
     name: seqio.Feature(vocabulary, add_eos=False, dtype=tf.as_dtype(dtype))

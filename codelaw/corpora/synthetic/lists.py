@@ -498,9 +498,7 @@ def combine(rng: random.Random) -> Draft:
     )
   )
   body = [
-    Declare(
-      shared, builtin('smaller', INT, length(values), length(others))
-    ),
+    Declare(shared, builtin('smaller', INT, length(values), length(others))),
     Declare(output, builtin('new_list', INTS)),
     Count(
       index,
@@ -532,14 +530,22 @@ def account(rng: random.Random) -> Draft:
   current = phrases.variable(rng, 'current', INT)
   count = phrases.variable(rng, 'count', INT)
   best = phrases.variable(rng, 'best', INT)
-  start, ceiling, fee = rng.randint(0, 30), rng.randint(50, 120), rng.randint(1, 4)
+  start, ceiling, fee = (
+    rng.randint(0, 30),
+    rng.randint(50, 120),
+    rng.randint(1, 4),
+  )
   new = phrases.transformation(rng, value, False, 0)
   asked, words, tag = rng.choice(
     (
       (count, 'how many changes were refused', 'refused'),
       (best, 'the highest balance that was reached', 'peak'),
       (current, 'the final balance', 'final'),
-      (current - count * fee, f'the final balance less {fee} per refusal', 'net'),
+      (
+        current - count * fee,
+        f'the final balance less {fee} per refusal',
+        'net',
+      ),
     )
   )
   change = phrases.variable(rng, 'other', INT)

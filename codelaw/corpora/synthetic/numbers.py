@@ -160,7 +160,9 @@ def iteration(rng: random.Random) -> Draft:
     f' the number plus {b}, modulo {bound}. Stop at 1 or below, at the latest'
     f' after {most} steps. Return {asked}.'
   )
-  name = phrases.title(['peak' if tracked else 'steps', test.tag, f'{a}_{b}'], 6)
+  name = phrases.title(
+    ['peak' if tracked else 'steps', test.tag, f'{a}_{b}'], 6
+  )
   function = Function(name, (limit,), INT, body, statement)
   return Draft(statement, (function,), lambda r: (r.randint(2, 300),))
 
@@ -264,9 +266,7 @@ def primes(rng: random.Random) -> Draft:
   new = phrases.transformation(rng, value, True)
   functions: tuple[program.Function, ...] = ()
   add = If(test.code, (Append(output, new.code),))
-  start: list[program.Statement] = [
-    Declare(output, builtin('new_list', INTS))
-  ]
+  start: list[program.Statement] = [Declare(output, builtin('new_list', INTS))]
   if rng.random() < 0.5:
     start += [Declare(sieve, builtin('filled', INTS, 0, limit + 1))]
     found: list[program.Statement] = [
@@ -310,9 +310,7 @@ def primes(rng: random.Random) -> Draft:
   )
   name = phrases.title(['primes', new.tag, test.tag], 5)
   function = Function(name, (limit,), INTS, body, statement)
-  return Draft(
-    statement, (*functions, function), lambda r: (r.randint(5, 60),)
-  )
+  return Draft(statement, (*functions, function), lambda r: (r.randint(5, 60),))
 
 
 def ways(rng: random.Random) -> Draft:
@@ -372,7 +370,9 @@ def ways(rng: random.Random) -> Draft:
     f'A walker on the integers makes steps of {names} and must not stop on'
     f' numbers above 0 that {test.words}. Return {question}.'
   )
-  name = phrases.title(['least_steps' if least else 'ways', *map(str, sizes)], 6)
+  name = phrases.title(
+    ['least_steps' if least else 'ways', *map(str, sizes)], 6
+  )
   function = Function(name, (limit,), INT, body, statement)
   return Draft(statement, (function,), lambda r: (r.randint(3, 30),))
 

@@ -91,7 +91,11 @@ def scan(rng: random.Random) -> Draft:
       (Update(total, '+', index), 'the sum of their indices', 'indices'),
       (Update(total, '+', lift(1)), 'their number', 'count'),
       (Assign(total, index), 'the index of the last one, or 0', 'last'),
-      (Update(total, '+', code * k), f'{k} times the sum of their codes', 'codes'),
+      (
+        Update(total, '+', code * k),
+        f'{k} times the sum of their codes',
+        'codes',
+      ),
       (
         Assign(total, natural((total * k + code) % modulus)),
         f'the value h that starts at 0 and becomes, for each of them, {k} times'
@@ -196,7 +200,9 @@ def run_lengths(rng: random.Random) -> Draft:
   rule = ''
   if least > 1:
     add = If(count >= least, (Assign(output, coded),), (Assign(output, plain),))
-    rule = f' For runs shorter than {least} write the character once, no number.'
+    rule = (
+      f' For runs shorter than {least} write the character once, no number.'
+    )
   steps: list[program.Statement] = [add]
   if rng.random() < 0.5:
     steps = [If(program.Not(test.code), steps)]
@@ -225,8 +231,10 @@ def run_lengths(rng: random.Random) -> Draft:
     ),
     Return(output),
   ]
-  order = 'its length and its character' if first_number else (
-    'its character and its length'
+  order = (
+    'its length and its character'
+    if first_number
+    else ('its character and its length')
   )
   after = f', followed by "{sep}"' if sep else ''
   statement = (
@@ -353,7 +361,9 @@ def walk(rng: random.Random) -> Draft:
   function = Function(name, (text,), INT, body, statement)
 
   def draw(r: random.Random) -> tuple[str]:
-    return (''.join(r.choice([*letters, 'Q']) for _ in range(r.randint(4, 12))),)
+    return (
+      ''.join(r.choice([*letters, 'Q']) for _ in range(r.randint(4, 12))),
+    )
 
   return Draft(statement, (function,), draw)
 
@@ -418,7 +428,9 @@ def nesting(rng: random.Random) -> Draft:
     f'Every "{opening}" in a text opens a level and every "{closing}" closes'
     f' one. Return {question}. {mistake}'
   )
-  name = phrases.title(['nested', test.tag if inside else 'depth', str(least)], 4)
+  name = phrases.title(
+    ['nested', test.tag if inside else 'depth', str(least)], 4
+  )
   function = Function(name, (text,), INT, body, statement)
 
   def draw(r: random.Random) -> tuple[str]:
@@ -444,7 +456,11 @@ def words(rng: random.Random) -> Draft:
       (builtin('upper', TEXT, token), 'in capitals', 'upper'),
       (builtin('upper', TEXT, first) + rest, 'with a capital first', 'capital'),
       (rest + first, 'with the first character moved to the end', 'rotated'),
-      (token + builtin('to_text', TEXT, size), 'with its length added', 'sized'),
+      (
+        token + builtin('to_text', TEXT, size),
+        'with its length added',
+        'sized',
+      ),
       (token + sep + token, f'twice with "{sep}" between', 'twice'),
       (first, 'cut to its first character', 'initial'),
     )
