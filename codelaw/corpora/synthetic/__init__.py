@@ -1,0 +1,1 @@
+"""Programs written by a seeded generator, in several languages at once."""
