@@ -25,7 +25,7 @@ def permute(
   """The element at each place.
 
   >>> permute(np.arange(5), 5, keys(0, 'code/python', 0)).tolist()
-  [0, 2, 3, 1, 4]
+  [1, 0, 3, 2, 4]
 
   Args:
     places: int64, each in [0, size).

@@ -104,6 +104,18 @@ class MixtureSchedule:
       for stage, part in zip(self.stages, parts, strict=True)
     }
 
+  def stage_tokens(self) -> dict[str, dict[str, int]]:
+    """Stage -> source -> training tokens, padding excluded."""
+    tokens, done = {}, [0] * len(self.sources)
+    for stage, sequences in self.planned_sequences().items():
+      until = [d + n for d, n in zip(done, sequences.values(), strict=True)]
+      tokens[stage] = {
+        source: self._tokens(k, until[k]) - self._tokens(k, done[k])
+        for k, source in enumerate(self.sources)
+      }
+      done = until
+    return tokens
+
   def planned_tokens(self) -> dict[str, int]:
     """Source -> training tokens of the whole run, padding excluded."""
     return self.tokens_until(self.num_steps)
@@ -112,11 +124,8 @@ class MixtureSchedule:
     """Source -> training tokens of the first `step` steps, padding excluded."""
     self._check_step(step, self.num_steps)
     return {
-      source: int(count) * self.sequence_length
-      - self.padding_tokens[k] * self._times_last_sequence(k, int(count))
-      for k, (source, count) in enumerate(
-        zip(self.sources, self._counts[step], strict=True)
-      )
+      source: self._tokens(k, int(self._counts[step, k]))
+      for k, source in enumerate(self.sources)
     }
 
   def epochs(self) -> dict[str, float]:
@@ -177,13 +186,17 @@ class MixtureSchedule:
       )
     return indices
 
-  def _times_last_sequence(self, k: int, count: int) -> int:
-    """How often the first `count` draws of a source hit its last sequence."""
+  def _tokens(self, k: int, count: int) -> int:
+    """Tokens of the first `count` sequences drawn from source k.
+
+    Only the last sequence of a source is padded; it comes once per epoch.
+    """
     size = self.available_sequences[k]
     epoch, rest = divmod(count, size)
     last = np.array([size - 1])
     place = permutation.place_of(last, size, self._keys(k, epoch))[0]
-    return epoch + int(place < rest)
+    padded = epoch + int(place < rest)
+    return count * self.sequence_length - padded * self.padding_tokens[k]
 
   def _keys(self, k: int, epoch: int) -> np.ndarray:
     return permutation.keys(self.seed, self.sources[k], epoch)

@@ -115,7 +115,7 @@ def write(
     manifest = manifest_lib.Manifest(
       vocab_size=plan.vocab_size,
       sequence_length=plan.sequence_length,
-      token_dtype=_dtype(plan),
+      token_dtype=token_dtype(plan),
       tokenizer_fingerprint=manifest_lib.tokenizer_fingerprint(tokenizer_file),
       corpus_fingerprint=corpus.fingerprint,
       plan_fingerprint=_plan_fingerprint(plan, corpus),
@@ -160,7 +160,8 @@ def _existing(
   return manifest
 
 
-def _dtype(plan: CachePlan) -> str:
+def token_dtype(plan: CachePlan) -> str:
+  """The smallest of uint16 and uint32 that holds every token."""
   return 'uint16' if plan.vocab_size <= 2**16 else 'uint32'
 
 
@@ -168,7 +169,7 @@ def _tokenizer(
   plan: CachePlan, corpus: report.CorpusReport, tell: manifest_lib.Progress
 ) -> tokenizer_lib.Tokenizer:
   if plan.tokenizer_path is None:
-    tokenizer = tokenizer_lib.train(_sample(plan, corpus), plan.vocab_size)
+    tokenizer = tokenizer_lib.train(tokenizer_sample(plan), plan.vocab_size)
     tell(f'tokenizer: {plan.vocab_size:,} tokens learnt')
     return tokenizer
   tokenizer = tokenizer_lib.load(plan.tokenizer_path)
@@ -180,8 +181,9 @@ def _tokenizer(
   return tokenizer
 
 
-def _sample(plan: CachePlan, corpus: report.CorpusReport) -> Iterator[str]:
+def tokenizer_sample(plan: CachePlan) -> Iterator[str]:
   """Training text, as many bytes of each source (all of a smaller one)."""
+  corpus = report.read(plan.corpus_dir)
   share = plan.tokenizer_sample_bytes // len(corpus.sources)
   for source in sorted(corpus.sources):
     left = share
@@ -243,7 +245,7 @@ def _write_split(
         tally.documents += 1
         tally.bytes += item.bytes
         tally.tokens += len(ids) + 1
-        yield ids.astype(_dtype(plan))
+        yield ids.astype(token_dtype(plan))
       tell(f'{source} {split}: {tally.bytes:,} of {total.bytes:,} bytes')
 
   def sequences() -> Iterator[np.ndarray]:

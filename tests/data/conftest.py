@@ -1,18 +1,20 @@
 import random
+import shutil
 
-from codelaw.corpora import documents
-from codelaw.corpora import report
-from codelaw.data import shards
 import pytest
 
+from codelaw import accounting
+from codelaw import records
+from codelaw.corpora import documents
+from codelaw.corpora import report
+from codelaw.data import manifest as manifest_lib
+from codelaw.data import shards
+
 # Words and indentation that give a tokenizer something to learn.
-_WORDS = (
-  'def return for in if else while import class self range print value'
-  ' result total index name list dict open read write = == + - * ( ) : [ ] '
-).split()
+_WORDS = ('def', 'return', 'for', 'in', 'if', 'value', 'total', '=', '(x):')
 
 
-def write_corpus(folder, sources, seed=0, words=_WORDS):
+def write_corpus(folder, sources, seed=0):
   """A corpus of random documents: {source: (train, validation) documents}."""
   generator = random.Random(seed)
   reports = {}
@@ -24,7 +26,7 @@ def write_corpus(folder, sources, seed=0, words=_WORDS):
       for index in range(number):
         lines = [
           '  ' * generator.randrange(3)
-          + ' '.join(generator.choices(words, k=generator.randint(1, 9)))
+          + ' '.join(generator.choices(_WORDS, k=generator.randint(1, 9)))
           for _ in range(generator.randint(1, 30))
         ]
         text = '\n'.join(lines) + f'\n# {source} é {index}\n'
@@ -65,3 +67,41 @@ def cache_plan(corpus_dir, tmp_path_factory):
   )
   shards.write(plan)
   return plan
+
+
+@pytest.fixture(scope='session')
+def manifest(cache_plan):
+  return manifest_lib.read(cache_plan.shards_dir)
+
+
+@pytest.fixture(scope='session')
+def make_plan(cache_plan):
+  """Builds run plans: [(stage weight, rates), ...] and overrides."""
+
+  def make(stages, **overrides):
+    settings = {
+      'model': accounting.ModelShape(320, 8, 1, 1, 8, 8),
+      'schedule': records.Schedule(
+        tuple(
+          records.Stage(f'stage{i}', records.MixtureRates(rates), weight)
+          for i, (weight, rates) in enumerate(stages)
+        )
+      ),
+      'optimizer': records.OptimizerSettings(1e-3),
+      'shards_dir': cache_plan.shards_dir,
+      'num_tokens': 32 * 4 * 50,
+      'sequence_length': 32,
+      'batch_size': 4,
+      'max_epochs': 10.0,
+    }
+    return records.RunPlan(**{**settings, **overrides})
+
+  return make
+
+
+@pytest.fixture
+def shards_copy(cache_plan, tmp_path):
+  """A copy of the shards that a test may damage."""
+  folder = tmp_path / 'shards'
+  shutil.copytree(cache_plan.shards_dir, folder)
+  return folder

@@ -1,0 +1,76 @@
+"""Packs a corpus into shards: tokenizer, ArrayRecord files, manifest.
+
+A byte-level tokenizer is trained on equally many bytes of every source (or
+loaded, with CachePlan.tokenizer_path), and the documents are packed into
+sequences of one length. Shards that are already there are left as they are.
+"""
+
+import argparse
+
+import rich
+from rich import box
+from rich import table
+
+from codelaw.cli import gin_config
+from codelaw.data import manifest as manifest_lib
+from codelaw.data import shards
+
+EXAMPLE = (
+  'codelaw cache --gin_file=corpora/shards_quickstart.gin'
+  ' --corpus=results/quickstart/corpus --out=results/quickstart/shards'
+)
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+  """Adds this verb's flags."""
+  parser.add_argument(
+    '--corpus', metavar='DIR', help='folder that `codelaw corpus build` wrote'
+  )
+  parser.add_argument('--out', metavar='DIR', help='folder of the shards')
+  parser.add_argument(
+    '--verify',
+    action='store_true',
+    help='read every shard and compare its checksum with the manifest',
+  )
+
+
+def run(args: argparse.Namespace) -> None:
+  """Writes or finds the shards and shows what they hold."""
+  overrides = []
+  if args.corpus:
+    overrides.append(f'CachePlan.corpus_dir = {args.corpus!r}')
+  if args.out:
+    overrides.append(f'CachePlan.shards_dir = {args.out!r}')
+  plan = gin_config.load(args, shards.CachePlan, overrides=overrides)
+  manifest = shards.write(plan, progress=_tell)
+  if args.verify:
+    manifest_lib.verify(plan.shards_dir, manifest, progress=_tell)
+  print(
+    f'{plan.shards_dir}: vocabulary {manifest.vocab_size:,}, sequences of'
+    f' {manifest.sequence_length:,} tokens, shards {manifest.fingerprint}'
+  )
+  for split in manifest_lib.SPLITS:
+    rich.print(_counts(manifest, split))
+
+
+def _tell(message: str) -> None:
+  print(message, flush=True)
+
+
+def _counts(manifest: manifest_lib.Manifest, split: str) -> table.Table:
+  """One row per source: what its shards of one split hold."""
+  counts = table.Table(split, box=box.SIMPLE)
+  for heading in ('documents', 'bytes', 'tokens', 'sequences', 'bytes/token'):
+    counts.add_column(heading, justify='right')
+  for source in sorted(manifest.sources):
+    held = manifest.split(source, split)
+    tokens = held.tokens
+    counts.add_row(
+      source,
+      f'{held.documents:,}',
+      f'{held.bytes:,}',
+      f'{tokens:,}',
+      f'{held.sequences:,}',
+      f'{held.bytes / tokens:.2f}' if tokens else '-',
+    )
+  return counts

@@ -1,0 +1,132 @@
+"""Train one run from gin: exact token counts, resumable, TensorBoard events.
+
+The gin files must bind `TrainSettings.plan` and `TrainSettings.model_dir`;
+gin_configs/runs/pretrain.gin does. A finished run is skipped, an interrupted
+one goes on from its last checkpoint.
+"""
+
+import argparse
+from collections.abc import Iterator
+import contextlib
+import dataclasses
+import sys
+import time
+from typing import Any
+
+from codelaw import accounting
+from codelaw import errors
+from codelaw import records
+from codelaw.cli import gin_config
+
+EXAMPLE = 'codelaw train --gin_file=generated/quickstart_run.gin'
+_SECONDS_BETWEEN_LINES = 10.0
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainSettings:
+  """What `codelaw train` needs.
+
+  Attributes:
+    plan: of the run.
+    model_dir: folder of the run.
+  """
+
+  plan: records.RunPlan
+  model_dir: str
+
+  def __post_init__(self):
+    if not isinstance(self.plan, records.RunPlan):
+      raise errors.UserError(
+        f'TrainSettings.plan must be @RunPlan(), got {self.plan!r}.'
+      )
+    if not isinstance(self.model_dir, str) or not self.model_dir:
+      raise errors.UserError(
+        'TrainSettings.model_dir must be the folder of the run, got'
+        f' {self.model_dir!r}; set MODEL_DIR.'
+      )
+
+
+PARTS = (
+  accounting.ModelShape,
+  records.MixtureRates,
+  records.OptimizerSettings,
+  records.RunPlan,
+  records.Schedule,
+  records.Stage,
+)
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+  """`codelaw train` has the gin flags only."""
+  del parser
+
+
+def run(args: argparse.Namespace) -> None:
+  """Builds the plan, checks it, trains, and says where to look."""
+  settings = gin_config.load(args, TrainSettings, PARTS)
+  from codelaw.train import loop  # imports JAX and Flax: after gin's errors
+
+  _, schedule = loop.check(settings.plan)
+  _describe(settings, schedule.planned_tokens())
+  with _display() as progress:
+    record = loop.train(settings.plan, settings.model_dir, progress=progress)
+  total = sum(record.realised_tokens.values())
+  print(
+    f'{record.run_id}: {record.step:,} updates on {total:,} tokens,'
+    f' {record.wall_seconds:,.0f} s\n'
+    f'see: tensorboard --logdir={settings.model_dir}\n'
+    f'table: codelaw collect --help'
+  )
+
+
+def _describe(settings: TrainSettings, planned: dict[str, int]) -> None:
+  plan, total = settings.plan, sum(planned.values())
+  print(
+    f'{accounting.num_params(plan.model):,} parameters'
+    f' ({accounting.num_params_no_embed(plan.model):,} without the embedding),'
+    f' {total:,} tokens in {plan.num_steps:,} updates of'
+    f' {plan.batch_size} x {plan.sequence_length}'
+  )
+  for source, tokens in planned.items():
+    print(f'  {source:<24} {tokens:>14,} tokens {tokens / total:>7.2%}')
+  print(f'run directory: {settings.model_dir}', flush=True)
+
+
+@contextlib.contextmanager
+def _display() -> Iterator[Any]:
+  """A progress bar on a terminal, a line now and then in a log."""
+  if not sys.stdout.isatty():
+    yield _Lines()
+    return
+  from rich import progress as rich_progress
+
+  with rich_progress.Progress(
+    rich_progress.BarColumn(),
+    rich_progress.TextColumn('{task.description}'),
+  ) as bar:
+    task = bar.add_task('compiles')
+
+    def show(progress: Any) -> None:
+      if progress.message:
+        bar.console.print(str(progress))
+      bar.update(
+        task,
+        total=progress.num_steps,
+        completed=progress.step,
+        description=str(dataclasses.replace(progress, message='')),
+      )
+
+    yield show
+
+
+class _Lines:
+  """Prints what happened, and the state every few seconds."""
+
+  def __init__(self):
+    self._last = -_SECONDS_BETWEEN_LINES
+
+  def __call__(self, progress: Any) -> None:
+    now = time.monotonic()
+    if progress.message or now - self._last >= _SECONDS_BETWEEN_LINES:
+      self._last = now
+      print(progress, flush=True)

@@ -1,0 +1,169 @@
+"""What the host keeps of a run's updates: tokens, losses, speed.
+
+Definitions owned here:
+  realised tokens: loss weights of the batches trained on, per source, counted
+    in whole numbers on the host.
+"""
+
+from collections.abc import Mapping
+import dataclasses
+import math
+import time
+from typing import Any
+
+import jax
+import numpy as np
+
+from codelaw import accounting
+from codelaw import errors
+from codelaw import records
+from codelaw.data import schedule as schedule_lib
+from codelaw.train import metrics
+from codelaw.train import step as step_lib
+
+
+class DivergedError(errors.UserError):
+  """The loss or the gradient is no longer a finite number."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Update:
+  """One update that was started.
+
+  Attributes:
+    step: updates done with it.
+    learning_rate: it was made with.
+    batch: on the host.
+    metrics: on the device, maybe not computed yet.
+  """
+
+  step: int
+  learning_rate: float
+  batch: Mapping[str, Any]
+  metrics: step_lib.StepMetrics
+
+
+class Books:
+  """Running totals of one run in this process.
+
+  Attributes:
+    tokens: source -> realised tokens, those of earlier processes included.
+    loss_nats_per_token: of the last update; None before the first.
+    tokens_per_second: over the last update; None before the second, because
+      the first one may compile.
+  """
+
+  def __init__(
+    self,
+    plan: records.RunPlan,
+    schedule: schedule_lib.MixtureSchedule,
+    start_step: int,
+  ):
+    """Starts after `start_step` updates.
+
+    What earlier processes trained on was compared with the schedule before
+    each checkpoint, so the schedule says how much it was.
+    """
+    self.tokens = schedule.tokens_until(start_step)
+    self.loss_nats_per_token: float | None = None
+    self.tokens_per_second: float | None = None
+    self._plan = plan
+    self._schedule = schedule
+    self._flops_per_token = accounting.train_flops_per_token(
+      plan.model, plan.sequence_length
+    )
+    self._peak = accounting.peak_flops_per_second(jax.devices()[0].device_kind)
+    self._last_time: float | None = None
+
+  def account(self, update: Update) -> dict[str, float]:
+    """Waits for an update and returns its scalars for `train/`.
+
+    Raises:
+      DivergedError: when its loss or gradient is not finite.
+    """
+    on_device: step_lib.StepMetrics = jax.device_get(update.metrics)
+    source_ids = update.batch['source_id']
+    counts = np.sum(update.batch['decoder_loss_weights'] > 0, axis=1)
+    sums = on_device.loss_sums.astype(np.float64)
+    self._check_finite(update.step, source_ids, sums, on_device)
+    scalars = {}
+    for source_id in np.unique(source_ids):
+      mine, source = source_ids == source_id, self._schedule.sources[source_id]
+      num_tokens = int(np.sum(counts[mine]))
+      self.tokens[source] += num_tokens
+      scalars[f'train/{source}/loss_nats_per_token'] = (
+        math.fsum(sums[mine]) / num_tokens
+      )
+    total = int(np.sum(counts))
+    self.loss_nats_per_token = math.fsum(sums) / total
+    scalars['train/loss_nats_per_token'] = self.loss_nats_per_token
+    scalars['train/gradient_norm'] = float(on_device.gradient_norm)
+    if self._plan.optimizer.z_loss:
+      scalars['train/z_loss'] = float(on_device.z_loss)
+    scalars['schedule/learning_rate'] = update.learning_rate
+    scalars.update(self._share_scalars(update.step))
+    scalars.update(metrics.token_scalars(self.tokens))
+    scalars.update(self._speed_scalars(total))
+    return scalars
+
+  def pause(self) -> None:
+    """Leaves the time until the next update out of the speed."""
+    self._last_time = None
+
+  def seconds_left(self, step: int) -> float | None:
+    """Of training after `step` updates, at the speed of the last update."""
+    if self.tokens_per_second is None:
+      return None
+    tokens = (self._plan.num_steps - step) * self._plan.tokens_per_step
+    return tokens / self.tokens_per_second
+
+  def check_against_schedule(self, step: int) -> None:
+    """Compares what was trained on with what the schedule said.
+
+    Raises:
+      UserError: when they differ, which takes shards that have changed.
+    """
+    planned = self._schedule.tokens_until(step)
+    if self.tokens != planned:
+      raise errors.UserError(
+        f'By step {step} the run trained on {self.tokens} tokens, the schedule'
+        f' says {planned}; the shards in {self._plan.shards_dir} are not what'
+        ' their manifest says: write them again with `codelaw cache`.'
+      )
+
+  def _check_finite(self, step, source_ids, sums, on_device) -> None:
+    finite = np.isfinite(sums)
+    if finite.all() and np.isfinite(on_device.gradient_norm):
+      return
+    names = [self._schedule.sources[k] for k in np.unique(source_ids[~finite])]
+    what = (
+      f'The loss on {", ".join(names)}' if names else 'The norm of the gradient'
+    )
+    raise DivergedError(
+      f'{what} is not a finite number at step {step}; the last checkpoint is'
+      ' from before. Lower the peak learning rate'
+      f' ({self._plan.optimizer.peak_learning_rate:g}) or lengthen the'
+      ' warm-up, and train in another MODEL_DIR.'
+    )
+
+  def _share_scalars(self, step: int) -> dict[str, float]:
+    stage = self._schedule.stages.index(self._schedule.stage_of(step - 1))
+    return {
+      f'schedule/share/{source}': share
+      for source, share in zip(
+        self._schedule.sources, self._schedule.shares[stage], strict=True
+      )
+    }
+
+  def _speed_scalars(self, num_tokens: int) -> dict[str, float]:
+    now, before = time.monotonic(), self._last_time
+    self._last_time = now
+    if before is None:
+      return {}
+    self.tokens_per_second = num_tokens / max(now - before, 1e-9)
+    scalars = {'throughput/tokens_per_second': self.tokens_per_second}
+    if self._peak is not None:
+      scalars['throughput/mfu'] = (
+        self.tokens_per_second * self._flops_per_token / self._peak
+      )
+    return scalars

@@ -1,0 +1,105 @@
+"""Held-out loss of every source, in nats per token and in bits per byte.
+
+Definitions owned here:
+  bits per byte: cross-entropy of the held-out tokens / (ln 2 x UTF-8 bytes
+    those tokens stand for); it does not depend on the tokenizer.
+  macro average: the unweighted mean over the sources.
+"""
+
+from collections.abc import Mapping
+import dataclasses
+import math
+from typing import Any
+
+import numpy as np
+
+from codelaw import records
+from codelaw.data import manifest as manifest_lib
+from codelaw.data import pipeline
+from codelaw.train import step as step_lib
+
+
+@dataclasses.dataclass(frozen=True)
+class HeldOutLoss:
+  """Held-out loss of one source, or the macro average.
+
+  Attributes:
+    loss_nats_per_token: mean cross-entropy.
+    bits_per_byte: as defined above.
+  """
+
+  loss_nats_per_token: float
+  bits_per_byte: float
+
+
+def sources(
+  plan: records.RunPlan, manifest: manifest_lib.Manifest
+) -> tuple[str, ...]:
+  """What a run is evaluated on, sorted: every source with held-out text.
+
+  That includes the sources the run does not train on: what they gain from the
+  others is what mixture laws are about.
+  """
+  if not plan.eval_sequences:
+    return ()
+  return tuple(
+    source
+    for source, splits in sorted(manifest.sources.items())
+    if 'validation' in splits and splits['validation'].sequences
+  )
+
+
+def evaluate(
+  params: Any,
+  plan: records.RunPlan,
+  manifest: manifest_lib.Manifest,
+  token_bytes: np.ndarray,
+) -> dict[str, HeldOutLoss]:
+  """Evaluates parameters on the first held-out sequences of every source.
+
+  Args:
+    params: of the plan's model.
+    plan: names the model, the shards and `eval_sequences`.
+    manifest: of `plan.shards_dir`.
+    token_bytes: int [vocabulary], of `tokenizer.token_bytes`.
+
+  Returns:
+    Source -> loss, in the order of `sources`.
+  """
+  run = step_lib.eval_step(plan.model)
+  started = {}
+  for source in sources(plan, manifest):
+    sums, num_tokens, num_bytes = [], 0, 0
+    for batch in pipeline.validation_batches(
+      manifest,
+      source,
+      min(plan.batch_size, plan.eval_sequences),
+      plan.eval_sequences,
+      plan.shards_dir,
+    ):
+      counted = batch['decoder_loss_weights'] > 0
+      num_tokens += int(np.sum(counted))
+      targets = batch['decoder_target_tokens'][counted]
+      num_bytes += int(np.sum(token_bytes[targets]))
+      sums.append(run(params, step_lib.features(batch)))
+    started[source] = (sums, num_tokens, num_bytes)
+  return {
+    source: _loss(
+      math.fsum(float(np.sum(s, dtype=np.float64)) for s in sums),
+      num_tokens,
+      num_bytes,
+    )
+    for source, (sums, num_tokens, num_bytes) in started.items()
+  }
+
+
+def macro(losses: Mapping[str, HeldOutLoss]) -> HeldOutLoss:
+  """The unweighted mean over the sources."""
+  return HeldOutLoss(
+    math.fsum(x.loss_nats_per_token for x in losses.values()) / len(losses),
+    math.fsum(x.bits_per_byte for x in losses.values()) / len(losses),
+  )
+
+
+def _loss(nats: float, num_tokens: int, num_bytes: int) -> HeldOutLoss:
+  return HeldOutLoss(nats / num_tokens, nats / (math.log(2) * num_bytes))

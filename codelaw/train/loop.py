@@ -1,0 +1,283 @@
+"""One training run, from its plan to its record.
+
+The order inside the loop: evaluate if due, checkpoint if due, stop if last,
+next batch, step, then report the metrics of the step before, so that the
+device never waits for the host. There are exactly `plan.num_steps` updates.
+"""
+
+from collections.abc import Callable
+import dataclasses
+import os
+import time
+
+from codelaw import errors
+from codelaw import records
+from codelaw import storage
+from codelaw.data import manifest as manifest_lib
+from codelaw.data import pipeline
+from codelaw.data import schedule as schedule_lib
+from codelaw.data import tokenizer as tokenizer_lib
+from codelaw.train import bookkeeping
+from codelaw.train import checkpoint as checkpoint_lib
+from codelaw.train import evaluate
+from codelaw.train import interruption
+from codelaw.train import metrics
+from codelaw.train import optimizer as optimizer_lib
+from codelaw.train import rundir
+from codelaw.train import step as step_lib
+
+
+@dataclasses.dataclass(frozen=True)
+class Progress:
+  """Where a run is.
+
+  Attributes:
+    step: updates done.
+    num_steps: updates of the run.
+    loss_nats_per_token: of the last reported update; None before the first.
+    tokens_per_second: lately; None before it is known.
+    seconds_left: of training, at that speed.
+    message: of something that happened; empty for a mere update.
+  """
+
+  step: int
+  num_steps: int
+  loss_nats_per_token: float | None = None
+  tokens_per_second: float | None = None
+  seconds_left: float | None = None
+  message: str = ''
+
+  def __str__(self) -> str:
+    parts = [f'step {self.step:,} of {self.num_steps:,}']
+    if self.loss_nats_per_token is not None:
+      parts.append(f'loss {self.loss_nats_per_token:.4f} nats/token')
+    if self.tokens_per_second is not None:
+      parts.append(f'{self.tokens_per_second:,.0f} tokens/s')
+    if self.seconds_left is not None:
+      minutes, seconds = divmod(round(self.seconds_left), 60)
+      parts.append(f'{minutes}:{seconds:02} left')
+    return ', '.join([*parts, self.message] if self.message else parts)
+
+
+def check(
+  plan: records.RunPlan,
+) -> tuple[manifest_lib.Manifest, schedule_lib.MixtureSchedule]:
+  """Reads the manifest of a plan and checks that the plan fits the shards.
+
+  Raises:
+    UserError: when it does not: missing shards, another sequence length, an
+      unknown source, too many epochs, tokens that the model has not.
+  """
+  manifest = manifest_lib.read(plan.shards_dir)
+  if plan.model.vocab_size < manifest.vocab_size:
+    raise errors.UserError(
+      f'ModelShape.vocab_size is {plan.model.vocab_size}, but the tokenizer of'
+      f' the shards in {plan.shards_dir} has {manifest.vocab_size} tokens;'
+      ' choose a model of at least that vocabulary, or write other shards with'
+      ' `codelaw cache`.'
+    )
+  return manifest, schedule_lib.from_plan(plan, manifest)
+
+
+def train(
+  plan: records.RunPlan,
+  model_dir: storage.PathLike,
+  *,
+  run_id: str | None = None,
+  progress: Callable[[Progress], None] | None = None,
+) -> records.RunRecord:
+  """Trains a run, continues an interrupted one, or finds it finished.
+
+  A run that continues ends with the same numbers, bit for bit, as one that
+  was never interrupted, on the same kind of machine.
+
+  Args:
+    plan: what to do.
+    model_dir: folder of the run; made when missing.
+    run_id: its name in run tables; by default the name of the folder.
+    progress: called after every update, evaluation and checkpoint.
+
+  Returns:
+    The record of the finished run, which is also in `run.json`.
+
+  Raises:
+    UserError: when the plan does not fit the shards, the folder holds another
+      run, or another process trains there.
+    DivergedError: at a loss or gradient that is not finite; the record then
+      says `failed`, and the last checkpoint is from before.
+    KeyboardInterrupt: after Ctrl-C or SIGTERM, with a checkpoint saved.
+  """
+  manifest, schedule = check(plan)
+  report = progress or (lambda _: None)
+  with storage.exclusive(model_dir):
+    record = rundir.existing_record(model_dir, plan, manifest)
+    if record is not None and record.status == 'finished':
+      report(
+        Progress(
+          record.step,
+          record.step,
+          message=f'{os.fspath(model_dir)} holds this run, finished; skipped',
+        )
+      )
+      return record
+    if record is None:
+      name = run_id or storage.path(os.path.abspath(model_dir)).name
+      record = rundir.new_record(plan, manifest, schedule, name)
+    run = _Run(record, manifest, schedule, model_dir, report)
+    try:
+      with interruption.wish_to_stop() as stop_asked:
+        return run.until_end(stop_asked)
+    except bookkeeping.DivergedError as error:
+      run.write_record('failed', str(error))
+      raise
+    finally:
+      run.close()
+
+
+class _Run:
+  """One run in this process."""
+
+  def __init__(
+    self,
+    before: records.RunRecord,
+    manifest: manifest_lib.Manifest,
+    schedule: schedule_lib.MixtureSchedule,
+    model_dir: storage.PathLike,
+    report: Callable[[Progress], None],
+  ):
+    self._started_at = time.monotonic()
+    self._before = before
+    self._plan = plan = before.plan
+    self._manifest = manifest
+    self._model_dir = storage.path(model_dir)
+    self._report = report
+    self._token_bytes = tokenizer_lib.token_bytes(
+      tokenizer_lib.load(
+        storage.path(plan.shards_dir) / manifest_lib.TOKENIZER_NAME
+      )
+    )
+    self._checkpoints = checkpoint_lib.Checkpoints(
+      self._model_dir / 'checkpoints'
+    )
+    state = step_lib.init_state(plan.model, plan.optimizer, plan.seed)
+    self._start_step, self._state = self._checkpoints.restore_last(state) or (
+      0,
+      state,
+    )
+    self._step = self._start_step
+    self._books = bookkeeping.Books(plan, schedule, self._step)
+    self._events = metrics.RunEvents(self._model_dir, self._step)
+    self._events.start(
+      rundir.write_gin(self._model_dir, plan),
+      rundir.hparams(before, tuple(sorted(manifest.sources))),
+    )
+    self.write_record('running')
+
+  def until_end(self, stop_asked: Callable[[], bool]) -> records.RunRecord:
+    """Runs the loop; returns the record of the finished run."""
+    plan = self._plan
+    train_step = step_lib.train_step(plan.model, plan.optimizer)
+    batches = pipeline.train_batches(plan, self._manifest, self._step)
+    pending: bookkeeping.Update | None = None
+    if self._step:
+      self._say(f'continues from the checkpoint of step {self._step:,}')
+    while True:
+      last = self._step == plan.num_steps
+      stop = stop_asked() and not last
+      evaluate_due = self._due(plan.eval_every_steps)
+      checkpoint_due = self._due(plan.checkpoint_every_steps, stop)
+      if pending and (evaluate_due or checkpoint_due):
+        self._account(pending)
+        pending = None
+      if evaluate_due:
+        self._evaluate()
+      if checkpoint_due:
+        self._checkpoint()
+      if stop:
+        raise KeyboardInterrupt
+      if last:
+        break
+      batch = next(batches)
+      rate = plan.optimizer.peak_learning_rate * (
+        optimizer_lib.learning_rate_factor(
+          plan.schedule, optimizer_lib.position(self._step, plan.num_steps)
+        )
+      )
+      self._state, on_device = train_step(
+        self._state, step_lib.features(batch), rate
+      )
+      self._step += 1
+      if pending:
+        self._account(pending)
+      pending = bookkeeping.Update(self._step, rate, batch, on_device)
+    self._checkpoints.close()
+    return self.write_record('finished')
+
+  def write_record(self, status: str, message: str = '') -> records.RunRecord:
+    """Writes and returns `run.json` as it is now."""
+    seconds = time.monotonic() - self._started_at
+    record = dataclasses.replace(
+      self._before,
+      status=status,
+      step=self._step,
+      realised_tokens=dict(self._books.tokens),
+      wall_seconds=round(self._before.wall_seconds + seconds, 3),
+      message=message,
+    )
+    records.write_run_record(self._model_dir, record)
+    return record
+
+  def close(self) -> None:
+    """Returns when events and checkpoints are on disk."""
+    self._events.close()
+    self._checkpoints.close()
+
+  def _due(self, every_steps: int, asked: bool = False) -> bool:
+    """Whether it is time, and it was not done before this process started."""
+    return self._step > self._start_step and (
+      asked
+      or self._step == self._plan.num_steps
+      or (every_steps > 0 and self._step % every_steps == 0)
+    )
+
+  def _account(self, update: bookkeeping.Update) -> None:
+    self._events.write('train', update.step, self._books.account(update))
+    self._say('')
+
+  def _evaluate(self) -> None:
+    losses = evaluate.evaluate(
+      self._state.params, self._plan, self._manifest, self._token_bytes
+    )
+    if losses:
+      self._events.write(
+        'eval',
+        self._step,
+        metrics.evaluation_scalars(losses)
+        | metrics.token_scalars(self._books.tokens),
+      )
+      mean = evaluate.macro(losses)
+      self._say(
+        f'held-out loss {mean.loss_nats_per_token:.4f} nats/token,'
+        f' {mean.bits_per_byte:.4f} bits/byte (mean of {len(losses)} sources)'
+      )
+    self._books.pause()
+
+  def _checkpoint(self) -> None:
+    self._books.check_against_schedule(self._step)
+    self._events.flush()  # so that no checkpoint is ahead of its events
+    self._checkpoints.save(self._step, self._state)
+    self.write_record('running')
+    self._say('checkpoint')
+    self._books.pause()
+
+  def _say(self, message: str) -> None:
+    self._report(
+      Progress(
+        self._step,
+        self._plan.num_steps,
+        self._books.loss_nats_per_token,
+        self._books.tokens_per_second,
+        self._books.seconds_left(self._step),
+        message,
+      )
+    )

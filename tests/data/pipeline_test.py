@@ -1,0 +1,141 @@
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from codelaw import errors
+from codelaw.data import packing
+from codelaw.data import pipeline
+from codelaw.data import schedule as schedule_lib
+from codelaw.data import sequence_files
+from codelaw.data import tokenizer as tokenizer_lib
+
+_RATES = {'code/python': 0.5, 'code/java': 0.2, 'markup': 0.3}
+
+
+@pytest.fixture
+def plan(make_plan):
+  return make_plan([(1.0, _RATES)], num_tokens=32 * 6 * 20, batch_size=6)
+
+
+def _equal(some, others):
+  some, others = list(some), list(others)
+  assert len(some) == len(others)
+  for batch, other in zip(some, others, strict=True):
+    assert list(batch) == list(other)
+    for name, values in batch.items():
+      np.testing.assert_array_equal(values, other[name])
+      assert values.dtype == other[name].dtype
+
+
+def test_a_batch_holds_the_sequences_of_its_slots(plan, manifest):
+  schedule = schedule_lib.from_plan(plan, manifest)
+  batches = list(pipeline.train_batches(plan, manifest))
+  assert len(batches) == 20
+  for step, batch in enumerate(batches):
+    assert list(batch) == [*packing.FEATURE_NAMES, 'source_id']
+    source_ids, indices = schedule.slots(step)
+    np.testing.assert_array_equal(batch['source_id'], source_ids)
+    for row, (k, index) in enumerate(zip(source_ids, indices, strict=True)):
+      reader = sequence_files.SequenceReader(
+        plan.shards_dir, manifest, schedule.sources[k], 'train'
+      )
+      np.testing.assert_array_equal(
+        batch['decoder_target_tokens'][row], reader.read([index])[0]
+      )
+
+
+def test_realised_tokens_are_the_planned_ones(plan, manifest):
+  schedule = schedule_lib.from_plan(plan, manifest)
+  tokens = dict.fromkeys(schedule.sources, 0)
+  for batch in pipeline.train_batches(plan, manifest):
+    weights = batch['decoder_loss_weights'].sum(axis=1)
+    for k, weight in zip(batch['source_id'], weights, strict=True):
+      tokens[schedule.sources[k]] += int(weight)
+  assert tokens == schedule.planned_tokens()
+
+
+@pytest.mark.parametrize('start', [0, 1, 7, 19, 20])
+def test_resuming_gives_the_whole_remainder(plan, manifest, start):
+  everything = list(pipeline.train_batches(plan, manifest))
+  _equal(pipeline.train_batches(plan, manifest, start), everything[start:])
+
+
+@pytest.mark.parametrize('num_hosts', [2, 3, 6])
+def test_hosts_share_the_same_global_batch(plan, manifest, num_hosts):
+  hosts = [
+    pipeline.train_batches(plan, manifest, 5, host, num_hosts)
+    for host in range(num_hosts)
+  ]
+  joined = [
+    {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    for parts in zip(*hosts, strict=True)
+  ]
+  _equal(joined, pipeline.train_batches(plan, manifest, 5))
+
+
+@pytest.mark.parametrize(('host', 'num_hosts'), [(0, 4), (3, 3), (-1, 3)])
+def test_hosts_that_cannot_share_the_batch_are_refused(
+  plan, manifest, host, num_hosts
+):
+  with pytest.raises(errors.UserError, match='cannot be divided'):
+    pipeline.train_batches(plan, manifest, 0, host, num_hosts)
+
+
+def test_validation_counts_every_byte_of_the_held_out_documents(
+  cache_plan, manifest
+):
+  tokenizer = tokenizer_lib.load(f'{cache_plan.shards_dir}/tokenizer.json')
+  token_bytes = tokenizer_lib.token_bytes(tokenizer)
+  for source in manifest.sources:
+    counts = manifest.split(source, 'validation')
+    batches = list(
+      pipeline.validation_batches(
+        manifest, source, 7, 10**6, cache_plan.shards_dir
+      )
+    )
+    assert len(batches) == -(-counts.sequences // 7)
+    targets = np.concatenate([b['decoder_target_tokens'] for b in batches])
+    weights = np.concatenate([b['decoder_loss_weights'] for b in batches])
+    assert targets.shape == (7 * len(batches), 32)
+    assert token_bytes[targets].sum() == counts.bytes
+    assert weights.sum() == counts.tokens
+
+
+def test_validation_stops_at_the_limit(cache_plan, manifest):
+  batches = list(
+    pipeline.validation_batches(
+      manifest, 'code/python', 4, 6, cache_plan.shards_dir
+    )
+  )
+  rows = np.concatenate([b['decoder_segment_ids'] for b in batches])
+  assert rows.any(axis=1).tolist() == [True] * 6 + [False] * 2
+  reader = sequence_files.SequenceReader(
+    cache_plan.shards_dir, manifest, 'code/python', 'validation'
+  )
+  targets = np.concatenate([b['decoder_target_tokens'] for b in batches])
+  np.testing.assert_array_equal(targets[:6], reader.read(np.arange(6)))
+
+
+def test_a_damaged_shard_is_named_when_it_is_read(
+  make_plan, manifest, shards_copy
+):
+  for shard in shards_copy.glob('markup/train-*'):
+    shard.write_bytes(bytes(shard.stat().st_size))
+  plan = make_plan([(1.0, {'markup': 1})], shards_dir=str(shards_copy))
+  with pytest.raises(errors.UserError, match='Cannot read shard .*markup/tr'):
+    next(pipeline.train_batches(plan, manifest))
+
+
+def test_training_reads_without_tensorflow():
+  code = (
+    'import sys\n'
+    'from codelaw.data import pipeline, seqio_tasks, shards\n'
+    'loaded = {"tensorflow", "seqio", "gin"} & set(sys.modules)\n'
+    'sys.exit(", ".join(loaded) or 0)\n'
+  )
+  result = subprocess.run(
+    [sys.executable, '-c', code], capture_output=True, text=True, check=False
+  )
+  assert result.returncode == 0, result.stderr
