@@ -10,6 +10,7 @@ import math
 
 import matplotlib
 from matplotlib import axes as axes_lib
+from matplotlib import axis as axis_lib
 from matplotlib import colors
 from matplotlib import figure as figure_lib
 from matplotlib import ticker
@@ -108,12 +109,13 @@ def _loss_panel(
       axes.plot(
         group['num_tokens'], group[fit.target], 'o', color=shade, ms=4.5
       )
-  axes.xaxis.set_major_locator(ticker.LogLocator(numticks=5))
+  low, high = axes.get_xlim()
+  axes.xaxis.set_major_locator(
+    ticker.LogLocator(subs=(1, 3) if high < 100 * low else (1,), numticks=8)
+  )
   axes.xaxis.set_major_formatter(lambda value, _: short(value))
-  axes.yaxis.set_major_locator(ticker.MaxNLocator(5))
-  axes.yaxis.set_major_formatter(lambda value, _: f'{value:.4g}')
-  for axis in (axes.xaxis, axes.yaxis):
-    axis.set_minor_locator(ticker.NullLocator())
+  axes.xaxis.set_minor_locator(ticker.NullLocator())
+  _plain_log_ticks(axes.yaxis)
 
 
 def synergy_heat_map(synergy: study_folder.Synergy) -> figure_lib.Figure:
@@ -143,11 +145,12 @@ def synergy_heat_map(synergy: study_folder.Synergy) -> figure_lib.Figure:
     np.ma.masked_invalid(values),
     cmap=shades,
     norm=scale,
-    edgecolors='white',
-    linewidth=2,
+    edgecolors=GRID,
+    linewidth=1,
   )
   for place, marked in marks.items():
-    level = abs(values[place]) / most
+    red, green, blue, _ = shades(scale(values[place]))
+    dark = 0.299 * red + 0.587 * green + 0.114 * blue < 0.45
     axes.text(
       place[1],
       place[0],
@@ -156,7 +159,7 @@ def synergy_heat_map(synergy: study_folder.Synergy) -> figure_lib.Figure:
       va='center',
       fontsize=9,
       fontweight='bold' if marked else 'normal',
-      color='#ffffff' if level > 0.65 else '#1b1f23',
+      color='#ffffff' if dark else '#1b1f23',
     )
   axes.set_xticks(range(len(auxiliaries)), auxiliaries)
   axes.set_yticks(range(len(targets)), targets)
@@ -214,45 +217,51 @@ def allocation_bars(
 
 
 def predicted_against_measured(points: pd.DataFrame) -> figure_lib.Figure:
-  """Predicted against measured loss; confirmation runs are filled black.
+  """Predicted against measured loss, and the relative error beside it.
+
+  Filled marks are confirmation runs.
 
   Args:
-    points: of `predictions.against_measured`.
+    points: of `predictions.against_measured`, at least one row.
   """
-  figure, grid = _figure(1, 1, 4.6, width=6.4)
-  axes = grid[0][0]
+  figure, grid = _figure(1, 2, 4.4)
+  losses, errors = grid[0]
   for place, (target, rows) in enumerate(points.groupby('target')):
-    confirm = rows['purpose'] == 'confirm'
     style = {
       'color': PALETTE[place % len(PALETTE)],
       'marker': _MARKERS[place % len(_MARKERS)],
       'linestyle': '',
     }
-    axes.plot(
-      rows['measured'][~confirm],
-      rows['predicted'][~confirm],
-      ms=5,
-      mfc='none',
-      label=forms.source_of(str(target)),
-      **style,
-    )
-    axes.plot(
-      rows['measured'][confirm],
-      rows['predicted'][confirm],
-      ms=8,
-      mec=INK,
-      **style,
-    )
-  ends = [
-    points[['measured', 'predicted']].min().min() * 0.98,
-    points[['measured', 'predicted']].max().max() * 1.02,
-  ]
-  axes.plot(ends, ends, color=MUTED, lw=1, zorder=0)
-  axes.set_xlabel('measured loss (nats per token)')
-  axes.set_ylabel('predicted loss (nats per token)')
-  axes.set_aspect('equal')
-  axes.legend(frameon=False, labelcolor=INK, fontsize=9)
+    for chosen, look in (
+      (rows[rows['purpose'] != 'confirm'], {'ms': 5, 'mfc': 'none'}),
+      (rows[rows['purpose'] == 'confirm'], {'ms': 8, 'mec': INK}),
+    ):
+      measured, predicted = chosen['measured'], chosen['predicted']
+      losses.plot(measured, predicted, **style, **look)
+      errors.plot(measured, predicted / measured - 1, **style, **look)
+    losses.plot([], [], label=forms.source_of(str(target)), **style)
+  ends = [points['measured'].min() * 0.97, points['measured'].max() * 1.03]
+  losses.plot(ends, ends, color=MUTED, lw=1, zorder=0)
+  errors.axhline(0, color=MUTED, lw=1, zorder=0)
+  losses.set_xscale('log')
+  losses.set_yscale('log')
+  errors.set_xscale('log')
+  for axis in (losses.xaxis, losses.yaxis, errors.xaxis):
+    _plain_log_ticks(axis)
+  errors.yaxis.set_major_formatter(ticker.PercentFormatter(1))
+  losses.set_ylabel('predicted loss (nats per token)')
+  errors.set_ylabel('predicted / measured - 1')
+  for axes in (losses, errors):
+    axes.set_xlabel('measured loss (nats per token)')
+  _legend(figure, *losses.get_legend_handles_labels())
   return figure
+
+
+def _plain_log_ticks(axis: axis_lib.Axis) -> None:
+  """Round numbers on a logarithmic axis that may span less than a decade."""
+  axis.set_major_locator(ticker.MaxNLocator(5, steps=[1, 2, 5, 10]))
+  axis.set_major_formatter(lambda value, _: f'{value:.4g}')
+  axis.set_minor_locator(ticker.NullLocator())
 
 
 def confirmation_differences(
@@ -279,7 +288,7 @@ def confirmation_differences(
   extra = confirmation.predicted_difference is not None
   figure, grid = _figure(1, 1, 1.2 + 0.42 * (len(rows) + extra))
   axes = grid[0][0]
-  labels = []
+  labels: list[str] = []
   for name, values, colour in rows:
     place = len(labels)
     labels.append(name)

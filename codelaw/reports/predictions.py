@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
@@ -28,13 +29,15 @@ def curve(
   """
   law = forms.law_of(fit)
   with jax.enable_x64(True):
-    points = np.stack(np.broadcast_arrays(*(columns[c] for c in law.columns)))
-    best = np.array([fit.estimates[name] for name in law.parameters])
+    points = jnp.stack(
+      jnp.broadcast_arrays(*(jnp.asarray(columns[c]) for c in law.columns))
+    )
+    best = jnp.array([fit.estimates[name] for name in law.parameters])
     losses = np.asarray(law.formula(best, points))
     if not all(fit.bootstrap_estimates.get(name) for name in law.parameters):
       return losses, None
-    samples = np.stack(
-      [np.asarray(fit.bootstrap_estimates[name]) for name in law.parameters],
+    samples = jnp.stack(
+      [jnp.asarray(fit.bootstrap_estimates[name]) for name in law.parameters],
       axis=1,
     )
     drawn = np.asarray(
@@ -91,7 +94,6 @@ def against_measured(
         }
       )
     )
-  columns = ['run_id', 'purpose', 'target', 'measured', 'predicted']
   if not parts:
-    return pd.DataFrame(columns=columns)
+    return pd.DataFrame()
   return pd.concat(parts, ignore_index=True)

@@ -2,6 +2,7 @@
 
 import io
 import re
+from typing import Any
 
 import matplotlib
 from matplotlib import figure as figure_lib
@@ -25,7 +26,7 @@ def inline(figure: figure_lib.Figure, name: str, description: str) -> str:
   """
   stream = io.StringIO()
   # Text stays text: smaller, searchable, in the page's own font.
-  settings = {'svg.fonttype': 'none', 'svg.hashsalt': name}
+  settings: Any = {'svg.fonttype': 'none', 'svg.hashsalt': name}
   with matplotlib.rc_context(settings):
     figure.savefig(
       stream, format='svg', transparent=True, metadata={'Date': None}

@@ -21,7 +21,7 @@ class Table:
     title: of the table.
     caption: one sentence on how to read it.
     headings: one per column.
-    rows: cells, as many as headings.
+    rows: cells, as many as headings; an interval is a second line.
   """
 
   title: str
@@ -31,11 +31,12 @@ class Table:
 
 
 def _band(value: float, ends: Sequence[float | None] | None, form: str) -> str:
+  """A value, and its interval on a second line."""
   text = format(value, form)
   if not ends or None in ends:
     return text
   low, high = (format(end, form) for end in ends)
-  return f'{text} ({low} to {high})'
+  return f'{text}\n{low} to {high}'
 
 
 def _number(value: Any, form: str) -> str:
@@ -240,7 +241,7 @@ def tokens(study: study_folder.Study) -> Table:
   sums: dict[tuple[str, str], list[int]] = {}
   for record in study.run_records:
     purpose = study.purposes.get(record.run_id, 'run')
-    for source in record.planned_tokens | record.realised_tokens:
+    for source in {**record.planned_tokens, **record.realised_tokens}:
       entry = sums.setdefault((purpose, source), [0, 0, 0])
       entry[0] += 1
       entry[1] += record.planned_tokens.get(source, 0)
