@@ -12,14 +12,13 @@ The objectives are sums over points of weight * rho(r):
     loss, rho(r) = r^2 / 2.
 
 Everything runs in float64 inside `jax.enable_x64`, which leaves the precision
-of the rest of the process as it is. Points are padded to a power of two and
-problems to a fixed number of lanes, so that fits of one law and size share
+of the rest of the process as it is. Points are padded to a multiple of 16
+and problems to a fixed number of lanes, so that fits of one law and size share
 one compiled program.
 """
 
 import dataclasses
 import functools
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -32,10 +31,12 @@ OBJECTIVES = ('log_huber', 'least_squares')
 TERMINATIONS = ('max_iterations', 'gradient', 'no_decrease', 'exact')
 MAX_ITERATIONS = 300
 LANES = 128
-_LEAST_POINTS = 16
+_POINTS = 16
 # Largest cosine between the residuals and a column of the Jacobian, as in
-# MINPACK's gtol.
-_GRADIENT_TOLERANCE = 3e-8
+# MINPACK's gtol: one that leaves 1e-8 or so of the objective to gain, for
+# starts and resamples, and one at the limit of float64, for the best.
+COARSE_TOLERANCE = 1e-5
+FINE_TOLERANCE = 3e-8
 _EXACT = 1e-28  # Objective of a fit to rounding errors.
 _MAX_DAMPING = 1e10
 _MAX_STEP = 2.0  # In coordinates: a factor of 7 for a positive parameter.
@@ -86,9 +87,7 @@ def problem(law: forms.Law, columns: np.ndarray, losses: np.ndarray) -> Problem:
     if name in ('num_params', 'num_tokens'):
       scales[name] = float(np.exp(np.mean(np.log(columns[row]))))
       scaled[row] /= scales[name]
-  size = _LEAST_POINTS
-  while size < num_points:
-    size *= 2
+  size = -(-num_points // _POINTS) * _POINTS
   padding = ((0, 0), (0, size - num_points))
   weights = np.zeros(size)
   weights[:num_points] = 1.0
@@ -118,13 +117,26 @@ def bounds(law: forms.Law) -> tuple[np.ndarray, np.ndarray]:
   return _limits(law, 'bounds')
 
 
-def values(law: forms.Law, coordinates: Any) -> Any:
-  """Scaled parameters [..., P] at `coordinates` [..., P] (NumPy or JAX)."""
-  signed = np.array([p.signed for p in law.parameter_table])
-  library = jnp if isinstance(coordinates, jax.Array) else np
-  return library.where(
-    signed, coordinates, library.exp(library.where(signed, 0.0, coordinates))
+def estimates(task: Problem, coordinates: np.ndarray) -> list[np.ndarray]:
+  """Parameters in raw units, in the law's order, at `coordinates` [..., P]."""
+  signed = _signed(task.law)
+  logarithms = np.where(signed, 0.0, coordinates)
+  scaled = np.where(signed, coordinates, np.exp(logarithms))
+  names = task.law.parameters
+  raw = task.law.unscale(
+    {name: scaled[..., i] for i, name in enumerate(names)}, task.scales
   )
+  return [raw[name] for name in names]
+
+
+def predict(task: Problem, coordinates: np.ndarray) -> np.ndarray:
+  """Scaled losses [num_points] of the law at `coordinates` [P]."""
+  return _predict_and_jacobian(task, coordinates)[0]
+
+
+def log_jacobian(task: Problem, coordinates: np.ndarray) -> np.ndarray:
+  """Derivative of log(predicted) by coordinate, [num_points, P]."""
+  return _predict_and_jacobian(task, coordinates)[1]
 
 
 def solve(
@@ -134,6 +146,7 @@ def solve(
   delta: float,
   losses: np.ndarray | None = None,
   weights: np.ndarray | None = None,
+  tolerance: float = COARSE_TOLERANCE,
 ) -> Solutions:
   """Solves K starts, each with its own losses and weights where given.
 
@@ -144,6 +157,7 @@ def solve(
     delta: of the Huber function; unused by least squares.
     losses: [K, n] scaled losses, or None for the problem's own.
     weights: [K, n], or None for the problem's own.
+    tolerance: of the gradient, `COARSE_TOLERANCE` or `FINE_TOLERANCE`.
   """
   count = starts.shape[0]
   shape = (count, task.losses.size)
@@ -153,7 +167,6 @@ def solve(
     np.broadcast_to(task.losses if losses is None else losses, shape),
     np.broadcast_to(task.weights if weights is None else weights, shape),
   ]
-  signed = tuple(p.signed for p in task.law.parameter_table)
   parts = []
   with jax.enable_x64(True):
     for first in range(0, count, LANES):
@@ -163,13 +176,14 @@ def solve(
         jax.device_get(
           _solve_lanes(
             task.law.formula,
-            signed,
+            _signed(task.law),
             objective,
             *(lane[index] for lane in lanes),
             task.columns,
             low,
             high,
             float(delta),
+            float(tolerance),
           )
         )
       )
@@ -190,18 +204,74 @@ def _limits(law: forms.Law, field: str) -> tuple[np.ndarray, np.ndarray]:
   return low, high
 
 
+def _signed(law: forms.Law) -> tuple[bool, ...]:
+  return tuple(parameter.signed for parameter in law.parameter_table)
+
+
+def _apply(formula, signed, coordinates, columns):
+  """Losses [n] at coordinates [P]: the formula behind its parametrisation."""
+  signed = np.array(signed)
+  logarithms = jnp.where(signed, 0.0, coordinates)
+  return formula(jnp.where(signed, coordinates, jnp.exp(logarithms)), columns)
+
+
+def _predict_and_jacobian(task: Problem, coordinates: np.ndarray):
+  with jax.enable_x64(True):
+    parts = _log_and_jacobian(
+      task.law.formula, _signed(task.law), coordinates, task.columns
+    )
+  logarithms, jacobian = (np.asarray(p)[: task.num_points] for p in parts)
+  return np.exp(logarithms), jacobian
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _log_and_jacobian(formula, signed, coordinates, columns):
+  def log_predicted(at):
+    return jnp.log(_apply(formula, signed, at, columns))
+
+  return log_predicted(coordinates), jax.jacfwd(log_predicted)(coordinates)
+
+
 @functools.partial(jax.jit, static_argnums=(0, 1, 2))
 def _solve_lanes(
-  formula, signed, objective, starts, losses, weights, columns, low, high, delta
+  formula,
+  signed,
+  objective,
+  starts,
+  losses,
+  weights,
+  columns,
+  low,
+  high,
+  delta,
+  tolerance,
 ):
   lane = functools.partial(
-    _solve_one, formula, np.array(signed), objective, columns, low, high, delta
+    _solve_one,
+    formula,
+    signed,
+    objective,
+    columns,
+    low,
+    high,
+    delta,
+    tolerance,
   )
   return jax.vmap(lane)(starts, losses, weights)
 
 
 def _solve_one(
-  formula, signed, objective, columns, low, high, delta, start, losses, weights
+  formula,
+  signed,
+  objective,
+  columns,
+  low,
+  high,
+  delta,
+  tolerance,
+  start,
+  losses,
+  weights,
 ):
   """One Levenberg-Marquardt run with projection on the bounds.
 
@@ -213,10 +283,7 @@ def _solve_one(
   robust = objective == 'log_huber'
 
   def residuals(coordinates):
-    parameters = jnp.where(
-      signed, coordinates, jnp.exp(jnp.where(signed, 0.0, coordinates))
-    )
-    predicted = formula(parameters, columns)
+    predicted = _apply(formula, signed, coordinates, columns)
     if robust:
       return jnp.log(predicted) - jnp.log(losses)
     return predicted - losses
@@ -266,7 +333,7 @@ def _solve_one(
       value < _EXACT,
       3,
       jnp.where(
-        cosine < _GRADIENT_TOLERANCE,
+        cosine < tolerance,
         1,
         jnp.where(damping > _MAX_DAMPING, 2, 0),
       ),

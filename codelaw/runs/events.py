@@ -13,8 +13,8 @@ import struct
 from typing import Any
 
 from etils import epath
-import google_crc32c
 from google.protobuf import message
+import google_crc32c
 from tensorboard.compat.proto import event_pb2
 from tensorboard.compat.proto import types_pb2
 from tensorboard.util import tensor_util

@@ -2,9 +2,9 @@ import struct
 
 import numpy as np
 import pytest
-import tensorboardX
 from tensorboard.compat.proto import event_pb2
 from tensorboard.util import tensor_util
+import tensorboardX
 
 from codelaw import errors
 from codelaw.runs import events
@@ -42,7 +42,9 @@ def test_reads_tensor_values_and_skips_other_kinds(tmp_path):
     ('vector', np.ones(3, np.float32)),
     ('text', np.array(b'words', dtype=object)),
   ):
-    event.summary.value.add(tag=tag, tensor=tensor_util.make_tensor_proto(array))
+    event.summary.value.add(
+      tag=tag, tensor=tensor_util.make_tensor_proto(array)
+    )
   (tmp_path / 'events.out.tfevents.1').write_bytes(
     _record(event.SerializeToString())
   )

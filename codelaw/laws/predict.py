@@ -1,0 +1,89 @@
+"""Predicted losses, with intervals, at the points of a table.
+
+A prediction's interval holds the uncertainty of the law's parameters, from
+the fit's bootstrap estimates; not the noise of a single run.
+"""
+
+from collections.abc import Sequence
+
+import jax
+import numpy as np
+import pandas as pd
+
+from codelaw import errors
+from codelaw.laws import forms
+from codelaw.laws import results
+
+
+def predict(
+  fits: Sequence[results.Fit],
+  points: pd.DataFrame,
+  group_column: str | None = None,
+) -> pd.DataFrame:
+  """Adds predictions to the rows of `points`.
+
+  Args:
+    fits: at most one per target and group; of several the first counts, as
+      `codelaw fit --law=all` orders them by held-out error.
+    points: with the columns of the laws; shares that are missing are 0.
+    group_column: column of `points` that names the group of a fit; needed
+      when the fits have groups.
+
+  Returns:
+    The rows of `points` plus `predicted/<target>`, `predicted_low/<target>`
+    and `predicted_high/<target>`; no value where a group has no fit.
+
+  Raises:
+    UserError: when a column is missing.
+  """
+  first: dict[tuple[str, str], results.Fit] = {}
+  for fit in fits:
+    first.setdefault((fit.target, fit.group), fit)
+  grouped = any(group for _, group in first)
+  if grouped and (group_column is None or group_column not in points):
+    raise errors.UserError(
+      'These fits belong to groups'
+      f' ({", ".join(sorted({g for _, g in first}))}); name the column of the'
+      ' points that holds them (--group_by).'
+    )
+  table = points.copy()
+  for (target, group), fit in first.items():
+    chosen = np.ones(len(points), dtype=bool)
+    if grouped:
+      chosen = points[group_column].astype(str).to_numpy() == group
+    for name, values in zip(
+      ('predicted', 'predicted_low', 'predicted_high'),
+      at(fit, points[chosen]),
+      strict=True,
+    ):
+      column = f'{name}/{target}'
+      if column not in table:
+        table[column] = np.nan
+      table.loc[chosen, column] = values
+  return table
+
+
+def at(
+  fit: results.Fit, points: pd.DataFrame
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+  """(estimate, low, high) [n] of one fit at the rows of `points`."""
+  law = forms.law_of(fit)
+  columns = {
+    name: np.zeros(len(points))
+    if name.startswith('share/') and name not in points
+    else points[name].to_numpy(dtype=np.float64)
+    for name in law.columns
+    if name in points or name.startswith('share/')
+  }
+  with jax.enable_x64(True):
+    estimate = np.asarray(law.predict(fit.estimates, columns))
+    resampled = {
+      name: np.asarray(values)
+      for name, values in fit.bootstrap_estimates.items()
+    }
+    if not resampled:
+      return estimate, *(np.full((2, len(points)), np.nan))
+    spread = jax.vmap(lambda values: law.predict(values, columns))(resampled)
+  tails = 50 * (1 - fit.interval_level), 50 * (1 + fit.interval_level)
+  low, high = np.percentile(np.asarray(spread), tails, axis=0)
+  return estimate, low, high

@@ -1,0 +1,134 @@
+"""How far the estimates of a law could be off: bootstrap and covariance.
+
+`noise` (the default): each resample is the fitted law times exp(s z), with one
+standard normal z per run and s^2 = (n - P) s_0^2 / chi^2(n - P), where s_0^2
+is the residual variance of the log loss with n - P degrees of freedom. No
+resample is degenerate however few runs there are, and to first order in the
+noise the percentile intervals are Student's t intervals. On 9, 12 and 60
+simulated runs its 90% intervals covered the truth in 84-97% of the cases
+(77-86% at worst, for least squares under Student t(3) noise); resampling
+runs gave 58-79% with 9 runs and least squares.
+
+`runs`: Bayesian bootstrap (Rubin 1981, doi:10.1214/aos/1176345338): each
+resample reweights whole runs by a flat Dirichlet draw, so that none is ever
+without weight. It assumes no common noise level, which suits many runs (ten
+per parameter or more) whose noise differs.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from codelaw.laws import solver
+
+METHODS = ('noise', 'runs')
+_STEP = 1e-5  # Of the central difference that carries errors to raw units.
+
+
+def bootstrap(
+  task: solver.Problem,
+  optimum: np.ndarray,
+  run_of_point: np.ndarray,
+  *,
+  method: str,
+  num_resamples: int,
+  num_further_starts: int,
+  objective: str,
+  delta: float,
+  seed: int,
+) -> np.ndarray:
+  """Refits resampled problems from the optimum and a few further starts.
+
+  Args:
+    task: the problem.
+    optimum: [P] coordinates of its solution.
+    run_of_point: [num_points] index of each point's run, from 0.
+    method: one of `METHODS`.
+    num_resamples: B.
+    num_further_starts: for each resample, besides the optimum.
+    objective: one of `solver.OBJECTIVES`.
+    delta: of the Huber function.
+    seed: of the resamples and the starts.
+
+  Returns:
+    [B, P] coordinates of the resamples' solutions.
+  """
+  generator = np.random.default_rng([seed, 1])
+  num_runs = int(run_of_point.max()) + 1
+  size = (num_resamples, task.losses.size)
+  losses = np.tile(task.losses, (num_resamples, 1))
+  weights = np.tile(task.weights, (num_resamples, 1))
+  points = slice(0, task.num_points)
+  if method == 'noise':
+    free = task.num_points - optimum.size
+    predicted = solver.predict(task, optimum)
+    residuals = np.log(task.losses[points]) - np.log(predicted)
+    variance = np.sum(residuals**2) / generator.chisquare(free, num_resamples)
+    noise = generator.standard_normal((num_resamples, num_runs))
+    spread = np.sqrt(variance)[:, None] * noise[:, run_of_point]
+    losses[:, points] = predicted * np.exp(spread)
+  else:
+    shares = generator.dirichlet(np.ones(num_runs), num_resamples)
+    weights[:, points] = num_runs * shares[:, run_of_point]
+  each = 1 + num_further_starts
+  starts = np.concatenate(
+    [
+      np.tile(optimum, (num_resamples, 1, 1)),
+      solver.draw_starts(
+        task.law, num_resamples * num_further_starts, seed + 1
+      ).reshape(num_resamples, num_further_starts, optimum.size),
+    ],
+    axis=1,
+  )
+  solutions = solver.solve(
+    task,
+    starts.reshape(-1, optimum.size),
+    objective,
+    delta,
+    np.broadcast_to(losses[:, None], (size[0], each, size[1])).reshape(
+      -1, size[1]
+    ),
+    np.broadcast_to(weights[:, None], (size[0], each, size[1])).reshape(
+      -1, size[1]
+    ),
+  )
+  best = solutions.objectives.reshape(-1, each).argmin(axis=1)
+  coordinates = solutions.coordinates.reshape(num_resamples, each, -1)
+  return coordinates[np.arange(num_resamples), best]
+
+
+def intervals(
+  estimates: Mapping[str, np.ndarray], level: float
+) -> dict[str, tuple[float, float]]:
+  """Percentile intervals of bootstrap estimates, parameter by parameter."""
+  tails = [50 * (1 - level), 50 * (1 + level)]
+  result = {}
+  for name, values in estimates.items():
+    low, high = np.percentile(values, tails)
+    result[name] = (float(low), float(high))
+  return result
+
+
+def standard_errors(
+  task: solver.Problem, optimum: np.ndarray
+) -> dict[str, float]:
+  """Standard errors from the covariance s^2 (J' J)^-1, as a check.
+
+  J is the Jacobian of the log loss at the optimum, s^2 the variance of its
+  residuals with n - P degrees of freedom; carried to raw units to first
+  order. It is the local, linear answer, for normal noise.
+  """
+  jacobian = solver.log_jacobian(task, optimum)
+  predicted = solver.predict(task, optimum)
+  residuals = np.log(predicted) - np.log(task.losses[: task.num_points])
+  variance = np.sum(residuals**2) / (task.num_points - optimum.size)
+  covariance = variance * np.linalg.pinv(jacobian.T @ jacobian)
+  moves = _STEP * np.eye(optimum.size)
+  ahead = np.stack(solver.estimates(task, optimum + moves))
+  behind = np.stack(solver.estimates(task, optimum - moves))
+  raw = (ahead - behind) / (2 * _STEP)  # [parameter, coordinate]
+  variances = np.einsum('ij,jk,ik->i', raw, covariance, raw)
+  return {
+    name: float(np.sqrt(max(v, 0.0)))
+    for name, v in zip(task.law.parameters, variances, strict=True)
+  }
