@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 from codelaw.laws import forms
+from codelaw.laws import predict
 from codelaw.laws import results
 from codelaw.planning import allocation as allocation_lib
 from codelaw.planning import confirmation as confirmation_lib
@@ -63,7 +64,7 @@ def loss_curves(
   """
   sets = [predictions.single_source_rows(table, fit.target) for fit in fits]
   sizes = sorted({size for rows in sets for size in rows['num_params']})
-  shades = matplotlib.colormaps['viridis'](np.linspace(0.15, 0.8, len(sizes)))
+  shades = matplotlib.colormaps['viridis'](np.linspace(0.3, 0.8, len(sizes)))
   colour = dict(zip(sizes, shades, strict=True))
   columns = min(3, len(fits))
   lines = math.ceil(len(fits) / columns)
@@ -100,18 +101,17 @@ def _loss_panel(
     )
     for size, group in rows.groupby('num_params'):
       shade = colour[size]
-      losses, band = predictions.curve(
-        fit, {'num_params': np.asarray(size), 'num_tokens': tokens}
+      losses, low, high = predict.at(
+        fit, pd.DataFrame({'num_params': size, 'num_tokens': tokens})
       )
-      if band is not None:
-        axes.fill_between(tokens, *band, color=shade, alpha=0.2, lw=0)
+      axes.fill_between(tokens, low, high, color=shade, alpha=0.2, lw=0)
       axes.plot(tokens, losses, color=shade, lw=1.4)
       axes.plot(
         group['num_tokens'], group[fit.target], 'o', color=shade, ms=4.5
       )
-  low, high = axes.get_xlim()
+  left, right = axes.get_xlim()
   axes.xaxis.set_major_locator(
-    ticker.LogLocator(subs=(1, 3) if high < 100 * low else (1,), numticks=8)
+    ticker.LogLocator(subs=(1, 3) if right < 100 * left else (1,), numticks=8)
   )
   axes.xaxis.set_major_formatter(lambda value, _: short(value))
   axes.xaxis.set_minor_locator(ticker.NullLocator())
@@ -259,7 +259,12 @@ def predicted_against_measured(points: pd.DataFrame) -> figure_lib.Figure:
 
 def _plain_log_ticks(axis: axis_lib.Axis) -> None:
   """Round numbers on a logarithmic axis that may span less than a decade."""
-  axis.set_major_locator(ticker.MaxNLocator(5, steps=[1, 2, 5, 10]))
+  low, high = axis.get_view_interval()
+  axis.set_major_locator(
+    ticker.LogLocator(subs=(1, 2, 5), numticks=8)
+    if high > 4 * low
+    else ticker.MaxNLocator(6, steps=[1, 2, 2.5, 5, 10])
+  )
   axis.set_major_formatter(lambda value, _: f'{value:.4g}')
   axis.set_minor_locator(ticker.NullLocator())
 
@@ -299,7 +304,7 @@ def confirmation_differences(
       confirmation_lib.t_interval(values, level),
       colour,
     )
-    axes.plot(values, [place] * len(values), '|', color=colour, ms=9, alpha=0.6)
+    axes.plot(values, [place] * len(values), '|', color=colour, ms=9, alpha=0.9)
     if place == 0 and confirmation.predicted_difference is not None:
       low, high = confirmation.predicted_low, confirmation.predicted_high
       labels.append('weighted loss, predicted')

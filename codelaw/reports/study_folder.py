@@ -19,6 +19,7 @@ from codelaw import storage
 from codelaw.laws import results
 from codelaw.planning import allocation as allocation_lib
 from codelaw.planning import confirmation as confirmation_lib
+from codelaw.runs import table as table_lib
 
 
 @dataclasses.dataclass(frozen=True)
@@ -169,16 +170,7 @@ def _fits(file: Any) -> tuple[results.Fit, ...]:
 
 
 def _table(file: Any) -> pd.DataFrame | None:
-  if not file.exists():
-    return None
-  try:
-    with file.open('r') as stream:
-      return pd.read_csv(stream, dtype={'run_id': str})
-  except ValueError as error:
-    raise errors.UserError(
-      f'{os.fspath(file)} is not a run table ({error}); write it again with'
-      ' `codelaw collect`.'
-    ) from error
+  return table_lib.read(file) if file.exists() else None
 
 
 def _synergy(content: Mapping[str, Any]) -> Synergy:

@@ -1,5 +1,6 @@
 """Figures as SVG inside a page: its ink, its font, names that do not clash."""
 
+import html
 import io
 import re
 from typing import Any
@@ -44,5 +45,5 @@ def inline(figure: figure_lib.Figure, name: str, description: str) -> str:
     '',
     text,
   )
-  label = description.replace('&', '&amp;').replace('"', '&quot;')
+  label = html.escape(description)
   return text.replace('<svg ', f'<svg role="img" aria-label="{label}" ', 1)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from codelaw.laws import forms
 from codelaw.laws import results
 from codelaw.planning import allocation as allocation_lib
 from codelaw.planning import confirmation as confirmation_lib
@@ -54,7 +55,7 @@ def fits(fits_: Sequence[results.Fit], title: str) -> Table:
     diagnostics = fit.diagnostics
     rows.append(
       (
-        fit.target + (f' ({fit.group})' if grouped else ''),
+        forms.source_of(fit.target) + (f' ({fit.group})' if grouped else ''),
         fit.law,
         *(
           _band(fit.estimates[p], fit.intervals.get(p), '.3g')
@@ -119,7 +120,7 @@ def coefficients(fits_: Sequence[results.Fit]) -> list[Table]:
           if name in fit.estimates
           else '–'
         )
-      rows.append((f'{fit.target} ({fit.law})', *cells))
+      rows.append((f'{forms.source_of(fit.target)} ({fit.law})', *cells))
     meaning = {
       'tau': 'Tokens of the target that one token of the source is worth',
     }.get(kind, f'Parameter {kind} of the source in the law of the target')
