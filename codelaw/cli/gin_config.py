@@ -78,6 +78,16 @@ def split_bindings(argv: list[str]) -> tuple[list[str], list[str]]:
   return others, bindings
 
 
+def refuse(args: argparse.Namespace) -> None:
+  """Raises `UserError` when a verb without gin settings was given some."""
+  given = [*args.gin_file, *args.gin_bindings]
+  if given:
+    raise errors.UserError(
+      f'This verb has no gin settings; got {", ".join(given)}. Its flags are'
+      ' listed by --help.'
+    )
+
+
 def load(
   args: argparse.Namespace,
   entry: type[_Entry],

@@ -53,7 +53,7 @@ def condition_number(
   Parameters at a bound are held there and not counted.
   """
   free = [name not in at_bound for name in task.law.parameters]
-  jacobian = solver.log_jacobian(task, optimum)[:, free]
+  jacobian = solver.jacobian(task, optimum, 'log_huber')[:, free]
   lengths = np.linalg.norm(jacobian, axis=0)
   if np.any(lengths == 0):
     return np.inf

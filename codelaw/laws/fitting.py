@@ -189,8 +189,11 @@ def fit(
       'extrapolation_mean_relative_error': extrapolation_error,
       'condition_number': condition,
       'at_bound': at_bound,
-      'standard_errors': uncertainty.standard_errors(task, optimum),
+      'standard_errors': uncertainty.standard_errors(
+        task, optimum, settings.objective
+      ),
       'bootstrap': settings.bootstrap,
+      'residual_log_sd': uncertainty.residual_sd(task, optimum, 'log_huber'),
       'lowest_loss': float(points.losses.min()),
       'ranges': {
         name: [float(row.min()), float(row.max())]

@@ -78,8 +78,8 @@ class Law:
   ) -> jax.Array:
     """Losses [n] at the given points; differentiable in both arguments.
 
-    Precision follows JAX's setting: call inside `jax.enable_x64(True)` for
-    float64, which raw units need.
+    Precision follows JAX's setting: call inside `solver.float64()`, which raw
+    units need.
 
     Args:
       estimates: parameter -> scalar, in the units of the columns.
@@ -195,7 +195,7 @@ def exponential(parameters: jax.Array, columns: jax.Array) -> jax.Array:
   return c + k * jnp.exp(parameters[2:] @ columns)
 
 
-_E = Parameter('E', (0.05, 1.0), (1e-6, 1e2), 'loss')
+_E = Parameter('E', (0.05, 1.0), (1e-4, 1e2), 'loss')
 _SIZE_AND_TOKENS = (
   _E,
   Parameter('A', (0.01, 1.0), (1e-8, 1e4), 'loss * num_params^alpha'),
@@ -281,7 +281,7 @@ def _additive(target: str, sources: Sequence[str]) -> Law:
 def _exponential(target: str, sources: Sequence[str]) -> Law:
   _, others = _own_and_others('exponential', target, sources)
   parameters = (
-    Parameter('c', (0.05, 1.0), (1e-6, 1e2), 'loss'),
+    Parameter('c', (0.05, 1.0), (1e-4, 1e2), 'loss'),
     Parameter('k', (0.01, 1.0), (1e-8, 1e4), 'loss'),
     *(
       Parameter(f't/{source}', (-2.0, 4.0), (-30.0, 30.0), signed=True)

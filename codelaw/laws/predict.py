@@ -13,6 +13,7 @@ import pandas as pd
 from codelaw import errors
 from codelaw.laws import forms
 from codelaw.laws import results
+from codelaw.laws import solver
 
 
 def predict(
@@ -75,7 +76,7 @@ def at(
     for name in law.columns
     if name in points or name.startswith('share/')
   }
-  with jax.enable_x64(True):
+  with solver.float64():
     estimate = np.asarray(law.predict(fit.estimates, columns))
     resampled = {
       name: np.asarray(values)
@@ -87,3 +88,25 @@ def at(
   tails = 50 * (1 - fit.interval_level), 50 * (1 + fit.interval_level)
   low, high = np.percentile(np.asarray(spread), tails, axis=0)
   return estimate, low, high
+
+
+def beyond_ranges(
+  fits: Sequence[results.Fit], points: pd.DataFrame
+) -> list[str]:
+  """Says which columns of `points` leave the ranges that were fitted."""
+  widest: dict[str, tuple[float, float]] = {}
+  for fit in fits:
+    for name, (low, high) in fit.diagnostics.get('ranges', {}).items():
+      least, most = widest.get(name, (low, high))
+      widest[name] = (min(low, least), max(high, most))
+  notes = []
+  for name, (low, high) in widest.items():
+    if name not in points:
+      continue
+    outside = int(((points[name] < low) | (points[name] > high)).sum())
+    if outside:
+      notes.append(
+        f'{outside} of {len(points)} points have {name} outside the fitted'
+        f' range {low:g} to {high:g}: those predictions extrapolate.'
+      )
+  return notes

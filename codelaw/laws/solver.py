@@ -11,12 +11,14 @@ The objectives are sums over points of weight * rho(r):
   least_squares: r = predicted - observed, in units of the geometric mean
     loss, rho(r) = r^2 / 2.
 
-Everything runs in float64 inside `jax.enable_x64`, which leaves the precision
-of the rest of the process as it is. Points are padded to a multiple of 16
-and problems to a fixed number of lanes, so that fits of one law and size share
-one compiled program.
+Everything runs in float64 on the CPU, inside `float64`, which leaves precision
+and devices of the rest of the process as they are (TPUs have no float64).
+Points are padded to a multiple of 16 and problems to a fixed number of lanes,
+so that fits of one law and size share one compiled program.
 """
 
+from collections.abc import Iterator
+import contextlib
 import dataclasses
 import functools
 
@@ -78,6 +80,16 @@ class Solutions:
   codes: np.ndarray
 
 
+@contextlib.contextmanager
+def float64() -> Iterator[None]:
+  """Float64 on a CPU device of this host for the JAX calls inside."""
+  with (
+    jax.enable_x64(True),
+    jax.default_device(jax.local_devices(backend='cpu')[0]),
+  ):
+    yield
+
+
 def problem(law: forms.Law, columns: np.ndarray, losses: np.ndarray) -> Problem:
   """Scales columns [C, n] and losses [n] by geometric means and pads them."""
   num_points = losses.shape[0]
@@ -131,12 +143,28 @@ def estimates(task: Problem, coordinates: np.ndarray) -> list[np.ndarray]:
 
 def predict(task: Problem, coordinates: np.ndarray) -> np.ndarray:
   """Scaled losses [num_points] of the law at `coordinates` [P]."""
-  return _predict_and_jacobian(task, coordinates)[0]
+  return np.exp(_log_predicted(task, coordinates)[0])
 
 
-def log_jacobian(task: Problem, coordinates: np.ndarray) -> np.ndarray:
-  """Derivative of log(predicted) by coordinate, [num_points, P]."""
-  return _predict_and_jacobian(task, coordinates)[1]
+def jacobian(
+  task: Problem, coordinates: np.ndarray, objective: str
+) -> np.ndarray:
+  """Derivative of the objective's residuals by coordinate, [num_points, P]."""
+  logarithms, of_logarithms = _log_predicted(task, coordinates)
+  if objective == 'log_huber':
+    return of_logarithms
+  return np.exp(logarithms)[:, None] * of_logarithms
+
+
+def residuals(
+  task: Problem, coordinates: np.ndarray, objective: str
+) -> np.ndarray:
+  """The objective's residuals r, [num_points]."""
+  predicted = predict(task, coordinates)
+  observed = task.losses[: task.num_points]
+  if objective == 'log_huber':
+    return np.log(predicted) - np.log(observed)
+  return predicted - observed
 
 
 def solve(
@@ -168,7 +196,7 @@ def solve(
     np.broadcast_to(task.weights if weights is None else weights, shape),
   ]
   parts = []
-  with jax.enable_x64(True):
+  with float64():
     for first in range(0, count, LANES):
       # The last lanes are filled up by repetition: one shape, one compilation.
       index = np.minimum(np.arange(first, first + LANES), count - 1)
@@ -215,13 +243,16 @@ def _apply(formula, signed, coordinates, columns):
   return formula(jnp.where(signed, coordinates, jnp.exp(logarithms)), columns)
 
 
-def _predict_and_jacobian(task: Problem, coordinates: np.ndarray):
-  with jax.enable_x64(True):
-    parts = _log_and_jacobian(
+def _log_predicted(
+  task: Problem, coordinates: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+  """Log of the scaled losses [num_points] and its Jacobian, unpadded."""
+  with float64():
+    logarithms, derivative = _log_and_jacobian(
       task.law.formula, _signed(task.law), coordinates, task.columns
     )
-  logarithms, jacobian = (np.asarray(p)[: task.num_points] for p in parts)
-  return np.exp(logarithms), jacobian
+  points = slice(0, task.num_points)
+  return np.asarray(logarithms)[points], np.asarray(derivative)[points]
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1))
@@ -305,7 +336,7 @@ def _solve_one(
     if robust:
       slope = weights * jnp.minimum(1.0, delta / jnp.maximum(jnp.abs(r), delta))
     gradient = jacobian.T @ (slope * r)
-    curvature = (jacobian.T * slope) @ jacobian
+    curvature = (jacobian.T * slope[None, :]) @ jacobian
     diagonal = jnp.diag(curvature)
     diagonal = diagonal + 1e-12 * jnp.max(diagonal) + 1e-300
     held = ((at <= low) & (gradient > 0)) | ((at >= high) & (gradient < 0))
@@ -321,7 +352,7 @@ def _solve_one(
     matrices = [curvature]
     if robust:
       within = weights * (jnp.abs(r) <= delta)
-      matrices.append((jacobian.T * within) @ jacobian)
+      matrices.append((jacobian.T * within[None, :]) @ jacobian)
     points = jnp.stack([candidate(matrix) for matrix in matrices])
     totals = jax.vmap(total)(points)
     best = jnp.argmin(totals)

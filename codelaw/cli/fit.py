@@ -1,0 +1,241 @@
+"""Fit scaling laws to a run table, with intervals and diagnostics.
+
+Laws of one stream (chinchilla, kaplan) are fitted to the runs on the target's
+own source alone; mixture laws (transfer, additive, exponential) to all runs.
+`--law=all` fits every applicable law to the same rows and orders them by
+held-out error.
+"""
+
+import argparse
+from collections.abc import Sequence
+import os
+import sys
+
+import pandas as pd
+import rich
+from rich import console as rich_console
+from rich import table as rich_table
+
+from codelaw import errors
+from codelaw.cli import gin_config
+from codelaw.laws import comparison
+from codelaw.laws import fitting
+from codelaw.laws import forms
+from codelaw.laws import results
+from codelaw.laws import selection
+from codelaw.laws import solver
+from codelaw.runs import table as run_table
+
+EXAMPLE = (
+  'codelaw fit --runs=results/quickstart/runs.csv --law=chinchilla'
+  ' --out=generated/quickstart_fits'
+)
+_WIDTH_WITHOUT_TERMINAL = 120
+_HELD_OUT = 'held_out_mean_relative_error'
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+  """Adds the verb's flags."""
+  parser.add_argument(
+    '--runs',
+    required=True,
+    metavar='TABLE',
+    help='run table, .csv or .parquet; or ratios.csv,metrics.csv',
+  )
+  parser.add_argument(
+    '--law', required=True, choices=[*forms.NAMES, 'all'], help='which law'
+  )
+  parser.add_argument(
+    '--out', required=True, metavar='DIR', help='folder for fit.json'
+  )
+  parser.add_argument(
+    '--target',
+    action='append',
+    default=[],
+    metavar='COLUMN',
+    help='column of losses, like loss/code/python; repeatable; all by default',
+  )
+  parser.add_argument(
+    '--group_by',
+    metavar='COLUMN',
+    help='fit once per value of this column, like language',
+  )
+  parser.add_argument(
+    '--columns',
+    metavar='WANTED:GIVEN*FACTOR,...',
+    help='names and units of the columns, like'
+    ' num_params:params_billions*1e9,loss:loss_nats_per_token',
+  )
+  parser.add_argument(
+    '--filter',
+    action='append',
+    default=[],
+    metavar='COLUMN=VALUE',
+    help='keep rows that meet it (=, !=, <, >, <=, >=); repeatable',
+  )
+  parser.add_argument(
+    '--only_final',
+    choices=('true', 'false'),
+    default='true',
+    help='leave out evaluations before the end of a run (default true)',
+  )
+  parser.add_argument(
+    '--objective',
+    choices=solver.OBJECTIVES,
+    help='Huber on the log loss (default), or squares on the loss',
+  )
+  parser.add_argument(
+    '--huber_delta', type=float, help='where the Huber penalty turns linear'
+  )
+
+
+def run(args: argparse.Namespace) -> None:
+  """Fits, writes DIR/fit.json and prints the fits."""
+  overrides = [
+    f'FitSettings.{name} = {value!r}'
+    for name in ('objective', 'huber_delta')
+    if (value := getattr(args, name)) is not None
+  ]
+  settings = gin_config.load(args, fitting.FitSettings, overrides=overrides)
+  columns = run_table.parse_columns(args.columns) if args.columns else None
+  table = selection.keep(run_table.read(args.runs, columns), args.filter)
+  notes: list[str] = []
+  with rich_console.Console(stderr=True).status('Fitting') as status:
+    fits = []
+    for group, rows in _groups(table, args.group_by):
+      for target in args.target or selection.targets(table):
+        status.update(f'Fitting {args.law} to {target} {group}')
+        try:
+          fits += _fit(args, rows, target, settings, group, notes)
+        except errors.UserError as error:
+          if args.target:
+            raise
+          notes.append(str(error))
+  for note in notes:
+    print(f'note: {note}', file=sys.stderr)
+  if not fits:
+    raise errors.UserError(
+      f'{args.runs} allows no fit of {args.law}; the notes above say why for'
+      ' each target.'
+    )
+  path = os.path.join(args.out, 'fit.json')
+  results.write(path, fits)
+  _print(fits)
+  print(f'Wrote {len(fits)} fit{"s" if len(fits) > 1 else ""} to {path}.')
+
+
+def _fit(
+  args: argparse.Namespace,
+  table: pd.DataFrame,
+  target: str,
+  settings: fitting.FitSettings,
+  group: str,
+  notes: list[str],
+) -> list[results.Fit]:
+  only_final = args.only_final == 'true'
+  if args.law == 'all':
+    return comparison.compare(
+      table,
+      target,
+      settings,
+      group=group,
+      only_final=only_final,
+      report=notes.append,
+    )
+  law, rows = selection.select(args.law, table, target, only_final=only_final)
+  return [fitting.fit(law, rows, target, settings, group)]
+
+
+def _groups(
+  table: pd.DataFrame, column: str | None
+) -> list[tuple[str, pd.DataFrame]]:
+  if column is None:
+    return [('', table)]
+  if column not in table:
+    raise errors.UserError(
+      f'--group_by={column} is no column of the table, which has'
+      f' {", ".join(table.columns)}.'
+    )
+  return [(str(value), rows) for value, rows in table.groupby(column)]
+
+
+def _print(fits: Sequence[results.Fit]) -> None:
+  console = rich.get_console()
+  if not console.is_terminal:
+    console = rich_console.Console(width=_WIDTH_WITHOUT_TERMINAL)
+  for name in dict.fromkeys(fit.law for fit in fits):
+    chosen = [fit for fit in fits if fit.law == name]
+    console.print(_estimates(name, chosen))
+  console.print(_quality(fits))
+  for fit in fits:
+    for warning in fit.diagnostics['warnings']:
+      console.print(f'[bold]{_label(fit)}[/bold] ({fit.law}): {warning}.')
+
+
+def _label(fit: results.Fit) -> str:
+  return (
+    fit.group
+    if fit.group and fit.target == 'loss'
+    else (f'{fit.target} {fit.group}'.strip().removeprefix('loss/'))
+  )
+
+
+def _estimates(name: str, fits: Sequence[results.Fit]) -> rich_table.Table:
+  """Parameters in rows, targets in columns, intervals below estimates."""
+  level = f'{fits[0].interval_level:.0%} intervals'
+  table = rich_table.Table(title=f'{name}: estimates and {level}')
+  table.add_column('', no_wrap=True)
+  for fit in fits:
+    table.add_column(_label(fit), justify='right', overflow='fold')
+  for parameter in dict.fromkeys(p for fit in fits for p in fit.estimates):
+    cells = []
+    for fit in fits:
+      if parameter not in fit.estimates:
+        cells.append('')
+        continue
+      text = f'{fit.estimates[parameter]:.4g}'
+      if parameter in fit.intervals:
+        low, high = fit.intervals[parameter]
+        text += f'\n{low:.3g}..{high:.3g}'
+      cells.append(text)
+    table.add_row(parameter, *cells)
+  return table
+
+
+def _quality(fits: Sequence[results.Fit]) -> rich_table.Table:
+  compared = any(_HELD_OUT in fit.diagnostics for fit in fits)
+  table = rich_table.Table(title='How well they fit')
+  table.add_column('target', no_wrap=True)
+  table.add_column('law', no_wrap=True)
+  for column in (
+    'points',
+    'starts at optimum',
+    'RMSE',
+    'R2',
+    'relative error',
+    'largest left out',
+    *(['held out'] if compared else []),
+    'condition number',
+    'ended by',
+  ):
+    table.add_column(column, justify='right')
+  for fit in fits:
+    found = fit.diagnostics
+    table.add_row(
+      _label(fit),
+      fit.law,
+      str(fit.num_points),
+      f'{fit.num_starts_at_optimum}/{fit.num_starts}',
+      f'{found["rmse"]:.4f}',
+      f'{found["r2"]:.4f}',
+      _percent(found['mean_relative_error']),
+      _percent(found['extrapolation_mean_relative_error']),
+      *([_percent(found.get(_HELD_OUT))] if compared else []),
+      f'{found["condition_number"]:.0f}',
+      fit.termination,
+    )
+  return table
+
+
+def _percent(value: float | None) -> str:
+  return '-' if value is None else f'{value:.2%}'
