@@ -100,7 +100,7 @@ def _single_sources(study: study_folder.Study) -> Section:
         ' and its bootstrap band, on logarithmic axes.',
       )
     )
-  table = tables.fits(study.fits, 'Laws of single sources')
+  table = tables.fits(study.fits)
   return Section('Laws of single sources', tuple(pictures), (table,))
 
 
@@ -115,7 +115,7 @@ def _first_laws(fits: Sequence[results.Fit]) -> list[results.Fit]:
 
 def _synergy(study: study_folder.Study) -> Section:
   found = study.synergy
-  if found is None or not found.entries:
+  if not found:
     return Section('', (), ())
   picture = Picture(
     'synergy',
@@ -147,7 +147,7 @@ def _mixture_laws(study: study_folder.Study) -> Section:
           ' filled marks are confirmation runs, which the laws have not seen.',
         )
       )
-  table = tables.fits(study.mixture_fits, 'Laws of mixtures')
+  table = tables.fits(study.mixture_fits)
   return Section(
     'Laws of mixtures',
     tuple(pictures),

@@ -20,10 +20,10 @@ import pandas as pd
 from codelaw.laws import forms
 from codelaw.laws import predict
 from codelaw.laws import results
+from codelaw.laws import synergy as synergy_lib
 from codelaw.planning import allocation as allocation_lib
 from codelaw.planning import confirmation as confirmation_lib
 from codelaw.reports import predictions
-from codelaw.reports import study_folder
 
 INK = '#24292f'
 MUTED = '#6a737d'
@@ -118,19 +118,21 @@ def _loss_panel(
   _plain_log_ticks(axes.yaxis)
 
 
-def synergy_heat_map(synergy: study_folder.Synergy) -> figure_lib.Figure:
+def synergy_heat_map(
+  entries: Sequence[synergy_lib.Synergy],
+) -> figure_lib.Figure:
   """Gain of every target (row) from every auxiliary (column), in percent.
 
   A cell in bold with a star has an interval that excludes 0.
   """
-  targets = sorted({entry.target for entry in synergy.entries})
-  auxiliaries = sorted({entry.auxiliary for entry in synergy.entries})
+  targets = sorted({entry.target for entry in entries})
+  auxiliaries = sorted({entry.auxiliary for entry in entries})
   values = np.full((len(targets), len(auxiliaries)), np.nan)
   marks = {}
-  for entry in synergy.entries:
+  for entry in entries:
     place = targets.index(entry.target), auxiliaries.index(entry.auxiliary)
     values[place] = 100 * entry.gain
-    marks[place] = entry.excludes_zero
+    marks[place] = _excludes_zero(entry)
   figure, grid = _figure(1, 1, 1.6 + 0.5 * len(targets))
   axes = grid[0][0]
   most = float(np.nanmax(np.abs(values))) or 1.0
@@ -171,6 +173,12 @@ def synergy_heat_map(synergy: study_folder.Synergy) -> figure_lib.Figure:
   for spine in axes.spines.values():
     spine.set_visible(False)
   return figure
+
+
+def _excludes_zero(entry: synergy_lib.Synergy) -> bool:
+  if entry.low is None or entry.high is None:
+    return False
+  return entry.low > 0 or entry.high < 0
 
 
 def allocation_bars(

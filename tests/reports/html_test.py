@@ -79,7 +79,7 @@ def test_what_is_missing_is_left_out(found):
   bare = dataclasses.replace(
     found,
     fits=(),
-    synergy=None,
+    synergy=(),
     allocation=None,
     confirmation=None,
     run_records=(),

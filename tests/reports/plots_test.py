@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from codelaw.laws import predict
+from codelaw.laws import synergy
 from codelaw.reports import plots
 from codelaw.reports import predictions
 from codelaw.reports import study_folder
@@ -46,13 +47,14 @@ def test_loss_curves_draw_every_run_and_the_law(found):
     assert curve.get_ydata()[0] == pytest.approx(predict.at(fit, point)[0][0])
 
 
-def test_the_heat_map_marks_what_is_known(found):
+def test_the_heat_map_marks_what_is_known():
   entries = (
-    study_folder.SynergyEntry('a', 'b', 0.05, 0.01, 0.09, 2.0, 1.9),
-    study_folder.SynergyEntry('b', 'a', -0.02, -0.05, 0.01, 2.0, 2.04),
+    synergy.Synergy('a', 'b', 0.05, 0.01, 0.09, 1.9, 2.0, 1, 'seeds'),
+    synergy.Synergy('c', 'b', 0.05, None, None, 1.9, 2.0, 1, 'unknown'),
+    synergy.Synergy('b', 'a', -0.02, -0.05, 0.01, 2.04, 2.0, 1, 'seeds'),
   )
-  figure = plots.synergy_heat_map(study_folder.Synergy(entries, 0.9, ''))
-  assert _texts(figure.axes[0]) == ['+5.0% *', '-2.0%']
+  figure = plots.synergy_heat_map(entries)
+  assert _texts(figure.axes[0]) == ['+5.0% *', '+5.0%', '-2.0%']
 
 
 def test_the_bars_are_the_rates(found):
@@ -95,7 +97,7 @@ def test_differences_are_shown_with_their_prediction(found):
 def test_single_source_rows_leave_mixtures_out(found):
   rows = predictions.single_source_rows(found.table, 'loss/markup')
   assert np.all(rows['share/markup'] == 1)
-  assert len(rows) == 10
+  assert len(rows) == 11
   assert not len(predictions.single_source_rows(found.table, 'loss/text'))
 
 

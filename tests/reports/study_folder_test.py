@@ -12,7 +12,7 @@ def test_every_part_is_read(study):
   found = study_folder.read(study)
   assert found.name == 'planted'
   assert len(found.fits) == len(found.mixture_fits) == 5
-  assert len(found.synergy.entries) == 20
+  assert len(found.synergy) == 20
   assert found.allocation.num_params == 500_000
   assert len(found.confirmation.arms['uniform']) == 3
   assert len(found.table) == len(found.run_records) == len(found.purposes)
@@ -42,7 +42,7 @@ def test_one_part_is_enough(study, tmp_path, part):
   'part', ['synergy.json', 'allocation.json', 'confirmation.json']
 )
 def test_a_broken_part_is_named(tmp_path, part):
-  (tmp_path / part).write_text('{"entries": [{"target": "code/c"}]}')
+  (tmp_path / part).write_text('{"synergies": [{"target": "code/c"}]}')
   with pytest.raises(errors.UserError, match=part):
     study_folder.read(tmp_path)
 
@@ -52,17 +52,3 @@ def test_nothing_to_report_is_an_error(tmp_path):
     study_folder.read(tmp_path)
   with pytest.raises(errors.UserError, match='found none'):
     study_folder.read(tmp_path / 'nowhere')
-
-
-@pytest.mark.parametrize(
-  ('low', 'high', 'known'),
-  [
-    (0.01, 0.02, True),
-    (-0.02, -0.01, True),
-    (-0.01, 0.01, False),
-    (None, None, False),
-  ],
-)
-def test_a_gain_is_known_when_its_interval_excludes_zero(low, high, known):
-  entry = study_folder.SynergyEntry('a', 'b', 0.0, low, high, 2.0, 2.0)
-  assert entry.excludes_zero is known
