@@ -12,6 +12,7 @@ from codelaw import records
 from codelaw import storage
 from codelaw.laws import forms
 from codelaw.laws import results
+from codelaw.laws import synergy
 from codelaw.planning import allocation
 from codelaw.planning import confirmation
 from codelaw.planning import ladder
@@ -120,7 +121,8 @@ def _designs(allocated):
   for target, other in itertools.combinations(_SOURCES, 2):
     yield 'pair', 100_000, 4_000_000, {target: 0.5, other: 0.5}, 0
   for source in _SOURCES:
-    yield 'pair', 100_000, 4_000_000, {source: 1.0}, 1
+    for seed in (1, 2):  # Their spread is the noise of a run.
+      yield 'pair', 100_000, 4_000_000, {source: 1.0}, seed
   generator = np.random.default_rng(1)
   for seed in range(8):
     shares = generator.dirichlet(np.ones(len(_SOURCES)))
@@ -164,7 +166,7 @@ def _write_study(root):
       supply={'synthetic/python': 2e5},
       ranges={'num_params': (2e4, 5e5), 'num_tokens': (5e5, 4e6)},
     )
-    rows, runs, arms, pairs = [], [], {}, {}
+    rows, runs, arms = [], [], {}
     for purpose, size, tokens, rates, seed in _designs(allocated):
       plan = records.RunPlan(
         model=accounting.ModelShape(256, 16, 2, 2, 8, 32),
@@ -217,40 +219,15 @@ def _write_study(root):
         }
       )
       runs.append({'run_id': name, 'purpose': purpose})
-      if purpose == 'pair':
-        pairs[tuple(sorted(rates))] = losses
       if purpose == 'confirm':
         arm = 'uniform' if rates == allocated.uniform_rates else 'allocated'
         mean = float(np.mean(list(losses.values())))
         arms.setdefault(arm, []).append(
           confirmation.ArmRun(name, seed, mean, losses)
         )
-  pd.DataFrame(rows).to_csv(root / 'runs.csv', index=False)
-  entries = []
-  for pair, losses in pairs.items():
-    for target, other in itertools.permutations(pair, 2):
-      own = pairs[(target,)][f'loss/{target}']
-      both = losses[f'loss/{target}']
-      gain = (own - both) / own
-      entries.append(
-        {
-          'target': target,
-          'auxiliary': other,
-          'gain': gain,
-          'low': gain - 0.01,
-          'high': gain + 0.01,
-          'loss_self': own,
-          'loss_pair': both,
-        }
-      )
-  storage.write_json(
-    root / 'synergy.json',
-    {
-      'entries': entries,
-      'interval_level': 0.9,
-      'interval_source': 'spread between seeds of the same run',
-    },
-  )
+  table = pd.DataFrame(rows)
+  table.to_csv(root / 'runs.csv', index=False)
+  synergy.write(root / 'synergy.json', synergy.matrix(table))
   storage.write_json(root / 'allocation.json', allocation.to_json(allocated))
   storage.write_json(
     root / 'confirmation.json',

@@ -9,7 +9,6 @@ import argparse
 import dataclasses
 import shlex
 
-import pandas as pd
 import rich.console
 import rich.table
 
@@ -19,6 +18,7 @@ from codelaw.cli import gin_config
 from codelaw.laws import results
 from codelaw.planning import allocation as allocation_lib
 from codelaw.planning import mixture_gin
+from codelaw.runs import table
 
 EXAMPLE = (
   'codelaw allocate --fit=results/quickstart/fits/mixture/fit.json'
@@ -213,13 +213,7 @@ def _pairs(flag: str, text: str | None) -> dict[str, float] | None:
 
 def _ranges(path: str) -> dict[str, tuple[float, float]]:
   """Least and greatest value of every numeric column of a run table."""
-  try:
-    table = pd.read_csv(path)
-  except (OSError, ValueError) as error:
-    raise errors.UserError(
-      f'Cannot read the run table {path}: {error}.'
-    ) from error
-  numbers = table.select_dtypes('number')
+  numbers = table.read(path).select_dtypes('number')
   return {
     str(name): (float(column.min()), float(column.max()))
     for name, column in numbers.items()

@@ -5,10 +5,12 @@ the study is missing is not there.
 """
 
 from collections.abc import Iterator
+from collections.abc import Sequence
 import dataclasses
 
 from matplotlib import figure as figure_lib
 
+from codelaw.laws import results
 from codelaw.reports import plots
 from codelaw.reports import predictions
 from codelaw.reports import study_folder
@@ -98,13 +100,13 @@ def _single_sources(study: study_folder.Study) -> Section:
         ' and its bootstrap band, on logarithmic axes.',
       )
     )
-  table = tables.fits(study.fits, 'Laws of single sources')
+  table = tables.fits(study.fits)
   return Section('Laws of single sources', tuple(pictures), (table,))
 
 
-def _first_laws(fits):
+def _first_laws(fits: Sequence[results.Fit]) -> list[results.Fit]:
   """The first law of each target that needs only size and tokens."""
-  chosen = {}
+  chosen: dict[str, results.Fit] = {}
   for fit in fits:
     if not fit.group and not any('/' in name for name in fit.estimates):
       chosen.setdefault(fit.target, fit)
@@ -113,14 +115,14 @@ def _first_laws(fits):
 
 def _synergy(study: study_folder.Study) -> Section:
   found = study.synergy
-  if found is None or not found.entries:
+  if not found:
     return Section('', (), ())
   picture = Picture(
     'synergy',
     plots.synergy_heat_map(found),
-    'How much lower (+, blue) or higher (-, red) the loss of the target is when'
-    ' the auxiliary replaces half of its tokens; * marks gains whose interval'
-    ' excludes 0.',
+    'How much lower (+, blue) or higher (-, orange) the loss of the target is'
+    ' when the auxiliary replaces half of its tokens; * marks gains whose'
+    ' interval excludes 0.',
   )
   return Section(
     'Synergy between sources', (picture,), (tables.synergy(found),)
@@ -141,11 +143,11 @@ def _mixture_laws(study: study_folder.Study) -> Section:
           'predicted_measured',
           plots.predicted_against_measured(points),
           'Loss that the mixture laws predict against the loss that was'
-          ' measured, for every run and target; filled marks are confirmation'
-          ' runs, which the laws have not seen.',
+          ' measured, for every run and target, and the error in percent;'
+          ' filled marks are confirmation runs, which the laws have not seen.',
         )
       )
-  table = tables.fits(study.mixture_fits, 'Laws of mixtures')
+  table = tables.fits(study.mixture_fits)
   return Section(
     'Laws of mixtures',
     tuple(pictures),

@@ -20,12 +20,14 @@ class Answer:
   Attributes:
     title: one clause that can stand alone.
     sentences: what it rests on.
-    rates: (source, rate) to train on, largest first; empty without any.
+    rates: (source, rate), largest first; empty without any.
+    rates_label: what the rates are, in a few words.
   """
 
   title: str
   sentences: tuple[str, ...]
-  rates: tuple[tuple[str, float], ...]
+  rates: tuple[tuple[str, float], ...] = ()
+  rates_label: str = ''
 
 
 def answer(study: study_folder.Study) -> Answer:
@@ -38,7 +40,6 @@ def answer(study: study_folder.Study) -> Answer:
         'It holds runs and fits, shown below. Choose rates with `codelaw'
         ' allocate`.',
       ),
-      (),
     )
   sentences = [
     f'For {allocation.num_params:,} parameters and {allocation.num_tokens:,}'
@@ -53,6 +54,8 @@ def answer(study: study_folder.Study) -> Answer:
   ]
   if confirmation is not None:
     sentences.append(_measured(confirmation))
+  label = 'Recommended shares of the training tokens.'
+  undecided = 'The allocated shares; equal shares are no worse as far as known.'
   keep_uniform = False
   if confirmation is None:
     certain = allocation.gain_low is not None and allocation.gain_low > 0
@@ -61,14 +64,21 @@ def answer(study: study_folder.Study) -> Answer:
       title = 'Keep uniform rates: the laws see no gain over them.'
     elif certain:
       title = 'Train on the allocated rates; no run has confirmed them yet.'
+    elif allocation.gain_low is None:
+      title = (
+        'The allocated rates are predicted to win, how surely is not known.'
+      )
+      label = undecided
     else:
       title = 'Uniform rates are as good: the predicted gain is within noise.'
+      label = undecided
   elif confirmation.verdict.startswith(confirmation_lib.ALLOCATED_BETTER):
     title = 'Train on the allocated rates: in paired runs they beat uniform.'
   elif confirmation.verdict.startswith(confirmation_lib.UNIFORM_BETTER):
     keep_uniform = True
     title = 'Keep uniform rates: in paired runs they beat the allocated ones.'
   else:
+    label = undecided
     title = (
       'Uniform rates are as good: paired runs cannot tell the allocated rates'
       ' from them.'
@@ -79,7 +89,7 @@ def answer(study: study_folder.Study) -> Answer:
     else mixture_gin.rounded_rates(allocation.sources)
   )
   ordered = tuple(sorted(rates.items(), key=lambda item: -item[1]))
-  return Answer(title, tuple(sentences), ordered)
+  return Answer(title, tuple(sentences), ordered, label)
 
 
 def _measured(confirmation: confirmation_lib.Confirmation) -> str:
@@ -125,18 +135,11 @@ def warnings(study: study_folder.Study) -> Iterator[str]:
 def _surprise(
   confirmation: confirmation_lib.Confirmation,
 ) -> Iterator[str]:
-  ends = (
-    confirmation.low,
-    confirmation.high,
-    confirmation.predicted_low,
-    confirmation.predicted_high,
-  )
-  low, high, predicted_low, predicted_high = ends
-  if None in ends:
+  low, high = confirmation.low, confirmation.high
+  least, most = confirmation.predicted_low, confirmation.predicted_high
+  if low is None or high is None or least is None or most is None:
     return
-  assert low is not None and high is not None  # for the type checker
-  assert predicted_low is not None and predicted_high is not None
-  if high < predicted_low or low > predicted_high:
+  if low > most or high < least:
     yield (
       'The measured difference disagrees with the predicted one: their'
       ' intervals do not meet, so the laws miss something at this size.'

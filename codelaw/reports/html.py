@@ -8,8 +8,6 @@ from codelaw.reports import study_folder
 from codelaw.reports import svg
 from codelaw.reports import tables
 
-_NARROW = ('predicted_measured',)
-
 
 def page(study: study_folder.Study) -> str:
   """The page: answer, warnings, figures and tables, next steps, provenance.
@@ -30,7 +28,6 @@ def page(study: study_folder.Study) -> str:
         {
           'svg': svg.inline(picture.figure, picture.name, picture.caption),
           'caption': picture.caption,
-          'narrow': picture.name in _NARROW,
         }
         for picture in section.pictures
       ],

@@ -10,6 +10,7 @@ import math
 
 import matplotlib
 from matplotlib import axes as axes_lib
+from matplotlib import axis as axis_lib
 from matplotlib import colors
 from matplotlib import figure as figure_lib
 from matplotlib import ticker
@@ -17,11 +18,12 @@ import numpy as np
 import pandas as pd
 
 from codelaw.laws import forms
+from codelaw.laws import predict
 from codelaw.laws import results
+from codelaw.laws import synergy as synergy_lib
 from codelaw.planning import allocation as allocation_lib
 from codelaw.planning import confirmation as confirmation_lib
 from codelaw.reports import predictions
-from codelaw.reports import study_folder
 
 INK = '#24292f'
 MUTED = '#6a737d'
@@ -62,7 +64,7 @@ def loss_curves(
   """
   sets = [predictions.single_source_rows(table, fit.target) for fit in fits]
   sizes = sorted({size for rows in sets for size in rows['num_params']})
-  shades = matplotlib.colormaps['viridis'](np.linspace(0.15, 0.8, len(sizes)))
+  shades = matplotlib.colormaps['viridis'](np.linspace(0.3, 0.8, len(sizes)))
   colour = dict(zip(sizes, shades, strict=True))
   columns = min(3, len(fits))
   lines = math.ceil(len(fits) / columns)
@@ -99,36 +101,38 @@ def _loss_panel(
     )
     for size, group in rows.groupby('num_params'):
       shade = colour[size]
-      losses, band = predictions.curve(
-        fit, {'num_params': np.asarray(size), 'num_tokens': tokens}
+      losses, low, high = predict.at(
+        fit, pd.DataFrame({'num_params': size, 'num_tokens': tokens})
       )
-      if band is not None:
-        axes.fill_between(tokens, *band, color=shade, alpha=0.2, lw=0)
+      axes.fill_between(tokens, low, high, color=shade, alpha=0.2, lw=0)
       axes.plot(tokens, losses, color=shade, lw=1.4)
       axes.plot(
         group['num_tokens'], group[fit.target], 'o', color=shade, ms=4.5
       )
-  axes.xaxis.set_major_locator(ticker.LogLocator(numticks=5))
+  left, right = axes.get_xlim()
+  axes.xaxis.set_major_locator(
+    ticker.LogLocator(subs=(1, 3) if right < 100 * left else (1,), numticks=8)
+  )
   axes.xaxis.set_major_formatter(lambda value, _: short(value))
-  axes.yaxis.set_major_locator(ticker.MaxNLocator(5))
-  axes.yaxis.set_major_formatter(lambda value, _: f'{value:.4g}')
-  for axis in (axes.xaxis, axes.yaxis):
-    axis.set_minor_locator(ticker.NullLocator())
+  axes.xaxis.set_minor_locator(ticker.NullLocator())
+  _plain_log_ticks(axes.yaxis)
 
 
-def synergy_heat_map(synergy: study_folder.Synergy) -> figure_lib.Figure:
+def synergy_heat_map(
+  entries: Sequence[synergy_lib.Synergy],
+) -> figure_lib.Figure:
   """Gain of every target (row) from every auxiliary (column), in percent.
 
   A cell in bold with a star has an interval that excludes 0.
   """
-  targets = sorted({entry.target for entry in synergy.entries})
-  auxiliaries = sorted({entry.auxiliary for entry in synergy.entries})
+  targets = sorted({entry.target for entry in entries})
+  auxiliaries = sorted({entry.auxiliary for entry in entries})
   values = np.full((len(targets), len(auxiliaries)), np.nan)
   marks = {}
-  for entry in synergy.entries:
+  for entry in entries:
     place = targets.index(entry.target), auxiliaries.index(entry.auxiliary)
     values[place] = 100 * entry.gain
-    marks[place] = entry.excludes_zero
+    marks[place] = _excludes_zero(entry)
   figure, grid = _figure(1, 1, 1.6 + 0.5 * len(targets))
   axes = grid[0][0]
   most = float(np.nanmax(np.abs(values))) or 1.0
@@ -143,11 +147,12 @@ def synergy_heat_map(synergy: study_folder.Synergy) -> figure_lib.Figure:
     np.ma.masked_invalid(values),
     cmap=shades,
     norm=scale,
-    edgecolors='white',
-    linewidth=2,
+    edgecolors=GRID,
+    linewidth=1,
   )
   for place, marked in marks.items():
-    level = abs(values[place]) / most
+    red, green, blue, _ = shades(scale(values[place]))
+    dark = 0.299 * red + 0.587 * green + 0.114 * blue < 0.45
     axes.text(
       place[1],
       place[0],
@@ -156,7 +161,7 @@ def synergy_heat_map(synergy: study_folder.Synergy) -> figure_lib.Figure:
       va='center',
       fontsize=9,
       fontweight='bold' if marked else 'normal',
-      color='#ffffff' if level > 0.65 else '#1b1f23',
+      color='#ffffff' if dark else '#1b1f23',
     )
   axes.set_xticks(range(len(auxiliaries)), auxiliaries)
   axes.set_yticks(range(len(targets)), targets)
@@ -168,6 +173,12 @@ def synergy_heat_map(synergy: study_folder.Synergy) -> figure_lib.Figure:
   for spine in axes.spines.values():
     spine.set_visible(False)
   return figure
+
+
+def _excludes_zero(entry: synergy_lib.Synergy) -> bool:
+  if entry.low is None or entry.high is None:
+    return False
+  return entry.low > 0 or entry.high < 0
 
 
 def allocation_bars(
@@ -214,45 +225,56 @@ def allocation_bars(
 
 
 def predicted_against_measured(points: pd.DataFrame) -> figure_lib.Figure:
-  """Predicted against measured loss; confirmation runs are filled black.
+  """Predicted against measured loss, and the relative error beside it.
+
+  Filled marks are confirmation runs.
 
   Args:
-    points: of `predictions.against_measured`.
+    points: of `predictions.against_measured`, at least one row.
   """
-  figure, grid = _figure(1, 1, 4.6, width=6.4)
-  axes = grid[0][0]
+  figure, grid = _figure(1, 2, 4.4)
+  losses, errors = grid[0]
   for place, (target, rows) in enumerate(points.groupby('target')):
-    confirm = rows['purpose'] == 'confirm'
     style = {
       'color': PALETTE[place % len(PALETTE)],
       'marker': _MARKERS[place % len(_MARKERS)],
       'linestyle': '',
     }
-    axes.plot(
-      rows['measured'][~confirm],
-      rows['predicted'][~confirm],
-      ms=5,
-      mfc='none',
-      label=forms.source_of(str(target)),
-      **style,
-    )
-    axes.plot(
-      rows['measured'][confirm],
-      rows['predicted'][confirm],
-      ms=8,
-      mec=INK,
-      **style,
-    )
-  ends = [
-    points[['measured', 'predicted']].min().min() * 0.98,
-    points[['measured', 'predicted']].max().max() * 1.02,
-  ]
-  axes.plot(ends, ends, color=MUTED, lw=1, zorder=0)
-  axes.set_xlabel('measured loss (nats per token)')
-  axes.set_ylabel('predicted loss (nats per token)')
-  axes.set_aspect('equal')
-  axes.legend(frameon=False, labelcolor=INK, fontsize=9)
+    for chosen, look in (
+      (rows[rows['purpose'] != 'confirm'], {'ms': 5, 'mfc': 'none'}),
+      (rows[rows['purpose'] == 'confirm'], {'ms': 8, 'mec': INK}),
+    ):
+      measured, predicted = chosen['measured'], chosen['predicted']
+      losses.plot(measured, predicted, **style, **look)
+      errors.plot(measured, predicted / measured - 1, **style, **look)
+    losses.plot([], [], label=forms.source_of(str(target)), **style)
+  ends = [points['measured'].min() * 0.97, points['measured'].max() * 1.03]
+  losses.plot(ends, ends, color=MUTED, lw=1, zorder=0)
+  errors.axhline(0, color=MUTED, lw=1, zorder=0)
+  losses.set_xscale('log')
+  losses.set_yscale('log')
+  errors.set_xscale('log')
+  for axis in (losses.xaxis, losses.yaxis, errors.xaxis):
+    _plain_log_ticks(axis)
+  errors.yaxis.set_major_formatter(ticker.PercentFormatter(1))
+  losses.set_ylabel('predicted loss (nats per token)')
+  errors.set_ylabel('predicted / measured - 1')
+  for axes in (losses, errors):
+    axes.set_xlabel('measured loss (nats per token)')
+  _legend(figure, *losses.get_legend_handles_labels())
   return figure
+
+
+def _plain_log_ticks(axis: axis_lib.Axis) -> None:
+  """Round numbers on a logarithmic axis that may span less than a decade."""
+  low, high = axis.get_view_interval()
+  axis.set_major_locator(
+    ticker.LogLocator(subs=(1, 2, 5), numticks=8)
+    if high > 4 * low
+    else ticker.MaxNLocator(6, steps=[1, 2, 2.5, 5, 10])
+  )
+  axis.set_major_formatter(lambda value, _: f'{value:.4g}')
+  axis.set_minor_locator(ticker.NullLocator())
 
 
 def confirmation_differences(
@@ -279,7 +301,7 @@ def confirmation_differences(
   extra = confirmation.predicted_difference is not None
   figure, grid = _figure(1, 1, 1.2 + 0.42 * (len(rows) + extra))
   axes = grid[0][0]
-  labels = []
+  labels: list[str] = []
   for name, values, colour in rows:
     place = len(labels)
     labels.append(name)
@@ -290,7 +312,7 @@ def confirmation_differences(
       confirmation_lib.t_interval(values, level),
       colour,
     )
-    axes.plot(values, [place] * len(values), '|', color=colour, ms=9, alpha=0.6)
+    axes.plot(values, [place] * len(values), '|', color=colour, ms=9, alpha=0.9)
     if place == 0 and confirmation.predicted_difference is not None:
       low, high = confirmation.predicted_low, confirmation.predicted_high
       labels.append('weighted loss, predicted')

@@ -6,6 +6,7 @@ runs/<run_id>/run.json. A part that is not there is None or empty, and what
 would have been made from it is left out.
 """
 
+from collections.abc import Callable
 from collections.abc import Mapping
 import dataclasses
 import os
@@ -17,53 +18,10 @@ from codelaw import errors
 from codelaw import records
 from codelaw import storage
 from codelaw.laws import results
+from codelaw.laws import synergy as synergy_lib
 from codelaw.planning import allocation as allocation_lib
 from codelaw.planning import confirmation as confirmation_lib
-
-
-@dataclasses.dataclass(frozen=True)
-class SynergyEntry:
-  """What an auxiliary source does to a target at equal total tokens.
-
-  Attributes:
-    target: source whose held-out loss is compared.
-    auxiliary: source that replaced half of the target's tokens.
-    gain: (loss_self - loss_pair) / loss_self; positive = it helps.
-    low: lower end of the gain's interval; None without one.
-    high: upper end.
-    loss_self: of the target trained on itself alone, nats per token.
-    loss_pair: of the target trained half on the auxiliary.
-  """
-
-  target: str
-  auxiliary: str
-  gain: float
-  low: float | None
-  high: float | None
-  loss_self: float
-  loss_pair: float
-
-  @property
-  def excludes_zero(self) -> bool:
-    """Whether the sign of the gain is known at the interval's level."""
-    if self.low is None or self.high is None:
-      return False
-    return self.low > 0 or self.high < 0
-
-
-@dataclasses.dataclass(frozen=True)
-class Synergy:
-  """The content of `synergy.json`.
-
-  Attributes:
-    entries: one per ordered pair that was measured.
-    interval_level: of the entries' intervals; None without intervals.
-    interval_source: what the intervals come from, in words.
-  """
-
-  entries: tuple[SynergyEntry, ...]
-  interval_level: float | None
-  interval_source: str
+from codelaw.runs import table as table_lib
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,7 +34,7 @@ class Study:
     table: run table; None without one.
     fits: laws of single sources.
     mixture_fits: laws of mixtures, in the order `allocate` read them.
-    synergy: measured pairs.
+    synergy: measured pairs, without the diagonal.
     allocation: the recommended rates.
     confirmation: the paired comparison with uniform rates.
     purposes: run id -> what the run was for.
@@ -89,7 +47,7 @@ class Study:
   table: pd.DataFrame | None
   fits: tuple[results.Fit, ...]
   mixture_fits: tuple[results.Fit, ...]
-  synergy: Synergy | None
+  synergy: tuple[synergy_lib.Synergy, ...]
   allocation: allocation_lib.Allocation | None
   confirmation: confirmation_lib.Confirmation | None
   purposes: Mapping[str, str]
@@ -110,17 +68,19 @@ def read(folder: storage.PathLike) -> Study:
       f'Expected the folder of a study at {os.fspath(folder)}, found none;'
       ' run `codelaw study` first.'
     )
-  study = _json(root / 'study.json') or {}
+  study = _part(root / 'study.json', storage.read_json) or {}
   runs = study.get('runs', [])
   found = Study(
     folder=os.fspath(folder),
     name=study.get('name', root.name),
-    table=_table(root / 'runs.csv'),
-    fits=_fits(root / 'fits' / 'fit.json'),
-    mixture_fits=_fits(root / 'fits' / 'mixture' / 'fit.json'),
-    synergy=_part(root / 'synergy.json', _synergy),
-    allocation=_part(root / 'allocation.json', allocation_lib.from_json),
-    confirmation=_part(root / 'confirmation.json', confirmation_lib.from_json),
+    table=_part(root / 'runs.csv', table_lib.read),
+    fits=tuple(_part(root / 'fits' / 'fit.json', results.read) or ()),
+    mixture_fits=tuple(
+      _part(root / 'fits' / 'mixture' / 'fit.json', results.read) or ()
+    ),
+    synergy=_part(root / 'synergy.json', _synergy) or (),
+    allocation=_part(root / 'allocation.json', _allocation),
+    confirmation=_part(root / 'confirmation.json', _confirmation),
     purposes={
       run['run_id']: run['purpose']
       for run in runs
@@ -147,49 +107,29 @@ def read(folder: storage.PathLike) -> Study:
   return found
 
 
-def _json(file: Any) -> Any:
-  return storage.read_json(file) if file.exists() else None
-
-
-def _part(file: Any, build: Any) -> Any:
-  content = _json(file)
-  if content is None:
+def _part(file: Any, read_part: Callable[[Any], Any]) -> Any:
+  if not file.exists():
     return None
   try:
-    return build(content)
-  except (errors.UserError, KeyError, TypeError) as error:
+    return read_part(file)
+  except errors.UserError as error:
     raise errors.UserError(
       f'{os.fspath(file)} is not what its step writes ({error}); run that step'
       ' again.'
     ) from error
 
 
-def _fits(file: Any) -> tuple[results.Fit, ...]:
-  return tuple(results.read(file)) if file.exists() else ()
+def _allocation(file: Any) -> allocation_lib.Allocation:
+  return allocation_lib.from_json(storage.read_json(file))
 
 
-def _table(file: Any) -> pd.DataFrame | None:
-  if not file.exists():
-    return None
-  try:
-    with file.open('r') as stream:
-      return pd.read_csv(stream, dtype={'run_id': str})
-  except ValueError as error:
-    raise errors.UserError(
-      f'{os.fspath(file)} is not a run table ({error}); write it again with'
-      ' `codelaw collect`.'
-    ) from error
+def _confirmation(file: Any) -> confirmation_lib.Confirmation:
+  return confirmation_lib.from_json(storage.read_json(file))
 
 
-def _synergy(content: Mapping[str, Any]) -> Synergy:
-  names = [field.name for field in dataclasses.fields(SynergyEntry)]
-  return Synergy(
-    entries=tuple(
-      SynergyEntry(**{name: entry[name] for name in names})
-      for entry in content['entries']
-    ),
-    interval_level=content.get('interval_level'),
-    interval_source=content.get('interval_source', ''),
+def _synergy(file: Any) -> tuple[synergy_lib.Synergy, ...]:
+  return tuple(
+    entry for entry in synergy_lib.read(file) if entry.target != entry.auxiliary
   )
 
 

@@ -1,7 +1,9 @@
 """Figures as SVG inside a page: its ink, its font, names that do not clash."""
 
+import html
 import io
 import re
+from typing import Any
 
 import matplotlib
 from matplotlib import figure as figure_lib
@@ -25,7 +27,7 @@ def inline(figure: figure_lib.Figure, name: str, description: str) -> str:
   """
   stream = io.StringIO()
   # Text stays text: smaller, searchable, in the page's own font.
-  settings = {'svg.fonttype': 'none', 'svg.hashsalt': name}
+  settings: Any = {'svg.fonttype': 'none', 'svg.hashsalt': name}
   with matplotlib.rc_context(settings):
     figure.savefig(
       stream, format='svg', transparent=True, metadata={'Date': None}
@@ -43,5 +45,5 @@ def inline(figure: figure_lib.Figure, name: str, description: str) -> str:
     '',
     text,
   )
-  label = description.replace('&', '&amp;').replace('"', '&quot;')
+  label = html.escape(description)
   return text.replace('<svg ', f'<svg role="img" aria-label="{label}" ', 1)

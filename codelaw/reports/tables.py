@@ -6,7 +6,9 @@ from typing import Any
 
 import pandas as pd
 
+from codelaw.laws import forms
 from codelaw.laws import results
+from codelaw.laws import synergy as synergy_lib
 from codelaw.planning import allocation as allocation_lib
 from codelaw.planning import confirmation as confirmation_lib
 from codelaw.reports import plots
@@ -21,7 +23,7 @@ class Table:
     title: of the table.
     caption: one sentence on how to read it.
     headings: one per column.
-    rows: cells, as many as headings.
+    rows: cells, as many as headings; an interval is a second line.
   """
 
   title: str
@@ -31,18 +33,19 @@ class Table:
 
 
 def _band(value: float, ends: Sequence[float | None] | None, form: str) -> str:
+  """A value, and its interval on a second line."""
   text = format(value, form)
   if not ends or None in ends:
     return text
   low, high = (format(end, form) for end in ends)
-  return f'{text} ({low} to {high})'
+  return f'{text}\n{low} to {high}'
 
 
 def _number(value: Any, form: str) -> str:
   return '' if value is None else format(value, form)
 
 
-def fits(fits_: Sequence[results.Fit], title: str) -> Table:
+def fits(fits_: Sequence[results.Fit]) -> Table:
   """One row per fit: estimates with intervals and how sure they are."""
   names = list(
     dict.fromkeys(p for fit in fits_ for p in fit.estimates if '/' not in p)
@@ -53,7 +56,7 @@ def fits(fits_: Sequence[results.Fit], title: str) -> Table:
     diagnostics = fit.diagnostics
     rows.append(
       (
-        fit.target + (f' ({fit.group})' if grouped else ''),
+        forms.source_of(fit.target) + (f' ({fit.group})' if grouped else ''),
         fit.law,
         *(
           _band(fit.estimates[p], fit.intervals.get(p), '.3g')
@@ -62,22 +65,22 @@ def fits(fits_: Sequence[results.Fit], title: str) -> Table:
           for p in names
         ),
         str(fit.num_points),
-        f'{fit.num_starts_at_optimum} of {fit.num_starts}',
+        f'{fit.num_starts_at_optimum}/{fit.num_starts}',
         _number(diagnostics.get('rmse'), '.4f'),
         _number(diagnostics.get('extrapolation_mean_relative_error'), '.2%'),
       )
     )
   level = f'{fits_[0].interval_level:.0%}'
   return Table(
-    title,
-    f'Estimates with {level} bootstrap intervals; "extrapolation" is the mean'
+    'Estimates',
+    f'With {level} bootstrap intervals; "extrapolation" is the mean'
     ' relative error on the largest runs when they are left out of the fit.',
     (
       'target',
       'law',
       *names,
       'points',
-      'starts that agree',
+      'starts at optimum',
       'rmse (nats)',
       'extrapolation',
     ),
@@ -118,7 +121,7 @@ def coefficients(fits_: Sequence[results.Fit]) -> list[Table]:
           if name in fit.estimates
           else '–'
         )
-      rows.append((f'{fit.target} ({fit.law})', *cells))
+      rows.append((f'{forms.source_of(fit.target)} ({fit.law})', *cells))
     meaning = {
       'tau': 'Tokens of the target that one token of the source is worth',
     }.get(kind, f'Parameter {kind} of the source in the law of the target')
@@ -133,33 +136,24 @@ def coefficients(fits_: Sequence[results.Fit]) -> list[Table]:
   return tables
 
 
-def synergy(found: study_folder.Synergy) -> Table:
+def synergy(entries: Sequence[synergy_lib.Synergy]) -> Table:
   """One row per measured pair."""
-  level = (
-    f'{found.interval_level:.0%} interval'
-    if found.interval_level
-    else 'interval'
-  )
+  noise = ', '.join(sorted({entry.noise_from for entry in entries}))
   return Table(
-    'Synergy of pairs',
+    'Gains of pairs',
     'Gain of the target when half of its tokens are replaced by the auxiliary,'
-    ' at equal total tokens.'
-    + (
-      f' Intervals: {found.interval_source}.' if found.interval_source else ''
-    ),
-    ('target', 'auxiliary', 'gain', level, 'loss alone', 'loss in pair'),
+    f' at equal total tokens; noise of a run from: {noise}.',
+    ('target', 'auxiliary', 'gain', 'loss alone', 'loss in pair', 'cells'),
     tuple(
       (
         entry.target,
         entry.auxiliary,
-        f'{entry.gain:+.2%}',
-        ''
-        if entry.low is None or entry.high is None
-        else f'{entry.low:+.2%} to {entry.high:+.2%}',
-        f'{entry.loss_self:.4f}',
-        f'{entry.loss_pair:.4f}',
+        _band(entry.gain, (entry.low, entry.high), '+.2%'),
+        f'{entry.baseline_loss:.4f}',
+        f'{entry.loss:.4f}',
+        str(entry.num_cells),
       )
-      for entry in found.entries
+      for entry in entries
     ),
   )
 
@@ -240,13 +234,18 @@ def tokens(study: study_folder.Study) -> Table:
   sums: dict[tuple[str, str], list[int]] = {}
   for record in study.run_records:
     purpose = study.purposes.get(record.run_id, 'run')
-    for source in record.planned_tokens | record.realised_tokens:
+    for source in {**record.planned_tokens, **record.realised_tokens}:
       entry = sums.setdefault((purpose, source), [0, 0, 0])
       entry[0] += 1
       entry[1] += record.planned_tokens.get(source, 0)
       entry[2] += record.realised_tokens.get(source, 0)
+  exact = all(
+    record.realised_tokens == record.planned_tokens
+    for record in study.run_records
+  )
   return Table(
-    'Planned and realised tokens',
+    'Planned and realised tokens'
+    + (f': equal in all {len(study.run_records)} runs' if exact else ''),
     'Training tokens without padding, summed over the runs of a purpose; the'
     ' difference should be 0 everywhere.',
     ('purpose', 'source', 'runs', 'planned', 'realised', 'difference'),
@@ -321,7 +320,7 @@ def provenance(study: study_folder.Study) -> Table:
       f'{len(study.run_records)} runs, {seconds / 3600:.2f} hours in all'
     )
   return Table(
-    'Provenance',
+    'Where the numbers come from',
     'Fingerprints name contents: equal fingerprints, equal files.',
     ('what', 'value'),
     tuple(rows.items()),

@@ -46,5 +46,8 @@ def write(study: study_folder.Study, logdir: storage.PathLike) -> None:
 def markdown(table: tables.Table) -> str:
   """A table in Markdown, as TensorBoard's text tab shows it."""
   rows = [table.headings, ('---',) * len(table.headings), *table.rows]
-  lines = ['| ' + ' | '.join(row) + ' |' for row in rows]
+  lines = [
+    '| ' + ' | '.join(' '.join(cell.split()) for cell in row) + ' |'
+    for row in rows
+  ]
   return f'{table.caption}\n\n' + '\n'.join(lines)

@@ -123,7 +123,7 @@ def test_a_curved_law_is_not_called_linear(make_fit):
   assert not _has(found, 'corner')
 
 
-@settings(deadline=None, max_examples=12)
+@settings(deadline=None, max_examples=6)
 @given(data=st.data())
 def test_limits_are_kept_and_conditions_hold(make_fit, data):
   draw = lambda low, high: data.draw(st.floats(low, high))

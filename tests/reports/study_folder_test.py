@@ -1,0 +1,54 @@
+"""Reading a study's folder: whole, in parts, broken."""
+
+import shutil
+
+import pytest
+
+from codelaw import errors
+from codelaw.reports import study_folder
+
+
+def test_every_part_is_read(study):
+  found = study_folder.read(study)
+  assert found.name == 'planted'
+  assert len(found.fits) == len(found.mixture_fits) == 5
+  assert len(found.synergy) == 20
+  assert found.allocation.num_params == 500_000
+  assert len(found.confirmation.arms['uniform']) == 3
+  assert len(found.table) == len(found.run_records) == len(found.purposes)
+  assert found.notes['mixture_gin'] == 'generated/planted_mixture.gin'
+
+
+@pytest.mark.parametrize(
+  'part',
+  [
+    'runs.csv',
+    'fits/fit.json',
+    'fits/mixture/fit.json',
+    'synergy.json',
+    'allocation.json',
+    'confirmation.json',
+  ],
+)
+def test_one_part_is_enough(study, tmp_path, part):
+  (tmp_path / part).parent.mkdir(parents=True, exist_ok=True)
+  shutil.copy(study / part, tmp_path / part)
+  found = study_folder.read(tmp_path)
+  assert found.name == tmp_path.name
+  assert found.run_records == ()
+
+
+@pytest.mark.parametrize(
+  'part', ['synergy.json', 'allocation.json', 'confirmation.json']
+)
+def test_a_broken_part_is_named(tmp_path, part):
+  (tmp_path / part).write_text('{"synergies": [{"target": "code/c"}]}')
+  with pytest.raises(errors.UserError, match=part):
+    study_folder.read(tmp_path)
+
+
+def test_nothing_to_report_is_an_error(tmp_path):
+  with pytest.raises(errors.UserError, match='nothing to report'):
+    study_folder.read(tmp_path)
+  with pytest.raises(errors.UserError, match='found none'):
+    study_folder.read(tmp_path / 'nowhere')
