@@ -18,6 +18,7 @@ from codelaw.cli import allocate
 from codelaw.cli import corpus
 from codelaw.cli import gin_config
 from codelaw.cli import progress as progress_lib
+from codelaw.corpora import build
 from codelaw.data import shards
 from codelaw.laws import fitting
 from codelaw.planning import allocation as allocation_lib
@@ -28,6 +29,7 @@ from codelaw.studies import sweep
 EXAMPLE = 'codelaw study --gin_file=gin_configs/studies/quickstart.gin'
 
 PARTS = (
+  build.CorpusPlan,
   *corpus.PARTS,
   shards.CachePlan,
   records.RunPlan,

@@ -42,11 +42,10 @@ def execute(
   for index, run in enumerate(runs):
     title = f'run {index + 1} of {len(runs)} {run.run_id}'
 
-    def report(message: str, fraction: float, title=title, index=index) -> None:
-      done, left = clock.estimate(index, fraction)
-      progress(f'{title}: {message}', done, left)
+    def report(at: loop.Progress, title=title, index=index) -> None:
+      done, left = clock.estimate(index, at.step / at.num_steps)
+      progress(f'{title}: {at.brief()}', done, left)
 
-    report('starts', 0.0)
     start = time.monotonic()
     record = loop.train(
       run.plan,

@@ -37,7 +37,6 @@ from codelaw.data import manifest as manifest_lib
 from codelaw.data import schedule
 from codelaw.data import shards
 from codelaw.laws import fitting
-from codelaw.laws import forms
 from codelaw.laws import results
 from codelaw.laws import selection
 from codelaw.laws import synergy
@@ -118,7 +117,7 @@ def run(study: sweep.StudyPlan, command: str, progress: Progress) -> Outcome:
     progress('report', 'figures', 0.0, None)
     content = study_folder.read(root)
     report, logdir = root / 'report.html', root / 'tensorboard'
-    html.write(content, report)
+    storage.write_text(report, html.page(content))
     tensorboard.write(content, logdir)
     progress('report', 'done', 1.0, 0.0)
   return Outcome(
@@ -177,7 +176,10 @@ def _analyse(
   single, mixed = fits[: len(study.targets)], fits[len(study.targets) :]
   results.write(root / 'fits' / 'fit.json', single)
   results.write(root / 'fits' / 'mixture' / 'fit.json', mixed)
-  _write_synergy(study, table, fits)
+  synergy.write(
+    root / 'synergy.json',
+    synergy.matrix(table, mixed, study.fit.interval_level),
+  )
   final = sweep.final_run(study)
   allocation = allocation_lib.allocate(
     mixed,

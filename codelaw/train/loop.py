@@ -49,6 +49,10 @@ class Progress:
   seconds_left: float | None = None
   message: str = ''
 
+  def brief(self) -> str:
+    """Step and loss only, for a display that shows the rest itself."""
+    return str(Progress(self.step, self.num_steps, self.loss_nats_per_token))
+
   def __str__(self) -> str:
     parts = [f'step {self.step:,} of {self.num_steps:,}']
     if self.loss_nats_per_token is not None:

@@ -98,9 +98,7 @@ def write_gin(model_dir: storage.PathLike, plan: records.RunPlan) -> str:
       f'  codelaw train --gin_file={os.fspath(model_dir)}/{GIN_FILE}'
     )
     + '\n'
-    + gin_text.binding('TrainSettings.model_dir', os.fspath(model_dir))
-    + 'TrainSettings.plan = @RunPlan()\n\n'
-    + gin_text.bindings(plan)
+    + gin_text.train_settings(plan, os.fspath(model_dir))
   )
   storage.write_text(storage.path(model_dir) / GIN_FILE, text)
   return text
