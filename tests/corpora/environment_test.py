@@ -1,4 +1,5 @@
 import email.message
+import sys
 import sysconfig
 
 import pytest
@@ -33,16 +34,7 @@ def fake_environment(tmp_path, monkeypatch):
     'my_dist/a.py,,\nmy_dist/gone.py,,\n../../bin/tool.py,,\n'
   )
   monkeypatch.setattr(sysconfig, 'get_path', lambda name: str(paths[name]))
-  monkeypatch.setattr('sys.version_info', _Version(3, 11))
   return tmp_path
-
-
-class _Version(tuple):
-  def __new__(cls, *parts):
-    return super().__new__(cls, parts)
-
-  major = property(lambda self: self[0])
-  minor = property(lambda self: self[1])
 
 
 def test_documents_of_an_environment(fake_environment):
@@ -55,9 +47,10 @@ def test_documents_of_an_environment(fake_environment):
     for stream in streams.values()
     for item in stream
   }
+  version = f'python{sys.version_info.major}.{sys.version_info.minor}'
   assert found == {
-    ('python3.11/os.py', 'PSF-2.0'),
-    ('python3.11/include/Python.h', 'PSF-2.0'),
+    (f'{version}/os.py', 'PSF-2.0'),
+    (f'{version}/include/Python.h', 'PSF-2.0'),
     ('my-dist/my_dist/a.py', 'MIT'),
   }
 

@@ -4,7 +4,14 @@ from codelaw import errors
 from codelaw.corpora import documents
 from codelaw.corpora import filters
 
-_DOMAINS = ['aero', 'biz', 'com', 'net', 'org', *(f'x{c}' for c in 'abcdefghijklmnopqrstuv')]
+_DOMAINS = [
+  'aero',
+  'biz',
+  'com',
+  'net',
+  'org',
+  *(f'x{c}' for c in 'abcdefghijklmnopqrstuv'),
+]
 
 
 def _raw(text, language='python'):
