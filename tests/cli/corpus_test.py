@@ -91,9 +91,6 @@ def test_quickstart_plan_builds_from_its_gin_file():
   assert len(plan.readers) == 2
   # The settings are JSON: they are fingerprinted and written to the index.
   assert plan.settings()['readers'][0]['reader'] == 'PythonEnvironment'
-  exempt = set(plan.deduplication.exempt_sources)
-  synthetic = {f'synthetic/{name}' for name in plan.readers[1].languages}
-  assert exempt == synthetic
 
 
 def test_environments_without_the_javascript_package_are_told_the_source(

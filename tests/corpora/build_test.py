@@ -42,9 +42,7 @@ def _plan(tree, out, **changes):
       reader.SyntheticPrograms(60, languages=['python', 'java']),
     ],
     'output_dir': str(out),
-    'deduplication': deduplication.Deduplication(
-      exempt_sources=['synthetic/python', 'synthetic/java']
-    ),
+    'deduplication': deduplication.Deduplication(),
     'filters': ['long_lines'],
     'validation_fraction': 0.2,
     'min_bytes_per_source': 10_000,

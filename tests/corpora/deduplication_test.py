@@ -7,11 +7,6 @@ import pytest
 
 from codelaw import errors
 from codelaw.corpora import deduplication
-from codelaw.corpora import documents
-
-
-def _raw(text, source='code/python'):
-  return documents.RawDocument(text, source, 'python', 'a')
 
 
 def _words(numbers):
@@ -31,6 +26,7 @@ def test_shingles_are_the_distinct_runs_of_five_words():
   assert len(deduplication.shingle_hashes('a ' * 50)) == 1
   assert len(deduplication.shingle_hashes('only three words')) == 1
   assert len(deduplication.shingle_hashes('+++ ---')) == 0
+  assert len(deduplication.shingle_hashes('één — два три 四 五 六')) == 3
   forth = deduplication.shingle_hashes('a b c d e')
   back = deduplication.shingle_hashes('e d c b a')
   assert not np.array_equal(forth, back)
@@ -49,35 +45,24 @@ def test_shingle_hashes_count_like_sets_of_tuples(numbers):
 
 def test_exact_duplicates_differ_in_white_space_alone():
   index = deduplication.Index(deduplication.Deduplication(near_threshold=0))
-  assert index.add(_raw('a = 1\nb = 2\n')) is None
-  assert index.add(_raw('a  = 1\n\n b = 2')) == 'exact_duplicate'
-  assert index.add(_raw('a = 1\nb = 3\n')) is None
+  assert index.add('a = 1\nb = 2\n') is None
+  assert index.add('a  = 1\n\n b = 2') == 'exact_duplicate'
+  assert index.add('a = 1\nb = 3\n') is None
 
 
-def test_near_duplicates_are_dropped_whatever_their_source():
+def test_near_duplicates_are_dropped():
   text = _words(range(400))
   near = text.replace('w200', 'changed')  # 5 of 396 shingles differ
   far = _words([*range(150), *range(1000, 1250)])
   assert _exact_jaccard(text, near) > 0.95
   assert _exact_jaccard(text, far) < 0.3
   index = deduplication.Index(deduplication.Deduplication())
-  assert index.add(_raw(text)) is None
-  assert index.add(_raw(near, 'markup')) == 'near_duplicate'
-  assert index.add(_raw(far)) is None
+  assert index.add(text) is None
+  assert index.add(near) == 'near_duplicate'
+  assert index.add(far) is None
   # A dropped document is not remembered: what resembles it alone is kept.
-  assert index.add(_raw('+++ ---')) is None
-  assert index.add(_raw('+++ --- ///')) is None
-
-
-def test_exempt_sources_take_no_part_in_the_near_comparison():
-  text = _words(range(400))
-  near = text.replace('w200', 'changed')
-  settings = deduplication.Deduplication(exempt_sources=['synthetic/python'])
-  index = deduplication.Index(settings)
-  assert index.add(_raw(text, 'synthetic/python')) is None
-  assert index.add(_raw(near, 'synthetic/python')) is None
-  assert index.add(_raw(near)) == 'exact_duplicate'
-  assert index.add(_raw(text.replace('w9 ', 'x '))) is None
+  assert index.add('+++ ---') is None
+  assert index.add('+++ --- ///') is None
 
 
 def test_decisions_agree_with_exact_similarities():
@@ -96,8 +81,8 @@ def test_decisions_agree_with_exact_similarities():
     other = ' '.join(words)
     similarity = _exact_jaccard(text, other)
     index = deduplication.Index(deduplication.Deduplication())
-    index.add(_raw(text))
-    found = index.add(_raw(other + ' end'))
+    index.add(text)
+    found = index.add(other + ' end')
     if similarity > 0.9:
       assert found == 'near_duplicate'
     elif similarity < 0.5:
@@ -109,7 +94,6 @@ def test_decisions_agree_with_exact_similarities():
   [
     ({'near_threshold': 1.0}, 'below 1'),
     ({'num_permutations': 4}, 'at least 16'),
-    ({'exempt_sources': 'synthetic/python'}, 'must be a list'),
   ],
 )
 def test_mistakes_are_explained(settings, message):
