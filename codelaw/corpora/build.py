@@ -46,8 +46,8 @@ class CorpusPlan:
     deduplication: settings of the search for duplicates.
     filters: names of filters (see `filters.FILTERS`), applied in order.
     validation_fraction: of the documents (or groups of documents), chosen
-      by a hash of their content: in every corpus, whatever its seed, a
-      document that is held out at a fraction is held out at larger ones.
+      by a hash of their content alone: no corpus trains on what another one
+      with the same or a smaller fraction holds out.
     max_bytes_per_source: of UTF-8 text; a source is cut there.
     min_bytes_per_source: a source with less text is a mistake.
   """
@@ -173,8 +173,9 @@ def _remove_leftovers(output_dir: str) -> None:
 def split_of(raw: documents.RawDocument, validation_fraction: float) -> str:
   """The split of a document: a hash of its group, or of its own content.
 
-  No kept document is a near-copy of another, so a document alone can be
-  split by its content; those that may be near-copies share a group.
+  No kept document is a near-copy of another, so that its own content can
+  decide. A group holds together what is related in another way, like the
+  translations of one program.
   """
   key = raw.group or deduplication.content_key(raw.text)
   place = int(hashlib.sha256(key.encode('utf-8')).hexdigest()[:8], 16) / 2**32
@@ -264,7 +265,7 @@ class _Corpus:
       )
       if source.bytes + item.bytes > self._plan.max_bytes_per_source:
         return False
-      dropped = self._index.add(raw)
+      dropped = self._index.add(raw.text)
     source.documents_read += 1
     if dropped is not None:
       source.dropped[dropped] += 1
