@@ -6,7 +6,11 @@ import pytest
 import codelaw
 from codelaw.cli import collect as collect_verb
 from codelaw.cli import main
+from codelaw.laws import fitting
 from codelaw.laws import results
+from codelaw.laws import selection
+from codelaw.runs import collect
+from codelaw.runs import table as run_table
 from tests.laws import simulated
 from tests.runs import run_folders
 
@@ -78,12 +82,15 @@ def test_collect_fit_predict(runs, tmp_path, capsys):
 
 
 def test_fit_from_events_equals_fit_from_the_table(runs, tmp_path):
-  for name in ('one.csv', 'two.parquet'):
-    out = f'--out={tmp_path}/{name}'
-    assert main.main(['collect', f'--runs={runs}/*', out]) == 0
-  parquet = pd.read_parquet(tmp_path / 'two.parquet')
-  text = pd.read_csv(tmp_path / 'one.csv')
-  pd.testing.assert_frame_equal(parquet, text, check_exact=True)
+  collected = collect.collect(collect_verb.run_folders([str(runs)]))
+  law, rows = selection.select('exponential', collected, simulated.TARGET)
+  settings = fitting.FitSettings(num_starts=64, num_bootstraps=20)
+  fit = fitting.fit(law, rows, simulated.TARGET, settings)
+  for name in ('runs.csv', 'runs.parquet'):
+    run_table.write(tmp_path / name, collected)
+    again = run_table.read(tmp_path / name)
+    _, rows = selection.select('exponential', again, simulated.TARGET)
+    assert fitting.fit(law, rows, simulated.TARGET, settings) == fit
 
 
 def test_single_source_runs_are_chosen_for_chinchilla(runs, tmp_path):

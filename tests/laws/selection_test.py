@@ -67,6 +67,8 @@ def test_mistakes_are_named():
     selection.select('chinchilla', TABLE, 'loss/z')
   with pytest.raises(errors.UserError, match='trained on a alone'):
     selection.select('chinchilla', TABLE[1:3], 'loss/a')
+  with pytest.raises(errors.UserError, match='trained on macro alone'):
+    selection.select('chinchilla', TABLE, 'loss/macro')
 
 
 def test_distinct_values_differ_by_one_percent():
