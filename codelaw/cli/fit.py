@@ -31,6 +31,7 @@ EXAMPLE = (
   ' --out=generated/quickstart_fits'
 )
 _WIDTH_WITHOUT_TERMINAL = 120
+_COLUMN_WIDTH = 21
 _HELD_OUT = 'held_out_mean_relative_error'
 
 
@@ -165,7 +166,10 @@ def _print(fits: Sequence[results.Fit]) -> None:
     console = rich_console.Console(width=_WIDTH_WITHOUT_TERMINAL)
   for name in dict.fromkeys(fit.law for fit in fits):
     chosen = [fit for fit in fits if fit.law == name]
-    console.print(_estimates(name, chosen))
+    names = max(len(p) for fit in chosen for p in fit.estimates)
+    fitting_in = max(1, (console.width - names - 4) // _COLUMN_WIDTH)
+    for first in range(0, len(chosen), fitting_in):
+      console.print(_estimates(name, chosen[first : first + fitting_in]))
   console.print(_quality(fits))
   for fit in fits:
     for warning in fit.diagnostics['warnings']:
@@ -196,7 +200,7 @@ def _estimates(name: str, fits: Sequence[results.Fit]) -> rich_table.Table:
       text = f'{fit.estimates[parameter]:.4g}'
       if parameter in fit.intervals:
         low, high = fit.intervals[parameter]
-        text += f'\n{low:.3g}..{high:.3g}'
+        text += f'\n{low:.3g} to {high:.3g}'
       cells.append(text)
     table.add_row(parameter, *cells)
   return table

@@ -77,18 +77,16 @@ def select(
   rows = table[table[target].notna()]
   if only_final and 'is_final' in rows:
     rows = rows[rows['is_final'].astype(bool)]
-  own = f'share/{forms.source_of(target)}'
-  if name not in forms.MIXTURE_LAWS and not all_rows and own in rows:
-    rows = rows[rows[own] >= _SINGLE]
+  one_stream = name not in forms.MIXTURE_LAWS
+  source = forms.source_of(target)
+  if one_stream and not all_rows and source and sources(table):
+    own = f'share/{source}'
+    rows = rows[rows[own] >= _SINGLE] if own in rows else rows[:0]
   if rows.empty:
+    alone = f' on {source} alone' if one_stream and source else ''
     raise errors.UserError(
       f'No run is left for the law {name} of {target}: it needs finished runs'
-      + (
-        ''
-        if name in forms.MIXTURE_LAWS
-        else f' trained on {forms.source_of(target)} alone (or a mixture law)'
-      )
-      + '.'
+      f' trained{alone}. Add such runs, or choose another law.'
     )
   return forms.law(name, target, sources(rows)), rows
 

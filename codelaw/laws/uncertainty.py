@@ -22,6 +22,7 @@ import numpy as np
 from codelaw.laws import solver
 
 METHODS = ('noise', 'runs')
+_LARGEST_NOISE = 50.0  # Of a log loss: one degree of freedom can ask for more.
 _STEP = 1e-5  # Of the central difference that carries errors to raw units.
 
 
@@ -68,6 +69,7 @@ def bootstrap(
     noise = generator.standard_normal((num_resamples, num_runs))
     spread = scale[:, None] * noise[:, run_of_point]
     if objective == 'log_huber':
+      spread = np.clip(spread, -_LARGEST_NOISE, _LARGEST_NOISE)
       losses[:, points] = predicted * np.exp(spread)
     else:
       losses[:, points] = predicted + spread

@@ -1,0 +1,96 @@
+import pandas as pd
+import pytest
+
+from codelaw import errors
+from codelaw.laws import comparison
+from codelaw.laws import fitting
+from codelaw.laws import selection
+from tests.laws import simulated
+
+TABLE = pd.DataFrame(
+  {
+    'run_id': ['one', 'mixed', 'other', 'unfinished'],
+    'num_params': [1.0, 2.0, 3.0, 4.0],
+    'num_tokens': [1.0, 1.0, 1.0, 1.0],
+    'is_final': [True, True, True, False],
+    'seed': [0, 1, 0, 0],
+    'stage': ['main', 'main', 'cooldown', 'main'],
+    'share/a': [1.0, 0.5, 0.0, 1.0],
+    'share/b': [0.0, 0.5, 1.0, 0.0],
+    'share/unused': [0.0, 0.0, 0.0, 0.0],
+    'loss/a': [1.0, 1.1, None, 1.3],
+    'loss/macro': [1.0, 1.0, 1.0, 1.0],
+  }
+)
+
+
+def test_laws_of_one_stream_take_single_source_runs():
+  law, rows = selection.select('chinchilla', TABLE, 'loss/a')
+  assert law.name == 'chinchilla'
+  assert rows['run_id'].tolist() == ['one']
+  _, rows = selection.select('chinchilla', TABLE, 'loss/a', only_final=False)
+  assert rows['run_id'].tolist() == ['one', 'unfinished']
+
+
+def test_mixture_laws_take_all_runs_and_the_sources_in_use():
+  law, rows = selection.select('transfer', TABLE, 'loss/a')
+  assert rows['run_id'].tolist() == ['one', 'mixed']
+  assert law.columns[2:] == ('share/a', 'share/b')
+
+
+def test_targets_leave_out_averages():
+  assert selection.targets(TABLE) == ['loss/a']
+
+
+def test_filters():
+  kept = selection.keep(TABLE, ['seed=0', 'num_params<4', 'stage!=cooldown'])
+  assert kept['run_id'].tolist() == ['one']
+  assert len(selection.keep(TABLE, ['is_final=false'])) == 1
+
+
+@pytest.mark.parametrize(
+  ('condition', 'words'),
+  [
+    ('nonsense', 'COLUMN=VALUE'),
+    ('width=3', 'COLUMN=VALUE'),
+    ('seed=zero', 'compares numbers'),
+    ('seed=7', 'leaves no row'),
+  ],
+)
+def test_filters_that_cannot_work(condition, words):
+  with pytest.raises(errors.UserError, match=words):
+    selection.keep(TABLE, [condition])
+
+
+def test_mistakes_are_named():
+  with pytest.raises(errors.UserError, match='no column loss/z.*loss/a'):
+    selection.select('chinchilla', TABLE, 'loss/z')
+  with pytest.raises(errors.UserError, match='trained on a alone'):
+    selection.select('chinchilla', TABLE[1:3], 'loss/a')
+  with pytest.raises(errors.UserError, match='trained on macro alone'):
+    selection.select('chinchilla', TABLE, 'loss/macro')
+
+
+def test_distinct_values_differ_by_one_percent():
+  assert selection.distinct([1.0, 1.005, 2.0, 2.1]) == 3
+
+
+def test_comparison_orders_by_held_out_error():
+  _, table = simulated.runs('transfer', 4, 8, noise=0.005)
+  reports = []
+  settings = fitting.FitSettings(num_starts=64, num_bootstraps=0)
+  fits = comparison.compare(
+    table, simulated.TARGET, settings, report=reports.append
+  )
+  assert [fit.law for fit in fits][0] == 'transfer'
+  assert {fit.law for fit in fits} == {
+    'transfer', 'additive', 'chinchilla', 'kaplan'
+  }  # fmt: skip
+  held_out = [f.diagnostics['held_out_mean_relative_error'] for f in fits]
+  assert held_out == sorted(held_out)
+  assert len({fit.table_fingerprint for fit in fits if fit.num_points}) <= 2
+
+
+def test_one_size_and_budget_leaves_the_exponential_law():
+  _, table = simulated.runs('exponential')
+  assert selection.applicable(table, simulated.TARGET) == ['exponential']
