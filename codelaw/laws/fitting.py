@@ -29,6 +29,7 @@ points apart exist; they are one optimum for every purpose here."""
 
 TERMINATIONS = solver.TERMINATIONS
 _EXACT_OBJECTIVE = 1e-20  # Below it all starts fit to rounding errors.
+_LEAST_VARIATION = 1e-9  # Relative; anything less is rounding.
 _LEAST_DISTINCT = 3  # Values of N or D that determine a power and its limit.
 
 
@@ -119,7 +120,7 @@ def fit(
     solutions.coordinates[ranked],
     settings.objective,
     settings.huber_delta,
-    tolerance=solver.FINE_TOLERANCE,
+    precise=True,
   )
   best = int(polished.objectives.argmin())
   optimum = polished.coordinates[best]
@@ -348,6 +349,11 @@ def _check_design(law: forms.Law, points: _Points, target: str) -> None:
       f'The law {law.name} of {target} has {needed - 1} parameters and needs'
       f' at least {needed} points; got {count}. Add runs, or choose a smaller'
       ' law.'
+    )
+  if points.losses.max() <= points.losses.min() * (1 + _LEAST_VARIATION):
+    raise errors.UserError(
+      f'{target} is {points.losses[0]:g} in all {count} points: there is'
+      ' nothing to fit.'
     )
   for name, values in zip(law.columns, points.columns, strict=True):
     if name.startswith('share/'):

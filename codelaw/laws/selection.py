@@ -106,8 +106,11 @@ def applicable(
     name in rows and distinct(rows[name]) == 1
     for name in ('num_params', 'num_tokens')
   )
+  source = forms.source_of(target)
+  own = f'share/{source}'
+  if source and sources(rows) and source not in sources(rows):
+    return []  # Nobody trained on it: its loss has no law in these runs.
   names = [] if fixed else ['chinchilla', 'kaplan']
-  own = f'share/{forms.source_of(target)}'
   if own in rows and rows[own].nunique() > 1:
     names += ['exponential'] if fixed else ['transfer', 'additive']
   return names

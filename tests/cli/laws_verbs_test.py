@@ -110,7 +110,15 @@ def test_all_laws_are_ordered(tmp_path, capsys):
   assert main.main(['fit', *command, *FAST]) == 0
   fits = results.read(tmp_path / 'fit.json')
   assert [fit.law for fit in fits] == ['chinchilla', 'kaplan']
-  assert 'held out' in capsys.readouterr().out
+  shown = capsys.readouterr().out
+  found = fits[0].diagnostics
+  for label, key in (
+    ('relative error', 'mean_relative_error'),
+    ('largest left out', 'extrapolation_mean_relative_error'),
+    ('held out', 'held_out_mean_relative_error'),
+  ):
+    line = next(line for line in shown.splitlines() if label in line)
+    assert f'{found[key]:.2%}' in line
 
 
 def test_groups_columns_and_objective(tmp_path, capsys):

@@ -94,3 +94,8 @@ def test_comparison_orders_by_held_out_error():
 def test_one_size_and_budget_leaves_the_exponential_law():
   _, table = simulated.runs('exponential')
   assert selection.applicable(table, simulated.TARGET) == ['exponential']
+
+
+def test_source_nobody_trained_on_has_no_law():
+  table = TABLE.assign(**{'loss/eval_only': [1.0, 2.0, 3.0, 4.0]})
+  assert selection.applicable(table, 'loss/eval_only') == []
