@@ -91,6 +91,11 @@ def test_comparison_orders_by_held_out_error():
   assert len({fit.table_fingerprint for fit in fits if fit.num_points}) <= 2
 
 
+def test_exponential_law_refuses_several_sizes():
+  with pytest.raises(errors.UserError, match='one N and one D'):
+    selection.select('exponential', TABLE, 'loss/a')
+
+
 def test_one_size_and_budget_leaves_the_exponential_law():
   _, table = simulated.runs('exponential')
   assert selection.applicable(table, simulated.TARGET) == ['exponential']
