@@ -5,6 +5,7 @@ import pytest
 
 import codelaw
 from codelaw.cli import collect as collect_verb
+from codelaw.cli import gin_config
 from codelaw.cli import main
 from codelaw.laws import fitting
 from codelaw.laws import results
@@ -110,7 +111,15 @@ def test_all_laws_are_ordered(tmp_path, capsys):
   assert main.main(['fit', *command, *FAST]) == 0
   fits = results.read(tmp_path / 'fit.json')
   assert [fit.law for fit in fits] == ['chinchilla', 'kaplan']
-  assert 'held out' in capsys.readouterr().out
+  shown = capsys.readouterr().out
+  found = fits[0].diagnostics
+  for label, key in (
+    ('relative error', 'mean_relative_error'),
+    ('largest left out', 'extrapolation_mean_relative_error'),
+    ('held out', 'held_out_mean_relative_error'),
+  ):
+    line = next(line for line in shown.splitlines() if label in line)
+    assert f'{found[key]:.2%}' in line
 
 
 def test_groups_columns_and_objective(tmp_path, capsys):
@@ -136,6 +145,22 @@ def test_groups_columns_and_objective(tmp_path, capsys):
   assert fits['Python'].objective_name == 'least_squares'
   assert fits['Python'].estimates['alpha'] == pytest.approx(0.2209, abs=1e-4)
   assert fits['Go'].estimates['A'] == pytest.approx(0.0292, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+  ('file', 'expected'),
+  [
+    ('paper_a.gin', {'objective': 'least_squares'}),
+    ('precise.gin', {'num_starts': 2048, 'num_bootstraps': 2000}),
+  ],
+)
+def test_gin_files_build_settings(file, expected):
+  args = main.build_parser('fit').parse_args(
+    ['--runs=x', '--law=all', '--out=x', f'--gin_file=laws/{file}']
+  )
+  args.gin_bindings = []
+  settings = gin_config.load(args, fitting.FitSettings)
+  assert {name: getattr(settings, name) for name in expected} == expected
 
 
 @pytest.mark.parametrize(
