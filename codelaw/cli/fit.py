@@ -31,7 +31,8 @@ EXAMPLE = (
   ' --out=generated/quickstart_fits'
 )
 _WIDTH_WITHOUT_TERMINAL = 120
-_COLUMN_WIDTH = 21
+_COLUMN_WIDTH = 23
+_LABEL_WIDTH = 24
 _HELD_OUT = 'held_out_mean_relative_error'
 
 
@@ -166,80 +167,64 @@ def _print(fits: Sequence[results.Fit]) -> None:
     console = rich_console.Console(width=_WIDTH_WITHOUT_TERMINAL)
   for name in dict.fromkeys(fit.law for fit in fits):
     chosen = [fit for fit in fits if fit.law == name]
-    names = max(len(p) for fit in chosen for p in fit.estimates)
-    fitting_in = max(1, (console.width - names - 4) // _COLUMN_WIDTH)
-    for first in range(0, len(chosen), fitting_in):
-      console.print(_estimates(name, chosen[first : first + fitting_in]))
-  console.print(_quality(fits))
+    at_once = max(1, (console.width - _LABEL_WIDTH) // _COLUMN_WIDTH)
+    for first in range(0, len(chosen), at_once):
+      console.print(_table(name, chosen[first : first + at_once]))
+  ranked: dict[str, list[str]] = {}
+  for fit in fits:
+    if _HELD_OUT in fit.diagnostics:
+      error = fit.diagnostics[_HELD_OUT]
+      ranked.setdefault(_label(fit), []).append(f'{fit.law} {error:.2%}')
+  for label, laws in ranked.items():
+    console.print(f'[bold]{label}[/bold] by held-out error: {", ".join(laws)}')
   for fit in fits:
     for warning in fit.diagnostics['warnings']:
       console.print(f'[bold]{_label(fit)}[/bold] ({fit.law}): {warning}.')
 
 
 def _label(fit: results.Fit) -> str:
-  return (
-    fit.group
-    if fit.group and fit.target == 'loss'
-    else (f'{fit.target} {fit.group}'.strip().removeprefix('loss/'))
-  )
+  if fit.group and fit.target == 'loss':
+    return fit.group
+  return f'{fit.target} {fit.group}'.strip().removeprefix('loss/')
 
 
-def _estimates(name: str, fits: Sequence[results.Fit]) -> rich_table.Table:
-  """Parameters in rows, targets in columns, intervals below estimates."""
+def _table(name: str, fits: Sequence[results.Fit]) -> rich_table.Table:
+  """Estimates over their intervals, then quality; a column per fit."""
   level = f'{fits[0].interval_level:.0%} intervals'
   table = rich_table.Table(title=f'{name}: estimates and {level}')
   table.add_column('', no_wrap=True)
   for fit in fits:
     table.add_column(_label(fit), justify='right', overflow='fold')
   for parameter in dict.fromkeys(p for fit in fits for p in fit.estimates):
-    cells = []
-    for fit in fits:
-      if parameter not in fit.estimates:
-        cells.append('')
-        continue
-      text = f'{fit.estimates[parameter]:.4g}'
-      if parameter in fit.intervals:
-        low, high = fit.intervals[parameter]
-        text += f'\n{low:.3g} to {high:.3g}'
-      cells.append(text)
-    table.add_row(parameter, *cells)
-  return table
-
-
-def _quality(fits: Sequence[results.Fit]) -> rich_table.Table:
-  compared = any(_HELD_OUT in fit.diagnostics for fit in fits)
-  table = rich_table.Table(title='How well they fit')
-  table.add_column('target', no_wrap=True)
-  table.add_column('law', no_wrap=True)
-  for column in (
-    'points',
+    table.add_row(parameter, *(_estimate(fit, parameter) for fit in fits))
+  table.add_section()
+  table.add_row('points', *(str(fit.num_points) for fit in fits))
+  table.add_row(
     'starts at optimum',
-    'RMSE',
-    'R2',
-    'relative error',
-    'largest left out',
-    *(['held out'] if compared else []),
-    'condition number',
-    'ended by',
+    *(f'{fit.num_starts_at_optimum}/{fit.num_starts}' for fit in fits),
+  )
+  table.add_row('ended by', *(fit.termination for fit in fits))
+  for label, key, show in (
+    ('RMSE', 'rmse', '{:.4f}'),
+    ('R2', 'r2', '{:.4f}'),
+    ('relative error', 'mean_relative_error', '{:.2%}'),
+    ('largest left out', 'extrapolation_mean_relative_error', '{:.2%}'),
+    ('held out', _HELD_OUT, '{:.2%}'),
+    ('condition number', 'condition_number', '{:.0f}'),
   ):
-    table.add_column(column, justify='right')
-  for fit in fits:
-    found = fit.diagnostics
-    table.add_row(
-      _label(fit),
-      fit.law,
-      str(fit.num_points),
-      f'{fit.num_starts_at_optimum}/{fit.num_starts}',
-      f'{found["rmse"]:.4f}',
-      f'{found["r2"]:.4f}',
-      _percent(found['mean_relative_error']),
-      _percent(found['extrapolation_mean_relative_error']),
-      *([_percent(found.get(_HELD_OUT))] if compared else []),
-      f'{found["condition_number"]:.0f}',
-      fit.termination,
-    )
+    values = [fit.diagnostics.get(key) for fit in fits]
+    if any(value is not None for value in values):
+      table.add_row(
+        label, *('-' if v is None else show.format(v) for v in values)
+      )
   return table
 
 
-def _percent(value: float | None) -> str:
-  return '-' if value is None else f'{value:.2%}'
+def _estimate(fit: results.Fit, parameter: str) -> str:
+  if parameter not in fit.estimates:
+    return ''
+  text = f'{fit.estimates[parameter]:.4g}'
+  if parameter in fit.intervals:
+    low, high = fit.intervals[parameter]
+    text += f'\n{low:.3g} to {high:.3g}'
+  return text

@@ -53,7 +53,8 @@ def compare(
     fits.append(dataclasses.replace(fit, diagnostics=noted))
   if not fits:
     raise errors.UserError(
-      f'No law can be fitted to {target} with these runs; each says why above.'
+      f'No law can be fitted to {target} with these runs: its source must be'
+      ' trained on, and each law needs more runs than parameters.'
     )
   return sorted(
     fits, key=lambda fit: fit.diagnostics['held_out_mean_relative_error']

@@ -7,18 +7,16 @@ sorted and scaled before anything is drawn or solved.
 from collections.abc import Mapping
 import dataclasses
 import math
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 import codelaw
 from codelaw import errors
-from codelaw import storage
 from codelaw.laws import diagnostics
 from codelaw.laws import forms
+from codelaw.laws import points
 from codelaw.laws import results
-from codelaw.laws import selection
 from codelaw.laws import solver
 from codelaw.laws import uncertainty
 
@@ -29,7 +27,6 @@ points apart exist; they are one optimum for every purpose here."""
 
 TERMINATIONS = solver.TERMINATIONS
 _EXACT_OBJECTIVE = 1e-20  # Below it all starts fit to rounding errors.
-_LEAST_DISTINCT = 3  # Values of N or D that determine a power and its limit.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,9 +103,9 @@ def fit(
       are not more points than parameters, or the design does not determine
       the law (one or two values of N or D, shares that do not vary).
   """
-  points = _Points.of(law, rows, target)
-  _check_design(law, points, target)
-  task = solver.problem(law, points.columns, points.losses)
+  data = points.read(law, rows, target)
+  points.check_design(law, data, target)
+  task = solver.problem(law, data.columns, data.losses)
   starts = solver.draw_starts(law, settings.num_starts, settings.seed)
   solutions = solver.solve(
     task, starts, settings.objective, settings.huber_delta
@@ -119,7 +116,7 @@ def fit(
     solutions.coordinates[ranked],
     settings.objective,
     settings.huber_delta,
-    tolerance=solver.FINE_TOLERANCE,
+    precise=True,
   )
   best = int(polished.objectives.argmin())
   optimum = polished.coordinates[best]
@@ -147,7 +144,7 @@ def fit(
       uncertainty.bootstrap(
         task,
         optimum,
-        points.runs,
+        data.runs,
         method=settings.bootstrap,
         num_resamples=settings.num_bootstraps,
         num_further_starts=settings.bootstrap_further_starts,
@@ -158,13 +155,11 @@ def fit(
     )
   intervals = uncertainty.intervals(resampled, settings.interval_level)
   predicted = solver.predict(task, optimum)
-  quality = diagnostics.errors_of(
-    points.losses, predicted * task.scales['loss']
-  )
+  quality = diagnostics.errors_of(data.losses, predicted * task.scales['loss'])
   extrapolation = diagnostics.left_out_error(
     task,
     np.concatenate([optimum[None], starts]),
-    diagnostics.largest(points.compute),
+    diagnostics.largest(data.compute),
     settings.objective,
     settings.huber_delta,
   )
@@ -194,10 +189,10 @@ def fit(
       ),
       'bootstrap': settings.bootstrap,
       'residual_log_sd': uncertainty.residual_sd(task, optimum, 'log_huber'),
-      'lowest_loss': float(points.losses.min()),
+      'lowest_loss': float(data.losses.min()),
       'ranges': {
         name: [float(row.min()), float(row.max())]
-        for name, row in zip(law.columns, points.columns, strict=True)
+        for name, row in zip(law.columns, data.columns, strict=True)
       },
       'warnings': diagnostics.warnings(
         estimates=point_estimates,
@@ -205,7 +200,7 @@ def fit(
         at_bound=at_bound,
         condition=condition,
         degrees_of_freedom=task.num_points - len(law.parameters),
-        lowest_loss=float(points.losses.min()),
+        lowest_loss=float(data.losses.min()),
         fit_error=quality['mean_relative_error'],
         extrapolation_error=extrapolation_error,
         agreeing_starts=float(reached.mean()),
@@ -213,7 +208,7 @@ def fit(
       ),
     },
     units={p.name: p.unit for p in law.parameter_table},
-    table_fingerprint=points.fingerprint,
+    table_fingerprint=data.fingerprint,
     codelaw_version=codelaw.__version__,
     bootstrap_estimates={
       name: tuple(map(float, values)) for name, values in resampled.items()
@@ -236,9 +231,9 @@ def held_out_error(
   Raises:
     UserError: as `fit` does, and when neither error can be had.
   """
-  points = _Points.of(law, rows, target)
-  _check_design(law, points, target)
-  task = solver.problem(law, points.columns, points.losses)
+  data = points.read(law, rows, target)
+  points.check_design(law, data, target)
+  task = solver.problem(law, data.columns, data.losses)
   starts = solver.draw_starts(law, settings.num_starts, settings.seed)
 
   def errors_without(left_out: np.ndarray) -> np.ndarray | None:
@@ -248,11 +243,11 @@ def held_out_error(
 
   by_fold = [
     error
-    for fold in diagnostics.folds(points.mixtures, settings.seed)
+    for fold in diagnostics.folds(data.mixtures, settings.seed)
     if (error := errors_without(fold)) is not None
   ]
   found = [
-    _mean(errors_without(diagnostics.largest(points.compute))),
+    _mean(errors_without(diagnostics.largest(data.compute))),
     _mean(np.concatenate(by_fold)) if by_fold else None,
   ]
   available = [error for error in found if error is not None]
@@ -262,111 +257,6 @@ def held_out_error(
       f' {target} on runs it was fitted without.'
     )
   return float(np.mean(available))
-
-
-@dataclasses.dataclass(frozen=True)
-class _Points:
-  """The numbers a law is fitted to, in an order their values determine.
-
-  Attributes:
-    columns: [C, n] of the law.
-    losses: [n].
-    runs: [n] index of the run, from 0 in order of first occurrence.
-    mixtures: [n] index of the mixture, or of the run where mixtures are few.
-    compute: [n] training FLOPs, or N * D, or ones.
-    fingerprint: of these numbers.
-  """
-
-  columns: np.ndarray
-  losses: np.ndarray
-  runs: np.ndarray
-  mixtures: np.ndarray
-  compute: np.ndarray
-  fingerprint: str
-
-  @classmethod
-  def of(cls, law: forms.Law, rows: pd.DataFrame, target: str) -> '_Points':
-    missing = [n for n in (*law.columns, target) if n not in rows]
-    if missing:
-      raise errors.UserError(
-        f'The law {law.name} needs the column {", ".join(missing)}; the table'
-        f' has {", ".join(map(str, rows.columns))}.'
-      )
-    columns = np.stack([_numbers(rows, name) for name in law.columns])
-    losses = _numbers(rows, target)
-    order = np.lexsort((losses, *reversed(columns)))
-    columns, losses = columns[:, order], losses[order]
-    shares = columns[[c.startswith('share/') for c in law.columns]]
-    ids = (
-      rows['run_id'].to_numpy() if 'run_id' in rows else np.arange(len(rows))
-    )
-    runs = _index(ids[order])
-    mixtures = _index([tuple(np.round(point, 6)) for point in shares.T])
-    if 'train_flops' in rows:
-      compute = _numbers(rows, 'train_flops')[order]
-    elif {'num_params', 'num_tokens'} <= set(rows.columns):
-      compute = _numbers(rows, 'num_params') * _numbers(rows, 'num_tokens')
-      compute = compute[order]
-    else:
-      compute = np.ones(losses.size)
-    return cls(
-      columns,
-      losses,
-      runs,
-      mixtures if mixtures.max() >= 4 else runs,
-      compute,
-      storage.fingerprint(
-        [[*law.columns, target], columns.tolist(), losses.tolist()]
-      ),
-    )
-
-
-def _numbers(rows: pd.DataFrame, name: str) -> np.ndarray:
-  try:
-    numbers = rows[name].to_numpy(dtype=np.float64)
-  except (ValueError, TypeError) as error:
-    raise errors.UserError(
-      f'The column {name} must hold numbers ({error}).'
-    ) from error
-  share = name.startswith('share/')
-  wrong = ~np.isfinite(numbers) | (numbers < 0 if share else numbers <= 0)
-  if wrong.any():
-    at = int(np.argmax(wrong))
-    run = rows['run_id'].iloc[at] if 'run_id' in rows else f'row {at + 1}'
-    raise errors.UserError(
-      f'The column {name} must hold'
-      f' {"shares" if share else "positive numbers"}; run {run} has'
-      f' {numbers[at]}.'
-    )
-  return numbers
-
-
-def _check_design(law: forms.Law, points: _Points, target: str) -> None:
-  count, needed = points.losses.size, len(law.parameters) + 1
-  if count < needed:
-    raise errors.UserError(
-      f'The law {law.name} of {target} has {needed - 1} parameters and needs'
-      f' at least {needed} points; got {count}. Add runs, or choose a smaller'
-      ' law.'
-    )
-  for name, values in zip(law.columns, points.columns, strict=True):
-    if name.startswith('share/'):
-      if values.min() == values.max():
-        raise errors.UserError(
-          f'The law {law.name} of {target} needs runs with different'
-          f' {name}; it is {values[0]:g} in all {count} points.'
-        )
-    elif selection.distinct(values) < _LEAST_DISTINCT:
-      raise errors.UserError(
-        f'The law {law.name} of {target} needs at least {_LEAST_DISTINCT}'
-        f' values of {name} that differ by more than 1%; the {count} points'
-        f' have {selection.distinct(values)}.'
-      )
-
-
-def _index(labels: Any) -> np.ndarray:
-  first: dict[Any, int] = {}
-  return np.array([first.setdefault(label, len(first)) for label in labels])
 
 
 def _named(

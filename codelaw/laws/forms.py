@@ -325,6 +325,7 @@ _BUILDERS: dict[str, Callable[[str, Sequence[str]], Law]] = {
 }
 NAMES = tuple(_BUILDERS)
 MIXTURE_LAWS = ('transfer', 'additive', 'exponential')
+FIXED_SIZE_LAWS = ('exponential',)
 
 
 def source_of(target: str) -> str:

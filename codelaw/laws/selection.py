@@ -77,18 +77,21 @@ def select(
   rows = table[table[target].notna()]
   if only_final and 'is_final' in rows:
     rows = rows[rows['is_final'].astype(bool)]
-  own = f'share/{forms.source_of(target)}'
-  if name not in forms.MIXTURE_LAWS and not all_rows and own in rows:
-    rows = rows[rows[own] >= _SINGLE]
+  one_stream = name not in forms.MIXTURE_LAWS
+  source = forms.source_of(target)
+  if one_stream and not all_rows and source and sources(table):
+    own = f'share/{source}'
+    rows = rows[rows[own] >= _SINGLE] if own in rows else rows[:0]
   if rows.empty:
+    alone = f' on {source} alone' if one_stream and source else ''
     raise errors.UserError(
       f'No run is left for the law {name} of {target}: it needs finished runs'
-      + (
-        ''
-        if name in forms.MIXTURE_LAWS
-        else f' trained on {forms.source_of(target)} alone (or a mixture law)'
-      )
-      + '.'
+      f' trained{alone}. Add such runs, or choose another law.'
+    )
+  if name in forms.FIXED_SIZE_LAWS and not _at_one_size(rows):
+    raise errors.UserError(
+      f'The law {name} holds at one N and one D; the runs for {target} have'
+      ' several. Choose them with --filter, or take the law transfer.'
     )
   return forms.law(name, target, sources(rows)), rows
 
@@ -104,12 +107,12 @@ def applicable(
   _, rows = select(
     'chinchilla', table, target, only_final=only_final, all_rows=True
   )
-  fixed = all(
-    name in rows and distinct(rows[name]) == 1
-    for name in ('num_params', 'num_tokens')
-  )
+  fixed = _at_one_size(rows)
+  source = forms.source_of(target)
+  own = f'share/{source}'
+  if source and sources(rows) and source not in sources(rows):
+    return []  # Nobody trained on it: its loss has no law in these runs.
   names = [] if fixed else ['chinchilla', 'kaplan']
-  own = f'share/{forms.source_of(target)}'
   if own in rows and rows[own].nunique() > 1:
     names += ['exponential'] if fixed else ['transfer', 'additive']
   return names
@@ -119,6 +122,13 @@ def distinct(values: Sequence[float] | pd.Series) -> int:
   """Number of values that differ by more than 1%."""
   ordered = np.sort(np.asarray(values, dtype=np.float64))
   return 1 + int(np.sum(np.diff(np.log(ordered)) > 0.01))
+
+
+def _at_one_size(rows: pd.DataFrame) -> bool:
+  return all(
+    name not in rows or distinct(rows[name]) == 1
+    for name in ('num_params', 'num_tokens')
+  )
 
 
 def keep(table: pd.DataFrame, conditions: Sequence[str]) -> pd.DataFrame:

@@ -31,14 +31,13 @@ from codelaw.laws import forms
 OBJECTIVES = ('log_huber', 'least_squares')
 # Why a lane stopped, by the code the solver returns.
 TERMINATIONS = ('max_iterations', 'gradient', 'no_decrease', 'exact')
-MAX_ITERATIONS = 300
 LANES = 128
 _POINTS = 16
-# Largest cosine between the residuals and a column of the Jacobian, as in
-# MINPACK's gtol: one that leaves 1e-8 or so of the objective to gain, for
-# starts and resamples, and one at the limit of float64, for the best.
-COARSE_TOLERANCE = 1e-5
-FINE_TOLERANCE = 3e-8
+# (largest cosine between the residuals and a column of the Jacobian, as in
+# MINPACK's gtol; most iterations). Coarse leaves 1e-8 or so of the objective
+# to gain, for starts and resamples; fine is the limit of float64.
+_COARSE = (1e-5, 300)
+_FINE = (3e-8, 3000)
 _EXACT = 1e-28  # Objective of a fit to rounding errors.
 _MAX_DAMPING = 1e10
 _MAX_STEP = 2.0  # In coordinates: a factor of 7 for a positive parameter.
@@ -174,7 +173,7 @@ def solve(
   delta: float,
   losses: np.ndarray | None = None,
   weights: np.ndarray | None = None,
-  tolerance: float = COARSE_TOLERANCE,
+  precise: bool = False,
 ) -> Solutions:
   """Solves K starts, each with its own losses and weights where given.
 
@@ -185,7 +184,7 @@ def solve(
     delta: of the Huber function; unused by least squares.
     losses: [K, n] scaled losses, or None for the problem's own.
     weights: [K, n], or None for the problem's own.
-    tolerance: of the gradient, `COARSE_TOLERANCE` or `FINE_TOLERANCE`.
+    precise: solve to the limit of float64, as the best start deserves.
   """
   count = starts.shape[0]
   shape = (count, task.losses.size)
@@ -211,7 +210,7 @@ def solve(
             low,
             high,
             float(delta),
-            float(tolerance),
+            *(_FINE if precise else _COARSE),
           )
         )
       )
@@ -276,6 +275,7 @@ def _solve_lanes(
   high,
   delta,
   tolerance,
+  max_iterations,
 ):
   lane = functools.partial(
     _solve_one,
@@ -287,6 +287,7 @@ def _solve_lanes(
     high,
     delta,
     tolerance,
+    max_iterations,
   )
   return jax.vmap(lane)(starts, losses, weights)
 
@@ -300,6 +301,7 @@ def _solve_one(
   high,
   delta,
   tolerance,
+  max_iterations,
   start,
   losses,
   weights,
@@ -378,7 +380,7 @@ def _solve_one(
     )
 
   def unfinished(state):
-    return (state[4] == 0) & (state[3] < MAX_ITERATIONS)
+    return (state[4] == 0) & (state[3] < max_iterations)
 
   at, value, _, _, code = jax.lax.while_loop(
     unfinished, iterate, (start, total(start), jnp.float64(1e-2), 0, 0)

@@ -22,6 +22,7 @@ import numpy as np
 from codelaw.laws import solver
 
 METHODS = ('noise', 'runs')
+_LARGEST_NOISE = 50.0  # Of a log loss: one degree of freedom can ask for more.
 _STEP = 1e-5  # Of the central difference that carries errors to raw units.
 
 
@@ -55,7 +56,6 @@ def bootstrap(
   """
   generator = np.random.default_rng([seed, 1])
   num_runs = int(run_of_point.max()) + 1
-  size = (num_resamples, task.losses.size)
   losses = np.tile(task.losses, (num_resamples, 1))
   weights = np.tile(task.weights, (num_resamples, 1))
   points = slice(0, task.num_points)
@@ -68,6 +68,7 @@ def bootstrap(
     noise = generator.standard_normal((num_resamples, num_runs))
     spread = scale[:, None] * noise[:, run_of_point]
     if objective == 'log_huber':
+      spread = np.clip(spread, -_LARGEST_NOISE, _LARGEST_NOISE)
       losses[:, points] = predicted * np.exp(spread)
     else:
       losses[:, points] = predicted + spread
@@ -89,12 +90,8 @@ def bootstrap(
     starts.reshape(-1, optimum.size),
     objective,
     delta,
-    np.broadcast_to(losses[:, None], (size[0], each, size[1])).reshape(
-      -1, size[1]
-    ),
-    np.broadcast_to(weights[:, None], (size[0], each, size[1])).reshape(
-      -1, size[1]
-    ),
+    np.repeat(losses, each, axis=0),
+    np.repeat(weights, each, axis=0),
   )
   best = solutions.objectives.reshape(-1, each).argmin(axis=1)
   coordinates = solutions.coordinates.reshape(num_resamples, each, -1)

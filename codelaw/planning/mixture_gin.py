@@ -5,6 +5,7 @@ their limits, so that the file, the plan and the run agree to the token.
 """
 
 from collections.abc import Mapping
+import fractions
 import math
 import textwrap
 
@@ -58,12 +59,13 @@ def rounded_rates(
 
 
 def _exact_sum(units: Mapping[str, int]) -> dict[str, float]:
-  """Decimals of `units`, of which the largest takes up the last bit."""
+  """Decimals of `units`; where their sum is off by a bit, one takes it up."""
   rates = {name: count / _UNITS for name, count in units.items()}
-  largest = max(rates, key=lambda name: rates[name])
-  others = math.fsum(r for name, r in rates.items() if name != largest)
   if math.fsum(rates.values()) != 1.0:
-    rates[largest] = 1.0 - others
+    # The smallest rate has the finest bits, so it can hold the difference.
+    least = min((n for n in rates if rates[n]), key=lambda name: rates[name])
+    rest = sum(fractions.Fraction(rates[n]) for n in rates if n != least)
+    rates[least] = float(1 - rest)
   return rates
 
 

@@ -11,6 +11,7 @@ import dataclasses
 from matplotlib import figure as figure_lib
 
 from codelaw.laws import results
+from codelaw.planning import confirmation as confirmation_lib
 from codelaw.reports import plots
 from codelaw.reports import predictions
 from codelaw.reports import study_folder
@@ -170,8 +171,14 @@ def commands(study: study_folder.Study) -> Iterator[tuple[str, str]]:
   if study.allocation is None or not mixture:
     return
   run = study.notes.get('run_gin', 'YOUR_RUN.gin')
+  confirmation = study.confirmation
+  lost = confirmation is not None and confirmation.verdict.startswith(
+    confirmation_lib.UNIFORM_BETTER
+  )
   yield (
-    'Train on the allocated rates (the later file wins):',
+    'Train on the allocated rates'
+    + (' all the same' if lost else '')
+    + ' (the later file wins):',
     f'codelaw train --gin_file={run} --gin_file={mixture}',
   )
   yield (

@@ -120,8 +120,14 @@ def parse_columns(text: str) -> dict[str, tuple[str, float]]:
 
 def fingerprint(table: pd.DataFrame) -> str:
   """Fingerprint of the values of a table; the order of rows is irrelevant."""
-  content = [[repr(v) for v in row] for row in table.to_numpy().tolist()]
-  return storage.fingerprint([list(table.columns), sorted(content)])
+  columns = [
+    table[name].tolist()
+    if name == 'is_final' or not pd.api.types.is_numeric_dtype(table[name])
+    else table[name].astype('float64').tolist()
+    for name in table.columns
+  ]
+  rows = sorted(repr(row) for row in zip(*columns, strict=True))
+  return storage.fingerprint([list(table.columns), rows])
 
 
 def check_unique(table: pd.DataFrame, where: str) -> None:
@@ -261,7 +267,8 @@ def _numbers(table: pd.DataFrame, name: str, where: str) -> pd.Series:
       number = math.nan
     if not math.isfinite(number):
       raise errors.UserError(
-        f'{place}: expected a number, got {"nothing" if empty else value!r}.'
+        f'{place}: expected a number, got'
+        f' {"nothing" if empty else repr(value)}.'
       )
     if name in _POSITIVE and number <= 0:
       raise errors.UserError(

@@ -180,6 +180,12 @@ def test_shares_that_never_vary_are_an_error():
     fitting.fit(law, table.assign(**{'share/markup': 0.2}), simulated.TARGET)
 
 
+def test_losses_that_never_vary_are_an_error():
+  law, table = simulated.runs('chinchilla')
+  with pytest.raises(errors.UserError, match='is 2 in all 25 points'):
+    fitting.fit(law, table.assign(**{simulated.TARGET: 2.0}), simulated.TARGET)
+
+
 def test_collinear_shares_are_an_error():
   law, table = simulated.runs('transfer', noise=0.01)
   halves = (1 - table['share/code/java']) / 2

@@ -67,6 +67,8 @@ def test_mistakes_are_named():
     selection.select('chinchilla', TABLE, 'loss/z')
   with pytest.raises(errors.UserError, match='trained on a alone'):
     selection.select('chinchilla', TABLE[1:3], 'loss/a')
+  with pytest.raises(errors.UserError, match='trained on macro alone'):
+    selection.select('chinchilla', TABLE, 'loss/macro')
 
 
 def test_distinct_values_differ_by_one_percent():
@@ -89,6 +91,16 @@ def test_comparison_orders_by_held_out_error():
   assert len({fit.table_fingerprint for fit in fits if fit.num_points}) <= 2
 
 
+def test_exponential_law_refuses_several_sizes():
+  with pytest.raises(errors.UserError, match='one N and one D'):
+    selection.select('exponential', TABLE, 'loss/a')
+
+
 def test_one_size_and_budget_leaves_the_exponential_law():
   _, table = simulated.runs('exponential')
   assert selection.applicable(table, simulated.TARGET) == ['exponential']
+
+
+def test_source_nobody_trained_on_has_no_law():
+  table = TABLE.assign(**{'loss/eval_only': [1.0, 2.0, 3.0, 4.0]})
+  assert selection.applicable(table, 'loss/eval_only') == []

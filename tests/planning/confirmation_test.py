@@ -51,7 +51,9 @@ def test_the_verdict_says_who_won(allocated, verdict):
 
 def test_runs_are_paired_by_seed_not_by_order():
   uniform, allocated = _arm([2.0, 3.0]), _arm([1.9, 2.9])
-  assert _compare(uniform, allocated[::-1]) == _compare(uniform, allocated)
+  expected = _compare(uniform, allocated)
+  assert _compare(uniform, allocated[::-1]) == expected
+  assert _compare(uniform[::-1], allocated) == expected
 
 
 def test_one_pair_decides_nothing():

@@ -40,6 +40,15 @@ def test_rates_sum_to_exactly_one(parts):
     assert abs(rounded[source] - rate) <= 2e-4
 
 
+def test_decimals_whose_sum_is_off_by_a_bit_are_mended():
+  units = [116, 426, 6083, 2522, 853]
+  assert math.fsum(unit / 10_000 for unit in units) != 1.0
+  shares = {f's{i}': _share(unit / 10_000) for i, unit in enumerate(units)}
+  rounded = mixture_gin.rounded_rates(shares)
+  assert math.fsum(rounded.values()) == 1.0
+  assert rounded['s2'] == 0.6083
+
+
 def test_a_ceiling_is_never_rounded_away():
   shares = {
     'a': _share(0.33335, ceiling=0.33335),
@@ -51,7 +60,7 @@ def test_a_ceiling_is_never_rounded_away():
 
 
 def test_a_floor_is_never_rounded_away():
-  shares = {'a': _share(0.00005, floor=0.00005), 'b': _share(0.99995)}
+  shares = {'a': _share(0.00003, floor=0.00003), 'b': _share(0.99997)}
   assert mixture_gin.rounded_rates(shares) == {'a': 0.0001, 'b': 0.9999}
 
 

@@ -1,0 +1,199 @@
+import pathlib
+
+import pandas as pd
+import pytest
+
+import codelaw
+from codelaw.cli import collect as collect_verb
+from codelaw.cli import gin_config
+from codelaw.cli import main
+from codelaw.laws import fitting
+from codelaw.laws import results
+from codelaw.laws import selection
+from codelaw.runs import collect
+from codelaw.runs import table as run_table
+from tests.laws import simulated
+from tests.runs import run_folders
+
+FAST = (
+  '--gin.FitSettings.num_starts=64',
+  '--gin.FitSettings.num_bootstraps=20',
+)
+
+
+@pytest.fixture(scope='module')
+def runs(tmp_path_factory):
+  """Twelve single-source runs on code/java and eight mixtures, as folders."""
+  folder = tmp_path_factory.mktemp('study') / 'runs'
+  law, table = simulated.runs('transfer', 5, 5, noise=0.005)
+  for row in table.to_dict('records'):
+    shares = {s: row[f'share/{s}'] for s in simulated.SOURCES}
+    if int(row['run_id'][-3:]) < 12:
+      shares = {'code/java': 1.0}
+    run_folders.write(
+      folder / row['run_id'],
+      row['run_id'],
+      {s: int(1000 * share) for s, share in shares.items() if share > 0.001},
+      {10: {'code/java': row[simulated.TARGET], 'macro': 1.0}},
+    )
+  return folder
+
+
+def _varied(runs_csv):
+  """The collected table with the sizes and tokens of the simulation."""
+  _, sizes = simulated.runs('transfer', 5, 5, noise=0.005)
+  table = pd.read_csv(runs_csv)
+  for name in ('num_params', 'num_tokens'):
+    table[name] = sizes[name]
+  return table.drop(columns='train_flops')
+
+
+def test_collect_fit_predict(runs, tmp_path, capsys):
+  out = tmp_path / 'runs.csv'
+  assert main.main(['collect', f'--runs={runs}', f'--out={out}']) == 0
+  assert 'Fingerprint' in capsys.readouterr().out
+  table = _varied(out)
+  table.to_csv(out, index=False)
+  code = main.main(
+    ['fit', f'--runs={out}', '--law=transfer', f'--out={tmp_path}', *FAST]
+  )
+  shown = capsys.readouterr()
+  assert code == 0, shown.err
+  assert 'tau/markup' in shown.out
+  assert '/64' in shown.out
+  [fit] = results.read(tmp_path / 'fit.json')
+  assert (fit.law, fit.target) == ('transfer', 'loss/code/java')
+  code = main.main(
+    [
+      'predict',
+      f'--fit={tmp_path}/fit.json',
+      f'--points={out}',
+      f'--out={tmp_path}/predicted.csv',
+    ]
+  )
+  shown = capsys.readouterr()
+  assert code == 0, shown.err
+  predicted = pd.read_csv(tmp_path / 'predicted.csv')
+  assert len(predicted) == 25
+  low, high = (
+    predicted[f'predicted_{end}/loss/code/java'] for end in ('low', 'high')
+  )
+  middle = predicted['predicted/loss/code/java']
+  assert ((low <= middle) & (middle <= high)).mean() > 0.9
+
+
+def test_fit_from_events_equals_fit_from_the_table(runs, tmp_path):
+  collected = collect.collect(collect_verb.run_folders([str(runs)]))
+  law, rows = selection.select('exponential', collected, simulated.TARGET)
+  settings = fitting.FitSettings(num_starts=64, num_bootstraps=20)
+  fit = fitting.fit(law, rows, simulated.TARGET, settings)
+  for name in ('runs.csv', 'runs.parquet'):
+    run_table.write(tmp_path / name, collected)
+    again = run_table.read(tmp_path / name)
+    _, rows = selection.select('exponential', again, simulated.TARGET)
+    assert fitting.fit(law, rows, simulated.TARGET, settings) == fit
+
+
+def test_single_source_runs_are_chosen_for_chinchilla(runs, tmp_path):
+  out = tmp_path / 'runs.csv'
+  main.main(['collect', f'--runs={runs}', f'--out={out}'])
+  _varied(out).to_csv(out, index=False)
+  command = [f'--runs={out}', '--law=chinchilla', f'--out={tmp_path}', *FAST]
+  assert main.main(['fit', *command]) == 0
+  [fit] = results.read(tmp_path / 'fit.json')
+  assert fit.num_points == 12
+
+
+def test_all_laws_are_ordered(tmp_path, capsys):
+  _, table = simulated.runs('chinchilla', 5, 5, noise=0.005)
+  table.to_csv(tmp_path / 'runs.csv', index=False)
+  command = [f'--runs={tmp_path}/runs.csv', '--law=all', f'--out={tmp_path}']
+  assert main.main(['fit', *command, *FAST]) == 0
+  fits = results.read(tmp_path / 'fit.json')
+  assert [fit.law for fit in fits] == ['chinchilla', 'kaplan']
+  shown = capsys.readouterr().out
+  found = fits[0].diagnostics
+  for label, key in (
+    ('relative error', 'mean_relative_error'),
+    ('largest left out', 'extrapolation_mean_relative_error'),
+    ('held out', 'held_out_mean_relative_error'),
+  ):
+    line = next(line for line in shown.splitlines() if label in line)
+    assert f'{found[key]:.2%}' in line
+
+
+def test_groups_columns_and_objective(tmp_path, capsys):
+  """The command of the README: the drawn surfaces of arXiv:2512.13472."""
+  reference = pathlib.Path(codelaw.__file__).parent / 'reference'
+  code = main.main(
+    [
+      'fit',
+      f'--runs={reference}/code_law_runs.csv',
+      '--law=chinchilla',
+      '--objective=least_squares',
+      '--group_by=language',
+      '--columns=num_params:params_billions,num_tokens:tokens_billions'
+      ',loss:loss_nats_per_token',
+      f'--out={tmp_path}',
+      *FAST,
+    ]
+  )
+  shown = capsys.readouterr()
+  assert code == 0, shown.err
+  fits = {fit.group: fit for fit in results.read(tmp_path / 'fit.json')}
+  assert len(fits) == 7
+  assert fits['Python'].objective_name == 'least_squares'
+  assert fits['Python'].estimates['alpha'] == pytest.approx(0.2209, abs=1e-4)
+  assert fits['Go'].estimates['A'] == pytest.approx(0.0292, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+  ('file', 'expected'),
+  [
+    ('paper_a.gin', {'objective': 'least_squares'}),
+    ('precise.gin', {'num_starts': 2048, 'num_bootstraps': 2000}),
+  ],
+)
+def test_gin_files_build_settings(file, expected):
+  args = main.build_parser('fit').parse_args(
+    ['--runs=x', '--law=all', '--out=x', f'--gin_file=laws/{file}']
+  )
+  args.gin_bindings = []
+  settings = gin_config.load(args, fitting.FitSettings)
+  assert {name: getattr(settings, name) for name in expected} == expected
+
+
+@pytest.mark.parametrize(
+  ('arguments', 'words'),
+  [
+    (['--target=loss/none'], 'no column loss/none'),
+    (['--filter=num_params>1e99'], 'leaves no row'),
+    (['--group_by=none'], '--group_by=none is no column'),
+    (['--columns=nonsense'], 'WANTED:GIVEN'),
+    (['--filter=num_params<3e5'], 'allows no fit'),
+    (['--gin.FitSettings.objective="l1"'], 'objective must be one of'),
+  ],
+)
+def test_mistakes_end_with_code_2(tmp_path, capsys, arguments, words):
+  _, table = simulated.runs('chinchilla')
+  table.to_csv(tmp_path / 'runs.csv', index=False)
+  command = [f'--runs={tmp_path}/runs.csv', '--law=chinchilla']
+  code = main.main(['fit', *command, f'--out={tmp_path}', *arguments])
+  assert code == 2
+  assert words in capsys.readouterr().err
+  assert not (tmp_path / 'fit.json').exists()
+
+
+def test_collect_refuses_gin_and_missing_folders(tmp_path, capsys):
+  out = f'--out={tmp_path}/x.csv'
+  assert main.main(['collect', '--runs=none/*', out]) == 2
+  assert 'names no folder' in capsys.readouterr().err
+  assert main.main(['collect', '--runs=.', out, '--gin.SEED=1']) == 2
+  assert 'no gin settings' in capsys.readouterr().err
+
+
+def test_run_folders_by_folder_pattern_and_name(runs):
+  every = collect_verb.run_folders([str(runs)])
+  assert len(every) == 25
+  assert collect_verb.run_folders([f'{runs}/*']) == every
+  assert collect_verb.run_folders([every[0], every[0]]) == every[:1]

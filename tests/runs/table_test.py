@@ -1,0 +1,140 @@
+import pandas as pd
+import pytest
+
+from codelaw import errors
+from codelaw.runs import table
+
+
+def _write(tmp_path, text, name='runs.csv'):
+  (tmp_path / name).write_text(text)
+  return tmp_path / name
+
+
+def test_short_names_are_read(tmp_path):
+  file = _write(tmp_path, 'C,N,D,loss\n6e12,1e6,1e6,3.5\n12e12,2e6,1e6,3.25\n')
+  found = table.read(file)
+  assert found.columns.tolist() == [
+    'run_id', 'train_flops', 'num_params', 'num_tokens', 'loss'
+  ]  # fmt: skip
+  assert found['run_id'].tolist() == ['row-1', 'row-2']
+  assert found['train_flops'].tolist() == [6e12, 1.2e13]
+  assert found['loss'].tolist() == [3.5, 3.25]
+
+
+def test_columns_are_mapped_with_their_units(tmp_path):
+  file = _write(tmp_path, 'language,params,nats\nGo,0.5,1.25\nC#,2,1.5\n')
+  columns = table.parse_columns('num_params:params*1e9,loss:nats')
+  found = table.read(file, columns)
+  assert found['num_params'].tolist() == [5e8, 2e9]
+  assert found['loss'].tolist() == [1.25, 1.5]
+  assert found['language'].tolist() == ['Go', 'C#']
+
+
+@pytest.mark.parametrize('text', ['a', 'a:b*', 'a:b*x', ':b', 'a:b*inf'])
+def test_mapping_that_cannot_be_read(text):
+  with pytest.raises(errors.UserError, match='WANTED:GIVEN'):
+    table.parse_columns(text)
+
+
+def test_mapping_of_a_missing_column(tmp_path):
+  file = _write(tmp_path, 'a,b\n1,2\n')
+  with pytest.raises(errors.UserError, match="no column 'c'.*num_params"):
+    table.read(file, {'num_params': ('c', 1.0)})
+
+
+@pytest.mark.parametrize(
+  ('row', 'words'),
+  [
+    ('r,many,1,0.5,1,True', "row 2, column num_params: .* got 'many'"),
+    ('r,,1,0.5,1,True', 'row 2, column num_params: .* got nothing'),
+    ('r,0,1,0.5,1,True', 'column num_params: expected a positive number'),
+    ('r,nan,1,0.5,1,True', 'row 2, column num_params'),
+    ('r,1,1,1.5,1,True', 'column share/a: expected a share from 0 to 1'),
+    ('r,1,1,0.5,low,True', 'row 2, column loss/a'),
+    ('r,1,1,0.5,1,maybe', 'run r, column is_final: expected True or False'),
+    ('r,1,1,0.5,1', 'line 3: expected 6 values, got 5'),
+    ('q,1,1,0.5,1,True', 'several rows for q'),
+  ],
+)
+def test_bad_values_are_named(tmp_path, row, words):
+  header = 'run_id,num_params,num_tokens,share/a,loss/a,is_final'
+  file = _write(tmp_path, f'{header}\nq,1,1,0.5,1,True\n{row}\n')
+  with pytest.raises(errors.UserError, match=words):
+    table.read(file)
+
+
+def test_missing_loss_is_no_value(tmp_path):
+  file = _write(tmp_path, 'run_id,loss/a\nx,\ny,1.5\n')
+  found = table.read(file)
+  assert pd.isna(found['loss/a'][0])
+  assert found['loss/a'][1] == 1.5
+
+
+@pytest.mark.parametrize(
+  ('content', 'words'),
+  [
+    ('', 'is empty'),
+    ('a,b\n', 'has no rows'),
+    ('a,a\n1,2\n', 'two columns of one name'),
+  ],
+)
+def test_files_without_a_table(tmp_path, content, words):
+  with pytest.raises(errors.UserError, match=words):
+    table.read(_write(tmp_path, content))
+
+
+def test_unreadable_files(tmp_path):
+  with pytest.raises(errors.UserError, match='Cannot read the table'):
+    table.read(tmp_path / 'none.csv')
+  (tmp_path / 'bad.parquet').write_bytes(b'PAR')
+  with pytest.raises(errors.UserError, match='cannot be read as a table'):
+    table.read(tmp_path / 'bad.parquet')
+  (tmp_path / 'bad.csv').write_bytes(b'a\n\xff\xfe\n')
+  with pytest.raises(errors.UserError, match='cannot be read as a table'):
+    table.read(tmp_path / 'bad.csv')
+
+
+def _pair(tmp_path, ratios, metrics):
+  _write(tmp_path, ratios, 'ratios.csv')
+  _write(tmp_path, metrics, 'metrics.csv')
+  return f'{tmp_path}/ratios.csv,{tmp_path}/metrics.csv'
+
+
+def test_ratios_and_metrics_are_joined_by_run(tmp_path):
+  pair = _pair(
+    tmp_path,
+    'run,name,a,b\nr1,first,0.25,0.75\nr2,second,1,0\n',
+    'run,name,a,b,N\nr2,second,1.5,2.5,1e6\nr1,first,3.5,4.5,1e6\n',
+  )
+  found = table.read(pair).set_index('run_id')
+  assert found.loc['r1', 'share/b'] == 0.75
+  assert found.loc['r1', 'loss/b'] == 4.5
+  assert found.loc['r2', 'loss/a'] == 1.5
+  assert found.loc['r2', 'num_params'] == 1e6
+  assert found.loc['r2', 'name'] == 'second'
+
+
+@pytest.mark.parametrize(
+  ('ratios', 'metrics', 'words'),
+  [
+    (
+      'run,a\nr1,1\nr2,1\n',
+      'run,a\nr2,1\nr3,1\n',
+      'without metrics: r1; without ratios: r3',
+    ),
+    ('run,a\nr1,1\nr1,1\n', 'run,a\nr1,1\n', 'several rows for r1'),
+    ('name,a\nr1,1\n', 'run,a\nr1,1\n', 'ratios has no column `run`'),
+    ('run,a,b\nr1,.5,.4\n', 'run,a\nr1,1\n', 'sum to 1.* r1'),
+    ('run,a\nr1,x\n', 'run,a\nr1,1\n', 'row 1, column share/a'),
+  ],
+)
+def test_pairs_that_do_not_match(tmp_path, ratios, metrics, words):
+  with pytest.raises(errors.UserError, match=words):
+    table.read(_pair(tmp_path, ratios, metrics))
+
+
+def test_fingerprint_ignores_the_order_of_rows_only():
+  one = pd.DataFrame({'run_id': ['a', 'b'], 'loss': [1.0, 2.0]})
+  assert table.fingerprint(one) == table.fingerprint(one[::-1])
+  other = one.assign(loss=[1.0, 2.0 + 4.5e-16])
+  assert table.fingerprint(one) != table.fingerprint(other)
