@@ -96,8 +96,9 @@ def _rows_of_run(
     why = f' ({record.message})' if record.message else ''
     report(
       f'Run {record.run_id} in {folder} is {record.status}{why} at step'
-      f' {record.step} of {record.plan.num_steps}: its {len(evaluations)}'
-      ' evaluations are included, none as final.'
+      f' {record.step} of {record.plan.num_steps}: what it evaluated (steps:'
+      f' {", ".join(map(str, evaluations)) or "none"}) is included, but not as'
+      ' final.'
     )
   elif record.step not in evaluations:
     report(

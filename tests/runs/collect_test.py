@@ -52,6 +52,13 @@ def test_table_of_literal_runs(folders):
   assert (rows['seed'] == 3).all()
 
 
+def test_stage_is_that_of_the_last_update(folders):
+  losses = {step: {'markup': 2.0} for step in (8, 9)}
+  run_folders.write(folders / 'c', 'run-c', {'markup': 320}, losses, step=9)
+  table = collect.collect([folders / 'c'], lambda _: None)
+  assert table['stage'].tolist() == ['main', 'cooldown']
+
+
 def test_collected_table_equals_its_file_to_the_last_bit(folders, tmp_path):
   table = collect.collect([folders / 'a', folders / 'b'])
   table['loss/code/python'] *= 1 / 3
