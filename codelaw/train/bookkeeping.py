@@ -21,6 +21,8 @@ from codelaw.data import schedule as schedule_lib
 from codelaw.train import metrics
 from codelaw.train import step as step_lib
 
+_SMOOTHING = 0.1  # weight of the last update in the speed that is shown
+
 
 class DivergedError(errors.UserError):
   """The loss or the gradient is no longer a finite number."""
@@ -49,8 +51,8 @@ class Books:
   Attributes:
     tokens: source -> realised tokens, those of earlier processes included.
     loss_nats_per_token: of the last update; None before the first.
-    tokens_per_second: over the last update; None before the second, because
-      the first one may compile.
+    tokens_per_second: lately; None before the second update, because the
+      first one may compile.
   """
 
   def __init__(
@@ -111,7 +113,7 @@ class Books:
     self._last_time = None
 
   def seconds_left(self, step: int) -> float | None:
-    """Of training after `step` updates, at the speed of the last update."""
+    """Of training after `step` updates, at the speed it had lately."""
     if self.tokens_per_second is None:
       return None
     tokens = (self._plan.num_steps - step) * self._plan.tokens_per_step
@@ -160,10 +162,10 @@ class Books:
     self._last_time = now
     if before is None:
       return {}
-    self.tokens_per_second = num_tokens / max(now - before, 1e-9)
-    scalars = {'throughput/tokens_per_second': self.tokens_per_second}
+    speed = num_tokens / max(now - before, 1e-9)
+    lately = self.tokens_per_second or speed
+    self.tokens_per_second = lately + _SMOOTHING * (speed - lately)
+    scalars = {'throughput/tokens_per_second': speed}
     if self._peak is not None:
-      scalars['throughput/mfu'] = (
-        self.tokens_per_second * self._flops_per_token / self._peak
-      )
+      scalars['throughput/mfu'] = speed * self._flops_per_token / self._peak
     return scalars

@@ -11,6 +11,7 @@ import dataclasses
 import math
 from typing import Any
 
+import jax
 import numpy as np
 
 from codelaw import records
@@ -85,7 +86,7 @@ def evaluate(
     started[source] = (sums, num_tokens, num_bytes)
   return {
     source: _loss(
-      math.fsum(float(np.sum(s, dtype=np.float64)) for s in sums),
+      math.fsum(np.concatenate(jax.device_get(sums))),
       num_tokens,
       num_bytes,
     )

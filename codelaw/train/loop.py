@@ -10,6 +10,8 @@ import dataclasses
 import os
 import time
 
+import numpy as np
+
 from codelaw import errors
 from codelaw import records
 from codelaw import storage
@@ -204,7 +206,7 @@ class _Run:
         )
       )
       self._state, on_device = train_step(
-        self._state, step_lib.features(batch), rate
+        self._state, step_lib.features(batch), np.float32(rate)
       )
       self._step += 1
       if pending:
@@ -242,7 +244,7 @@ class _Run:
 
   def _account(self, update: bookkeeping.Update) -> None:
     self._events.write('train', update.step, self._books.account(update))
-    self._say('')
+    self._say('', update.step)
 
   def _evaluate(self) -> None:
     losses = evaluate.evaluate(
@@ -270,14 +272,15 @@ class _Run:
     self._say('checkpoint')
     self._books.pause()
 
-  def _say(self, message: str) -> None:
+  def _say(self, message: str, step: int | None = None) -> None:
+    step = self._step if step is None else step
     self._report(
       Progress(
-        self._step,
+        step,
         self._plan.num_steps,
         self._books.loss_nats_per_token,
         self._books.tokens_per_second,
-        self._books.seconds_left(self._step),
+        self._books.seconds_left(step),
         message,
       )
     )

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from codelaw import accounting
@@ -85,7 +86,7 @@ def init_state(
   seed: int,
 ) -> TrainState:
   """Fresh parameters and optimizer state."""
-  return _init(shape, _without_rate(settings))(seed)
+  return _init(shape, _without_rate(settings))(np.uint32(seed))
 
 
 def train_step(
@@ -154,7 +155,7 @@ def _train_step(shape, settings):
       updates,
     )
     return TrainState(params, optimizer_state), StepMetrics(
-      loss_sums, z_loss, optax.global_norm(gradients)
+      loss_sums, z_loss, optax.tree.norm(gradients)
     )
 
   return jax.jit(step, donate_argnums=0)
