@@ -63,9 +63,9 @@ def assign(
     period = _period(stage)
     while time < end:
       until = min(end, time + (period or _BLOCK))
-      part = _earliest_due(targets, counts, time, until)
+      part = result[time:until]
+      part[:] = _earliest_due(targets, counts, time, until)
       gained = np.bincount(part, minlength=num_sources)
-      result[time:until] = part
       counts, time = counts + gained, until
       if period is None or np.any(
         gained != np.rint(np.multiply(stage, period))
