@@ -59,7 +59,7 @@ def _tell(message: str) -> None:
 
 def _counts(manifest: manifest_lib.Manifest, split: str) -> table.Table:
   """One row per source: what its shards of one split hold."""
-  counts = table.Table(split, box=box.SIMPLE)
+  counts = table.Table(split, box=box.SIMPLE, padding=0)
   for heading in ('documents', 'bytes', 'tokens', 'sequences', 'bytes/token'):
     counts.add_column(heading, justify='right')
   for source in sorted(manifest.sources):

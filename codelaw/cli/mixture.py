@@ -18,7 +18,7 @@ from codelaw.data import manifest as manifest_lib
 from codelaw.data import schedule as schedule_lib
 
 EXAMPLE = (
-  'codelaw mixture --gin_file=generated/quickstart_run.gin'
+  'codelaw mixture --gin_file=runs/quickstart_uniform.gin'
   ' --shards=results/quickstart/shards'
 )
 
@@ -65,8 +65,7 @@ def _stages(
   stages = table.Table(
     'stage',
     title='stages',
-    caption='learning rate without the warm-up over the first'
-    f' {plan.schedule.warmup_fraction:.1%} of the tokens',
+    caption=f'warm-up: first {plan.schedule.warmup_fraction:.1%} of the tokens',
     box=box.SIMPLE,
   )
   for heading in ('until step', 'sequences', 'tokens', 'learning rate'):

@@ -1,0 +1,146 @@
+import dataclasses
+import functools
+
+from codelaw import accounting
+from codelaw.models import transformer
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+SEQUENTIAL = accounting.ModelShape(
+  vocab_size=32,
+  width=8,
+  num_layers=2,
+  num_heads=4,
+  head_dim=4,
+  mlp_width=12,
+  num_kv_heads=2,
+)
+PARALLEL = dataclasses.replace(
+  SEQUENTIAL, family='parallel', tie_embeddings=False, num_kv_heads=0
+)
+TOKENS = np.array([[0, 5, 6, 7, 0, 9, 10, 11]], np.int32)
+SEGMENTS = np.array([[1, 1, 1, 1, 2, 2, 2, 0]], np.int32)
+POSITIONS = np.array([[0, 1, 2, 3, 0, 1, 2, 0]], np.int32)
+
+
+def _init(model):
+  return model.init(jax.random.key(0), TOKENS, SEGMENTS, POSITIONS)
+
+
+@functools.cache
+def _variables(shape):
+  return jax.jit(lambda: _init(transformer.Transformer(shape)))()
+
+
+def _logits(model, variables, *inputs):
+  return jax.jit(model.apply)(variables, *inputs)
+
+
+def _built_params(shape):
+  """(all parameters, all but the vocabulary tables) of the built tree."""
+  tree = jax.eval_shape(lambda: _init(transformer.Transformer(shape)))['params']
+  sizes = {name: 0 for name in tree}
+  for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
+    sizes[path[0].key] += leaf.size
+  total = sum(sizes.values())
+  return total, total - sizes['embedding'] - sizes.get('output', 0)
+
+
+@pytest.mark.parametrize('shape', [SEQUENTIAL, PARALLEL])
+@pytest.mark.parametrize('remat', [False, True])
+def test_only_earlier_tokens_of_the_same_document_count(shape, remat):
+  model = transformer.Transformer(shape, remat=remat)
+  params = _variables(shape)['params']
+  places = np.arange(8, dtype=np.int32)[None]  # token i is row i of the table
+
+  def hidden(rows):
+    embedding = params['embedding'].at[:8].set(rows)
+    return model.apply(
+      {'params': params | {'embedding': embedding}},
+      places,
+      SEGMENTS,
+      POSITIONS,
+      method='hidden',
+    )[0]
+
+  jacobian = jax.jit(jax.jacrev(hidden))(params['embedding'][TOKENS[0]])
+  depends = np.any(np.asarray(jacobian) != 0, axis=(1, 3))  # [to, from]
+  earlier = np.tril(np.ones((8, 8), bool))
+  together = SEGMENTS[0][:, None] == SEGMENTS[0][None, :]
+  np.testing.assert_array_equal(depends, earlier & together)
+
+
+def test_a_document_reads_the_same_wherever_it_is_packed():
+  model = transformer.Transformer(SEQUENTIAL)
+  variables = _variables(SEQUENTIAL)
+  packed = _logits(model, variables, TOKENS, SEGMENTS, POSITIONS)[0, 4:7]
+  alone = _logits(
+    model,
+    variables,
+    TOKENS[:, 4:7],
+    np.ones((1, 3), np.int32),
+    POSITIONS[:, 4:7],
+  )[0]
+  # Sums over 8 keys instead of 3 may round differently.
+  np.testing.assert_allclose(packed, alone, atol=1e-6)
+
+
+def test_rotation_depends_on_the_distance_only():
+  def score(query_place, key_place):
+    places = jnp.array([[query_place, key_place]])
+    cosine, sine = transformer.rotary_angles(places, 4, 100.0)
+    pair = jnp.array([[[[1.0, 2.0, 3.0, 4.0]], [[0.5, -1.0, 2.0, 1.0]]]])
+    turned = transformer.rotate(pair, cosine, sine)[0, :, 0]
+    return float(turned[0] @ turned[1])
+
+  assert score(0, 0) == pytest.approx(8.5)  # 0.5 - 2 + 6 + 4, unturned
+  assert score(7, 4) == pytest.approx(score(3, 0), abs=1e-5)
+  assert score(7, 4) != pytest.approx(score(4, 4), abs=1e-2)
+
+
+def test_the_first_pair_turns_by_one_radian_per_place():
+  cosine, sine = transformer.rotary_angles(jnp.array([[1]]), 4, 100.0)
+  unit = jnp.array([[[[1.0, 0.0, 0.0, 0.0]]]])
+  turned = transformer.rotate(unit, cosine, sine)[0, 0, 0]
+  np.testing.assert_allclose(
+    turned, [np.cos(1.0), 0.0, np.sin(1.0), 0.0], atol=1e-6
+  )
+
+
+@pytest.mark.parametrize('family', accounting.FAMILIES)
+@pytest.mark.parametrize('kv_heads', [0, 1, 2])
+@pytest.mark.parametrize('tied', [False, True])
+def test_counts_equal_the_built_tree(family, kv_heads, tied):
+  shape = dataclasses.replace(
+    SEQUENTIAL, family=family, num_kv_heads=kv_heads, tie_embeddings=tied
+  )
+  assert _built_params(shape) == (
+    accounting.num_params(shape),
+    accounting.num_params_no_embed(shape),
+  )
+
+
+def test_layers_in_one_loop_or_unrolled_are_the_same_model():
+  looped = transformer.Transformer(SEQUENTIAL)
+  unrolled = transformer.Transformer(SEQUENTIAL, unroll=2)
+  arguments = (_variables(SEQUENTIAL), TOKENS, SEGMENTS, POSITIONS)
+  # Their fusions may round differently.
+  np.testing.assert_allclose(
+    _logits(looped, *arguments), _logits(unrolled, *arguments), atol=1e-6
+  )
+
+
+def test_bfloat16_keeps_parameters_and_logits_in_float32():
+  model = transformer.Transformer(SEQUENTIAL, dtype=jnp.bfloat16)
+  variables = _variables(SEQUENTIAL)
+  assert jax.eval_shape(lambda: _init(model)) == jax.eval_shape(
+    lambda: variables
+  )
+  arguments = (variables, TOKENS, SEGMENTS, POSITIONS)
+  logits = _logits(model, *arguments)
+  assert logits.dtype == jnp.float32
+  exact = _logits(transformer.Transformer(SEQUENTIAL), *arguments)
+  # bfloat16 keeps 8 bits; the logits are of order 0.1.
+  np.testing.assert_allclose(logits, exact, atol=0.01)

@@ -1,0 +1,76 @@
+import math
+
+from codelaw import errors
+from codelaw import records
+from codelaw.train import optimizer
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+RATES = records.MixtureRates({'code/python': 1})
+
+
+def _factors(positions, stages, warmup=0.0):
+  schedule = records.Schedule(tuple(stages), warmup)
+  return [optimizer.learning_rate_factor(schedule, p) for p in positions]
+
+
+def test_constant_then_linear_cooldown():
+  stages = [
+    records.Stage('main', RATES, 3.0),
+    records.Stage('cooldown', RATES, 1.0, 'linear', 1.0, 0.0),
+  ]
+  assert _factors([0.0, 0.5, 0.75, 0.875, 1.0], stages) == [1, 1, 1, 0.5, 0]
+
+
+def test_cosine_ends_at_its_factor():
+  stages = [records.Stage('main', RATES, 1.0, 'cosine', 1.0, 0.1)]
+  assert _factors([0.0, 0.5, 1.0], stages) == pytest.approx([1, 0.55, 0.1])
+  assert _factors([0.25], stages) == pytest.approx(
+    [0.1 + 0.9 * (1 + math.cos(math.pi / 4)) / 2]
+  )
+
+
+def test_warm_up_multiplies():
+  stages = [records.Stage('main', RATES, 1.0, 'linear', 1.0, 0.0)]
+  assert _factors([0.0, 0.1, 0.2, 0.6], stages, warmup=0.2) == pytest.approx(
+    [0.0, 0.45, 0.8, 0.4]
+  )
+
+
+def test_every_update_of_a_run_has_a_rate_above_zero():
+  stages = [records.Stage('main', RATES, 1.0, 'linear', 1.0, 0.0)]
+  positions = [optimizer.position(step, 4) for step in range(4)]
+  assert positions == [0.125, 0.375, 0.625, 0.875]
+  # Of a linear decay to 0, the middles of the batches average to one half.
+  assert _factors(positions, stages) == [0.875, 0.625, 0.375, 0.125]
+
+
+def test_positions_outside_the_run_are_refused():
+  schedule = records.Schedule((records.Stage('main', RATES),))
+  with pytest.raises(errors.UserError, match='in \\[0, 1\\], got 1.5'):
+    optimizer.learning_rate_factor(schedule, 1.5)
+
+
+def test_first_update_is_adamw_by_hand():
+  settings = records.OptimizerSettings(1.0, weight_decay=0.1, clip_norm=5.0)
+  transformation = optimizer.gradient_transformation(settings)
+  params = {'kernel': jnp.array([2.0, -1.0]), 'norm': {'scale': jnp.ones(1)}}
+  gradients = {'kernel': jnp.array([6.0, 8.0]), 'norm': {'scale': jnp.zeros(1)}}
+  updates, _ = transformation.update(
+    gradients, transformation.init(params), params
+  )
+  # The first Adam update is the sign of the gradient; only the kernel decays.
+  np.testing.assert_allclose(updates['kernel'], [1.2, 0.9], rtol=1e-5)
+  np.testing.assert_array_equal(updates['norm']['scale'], [0.0])
+
+
+def test_gradients_above_the_clip_norm_are_scaled_down():
+  settings = records.OptimizerSettings(1.0, epsilon=1.0, clip_norm=5.0)
+  transformation = optimizer.gradient_transformation(settings)
+  params = {'kernel': jnp.zeros(2)}
+  updates, _ = transformation.update(
+    {'kernel': jnp.array([6.0, 8.0])}, transformation.init(params), params
+  )
+  # Clipped to [3, 4]; with epsilon 1, Adam gives g / (|g| + 1).
+  np.testing.assert_allclose(updates['kernel'], [3 / 4, 4 / 5], rtol=1e-5)
