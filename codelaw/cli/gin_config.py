@@ -9,9 +9,6 @@ nothing used, because gin accepts a misspelled scope or macro silently.
 import argparse
 import ast
 from collections.abc import Iterable
-from collections.abc import Iterator
-import contextlib
-import logging
 import os
 import pathlib
 import re
@@ -120,14 +117,15 @@ def load(
     if kind not in _wrapped:
       _wrapped[kind] = gin.external_configurable(kind)
   gin.clear_config()
-  for folder in _search_paths(args):
-    gin.add_config_file_search_path(folder)
+  # Gin can only add to its search paths, and its own reader also takes any
+  # folder below the working directory for a Python package and fails on it.
+  gin.config._LOCATION_PREFIXES[:] = ['', *_search_paths(args)]
+  gin.config._FILE_READERS[:] = [(open, os.path.isfile)]
   bindings = [*args.gin_bindings, *overrides]
   try:
-    with _quiet():
-      gin.parse_config_files_and_bindings(
-        args.gin_file, bindings, finalize_config=False
-      )
+    gin.parse_config_files_and_bindings(
+      args.gin_file, bindings, finalize_config=False
+    )
     _check_required()
     record = _wrapped[entry]()
   except errors.UserError as error:
@@ -167,16 +165,6 @@ def _search_paths(args: argparse.Namespace) -> list[str]:
         f'--gin_search_paths names {folder}, which is not a folder.'
       )
   return [*folders, str(config_root()), str(config_root().parent)]
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-  """Gin logs an error for each search path that does not hold a file."""
-  logging.disable(logging.ERROR)
-  try:
-    yield
-  finally:
-    logging.disable(logging.NOTSET)
 
 
 def _check_required() -> None:
