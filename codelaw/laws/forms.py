@@ -112,6 +112,11 @@ def _power(base: jax.Array, exponent: jax.Array) -> jax.Array:
   return jnp.where(positive, jnp.exp(exponent * logarithm), 0.0)
 
 
+def _decay(base: jax.Array, exponent: jax.Array) -> jax.Array:
+  """Returns base ** -exponent for base >= 0; infinite at base 0."""
+  return jnp.exp(-exponent * jnp.log(base))
+
+
 def chinchilla(parameters: jax.Array, columns: jax.Array) -> jax.Array:
   """L = E + A / N^alpha + B / D^beta.
 
@@ -124,7 +129,7 @@ def chinchilla(parameters: jax.Array, columns: jax.Array) -> jax.Array:
   """
   E, A, B, alpha, beta = parameters
   N, D = columns
-  return E + A * _power(N, -alpha) + B * _power(D, -beta)
+  return E + A * _decay(N, alpha) + B * _decay(D, beta)
 
 
 def kaplan(parameters: jax.Array, columns: jax.Array) -> jax.Array:
@@ -159,7 +164,7 @@ def transfer(parameters: jax.Array, columns: jax.Array) -> jax.Array:
   E, A, B, alpha, beta = parameters[:5]
   N, D, own = columns[:3]
   effective = D * (own + parameters[5:] @ columns[3:])
-  return E + A * _power(N, -alpha) + B * _power(effective, -beta)
+  return E + A * _decay(N, alpha) + B * _decay(effective, beta)
 
 
 def additive(parameters: jax.Array, columns: jax.Array) -> jax.Array:
@@ -177,7 +182,7 @@ def additive(parameters: jax.Array, columns: jax.Array) -> jax.Array:
   C, gamma = jnp.split(parameters[5:], 2)
   N, D = columns[:2]
   mixture = jnp.sum(C[:, None] * _power(columns[2:], gamma[:, None]), axis=0)
-  return E + 1 / mixture + A * _power(N, -alpha) + B * _power(D, -beta)
+  return E + 1 / mixture + A * _decay(N, alpha) + B * _decay(D, beta)
 
 
 def exponential(parameters: jax.Array, columns: jax.Array) -> jax.Array:

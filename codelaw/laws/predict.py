@@ -67,7 +67,12 @@ def predict(
 def at(
   fit: results.Fit, points: pd.DataFrame
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-  """(estimate, low, high) [n] of one fit at the rows of `points`."""
+  """(estimate, low, high) [n] of one fit at the rows of `points`.
+
+  Raises:
+    UserError: when a column is missing, or a point of a mixture law has no
+      share of any source.
+  """
   law = forms.law_of(fit)
   columns = {
     name: np.zeros(len(points))
@@ -76,6 +81,13 @@ def at(
     for name in law.columns
     if name in points or name.startswith('share/')
   }
+  if f'share/{forms.source_of(fit.target)}' in law.columns:
+    shares = [name for name in law.columns if name.startswith('share/')]
+    if not np.any([columns[name] for name in shares], axis=0).all():
+      raise errors.UserError(
+        f'The law {law.name} of {fit.target} needs shares; at least one point'
+        f' has none of {", ".join(shares)}.'
+      )
   with solver.float64():
     estimate = np.asarray(law.predict(fit.estimates, columns))
     resampled = {

@@ -32,7 +32,7 @@ def test_recovers_a_law_without_noise_to_six_digits(name, objective):
 
 
 def _scipy_optimum(table, loss, **options):
-  """The best of 8 starts of SciPy's solver, on coordinates of its own."""
+  """The best of 4 starts of SciPy's solver, on coordinates of its own."""
   rng = np.random.default_rng(3)
   size = np.log(table['num_params'] / 1e6)
   data = np.log(table['num_tokens'] / 1e7)
@@ -56,13 +56,13 @@ def _scipy_optimum(table, loss, **options):
         max_nfev=300,
         **options,
       )
-      for _ in range(8)
+      for _ in range(4)
     ),
     key=lambda found: found.cost,
   )
 
 
-@pytest.mark.parametrize('seed', [0, 1, 2])
+@pytest.mark.parametrize('seed', [0, 1])
 def test_agrees_with_scipy(seed):
   law, table = simulated.runs('chinchilla', 4, 4, noise=0.02, seed=seed)
   settings = dataclasses.replace(FEW, objective='least_squares')

@@ -39,10 +39,11 @@ def test_gradient_agrees_with_finite_differences(name):
   columns, estimates = _columns(law, 5), _estimates(law)
   step = 1e-6
   with solver.float64():
-    derivative = jax.jacfwd(lambda e: law.predict(e, columns))(estimates)
+    predict = jax.jit(lambda e: law.predict(e, columns))
+    derivative = jax.jit(jax.jacfwd(predict))(estimates)
     for parameter, value in estimates.items():
-      ahead = law.predict({**estimates, parameter: value + step}, columns)
-      behind = law.predict({**estimates, parameter: value - step}, columns)
+      ahead = predict({**estimates, parameter: value + step})
+      behind = predict({**estimates, parameter: value - step})
       np.testing.assert_allclose(
         derivative[parameter],
         (ahead - behind) / (2 * step),
@@ -113,10 +114,18 @@ def test_limits():
     np.testing.assert_allclose(only_size, 2.5**0.3, rtol=1e-12)
 
 
+def test_no_tokens_have_no_finite_loss():
+  law = forms.law('transfer', 'loss/x', ['x', 'y'])
+  columns = {'num_params': 1.0, 'num_tokens': 1.0, 'share/x': 0, 'share/y': 0}
+  assert law.predict(_estimates(law), columns)[0] == np.inf
+
+
 def test_additive_has_a_finite_gradient_at_share_zero():
   law = forms.law('additive', 'loss/x', ['x', 'y'])
   columns = {'num_params': 1.0, 'num_tokens': 1.0, 'share/x': 1, 'share/y': 0}
-  gradient = jax.grad(lambda e: law.predict(e, columns)[0])(_estimates(law))
+  gradient = jax.jit(jax.grad(lambda e: law.predict(e, columns)[0]))(
+    _estimates(law)
+  )
   assert all(np.isfinite(value) for value in gradient.values())
   assert gradient['gamma/y'] == 0
 

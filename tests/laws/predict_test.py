@@ -73,6 +73,11 @@ def test_missing_column_is_named(fit):
     predict.predict([fit], POINTS.drop(columns='num_tokens'))
 
 
+def test_points_without_shares_are_an_error(fit):
+  with pytest.raises(errors.UserError, match='needs shares'):
+    predict.predict([fit], POINTS[['num_params', 'num_tokens']])
+
+
 def test_points_beyond_the_fitted_range_are_named(fit):
   notes = predict.beyond_ranges([fit], POINTS)
   assert len(notes) == 2
