@@ -46,8 +46,8 @@ class CorpusPlan:
     deduplication: settings of the search for duplicates.
     filters: names of filters (see `filters.FILTERS`), applied in order.
     validation_fraction: of the documents (or groups of documents), chosen
-      by a hash of their content: in every corpus, whatever its seed, a
-      document that is held out at a fraction is held out at larger ones.
+      by a hash of their content alone: no corpus trains on what another one
+      with the same or a smaller fraction holds out.
     max_bytes_per_source: of UTF-8 text; a source is cut there.
     min_bytes_per_source: a source with less text is a mistake.
   """

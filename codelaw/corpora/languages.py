@@ -6,7 +6,7 @@ or settle it (a `.h` file may be C or C++).
 """
 
 from collections.abc import Iterable
-import pathlib
+import posixpath
 import re
 
 from codelaw import errors
@@ -60,7 +60,7 @@ def candidate(name: str) -> str | None:
   >>> candidate('numpy/core/arrayobject.h'), candidate('data.json')
   ('c', None)
   """
-  return _LANGUAGE_BY_EXTENSION.get(pathlib.PurePosixPath(name).suffix.lower())
+  return _LANGUAGE_BY_EXTENSION.get(posixpath.splitext(name)[1].lower())
 
 
 def detect(name: str, text: str) -> str | None:

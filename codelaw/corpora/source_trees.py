@@ -121,7 +121,8 @@ def walk(
 ) -> Iterator[tuple[str, str]]:
   """Yields (path, path relative to `root` with slashes) of files below it.
 
-  Hidden entries, links and folders named in `leave_out` are left out.
+  Hidden entries, links, caches, the packages that npm installed, and folders
+  named in `leave_out` are left out.
   """
   skipped = {'__pycache__', 'node_modules', *leave_out}
   for folder, folders, names in os.walk(root):
@@ -172,8 +173,9 @@ def sample_order(
   yield from deferred
 
 
-def _order_key(file: SourceFile, seed: int) -> bytes:
-  return hashlib.sha256(f'{seed}:{file.origin}'.encode()).digest()
+def _order_key(file: SourceFile, seed: int) -> tuple[bytes, str]:
+  # The path decides between folders of one name, whose origins may be equal.
+  return hashlib.sha256(f'{seed}:{file.origin}'.encode()).digest(), file.path
 
 
 def read_files(

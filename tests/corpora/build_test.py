@@ -1,5 +1,6 @@
 import dataclasses
 import hashlib
+import itertools
 import os
 import random
 
@@ -158,6 +159,25 @@ def test_sources_are_cut_at_their_limit(tree, tmp_path):
   content = build.build(_plan(tree, out, max_bytes_per_source=15_000))
   for source in content.sources.values():
     assert 12_000 < source.bytes <= 15_000
+
+
+def test_nothing_is_read_past_a_full_source(tmp_path):
+  taken = []
+
+  @dataclasses.dataclass(frozen=True)
+  class Endless:
+    def streams(self, max_bytes_per_source):
+      return {'code/python': self._stream()}
+
+    def _stream(self):
+      for number in itertools.count():
+        taken.append(number)
+        text = _program(number)
+        yield documents.RawDocument(text, 'code/python', 'python', str(number))
+
+  plan = _plan(None, tmp_path, readers=[Endless()], max_bytes_per_source=20_000)
+  held = build.build(plan).sources['code/python'].documents
+  assert len(taken) == held + 1
 
 
 def test_two_readers_fill_one_source(tree, tmp_path):

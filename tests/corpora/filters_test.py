@@ -23,6 +23,7 @@ def _raw(text, language='python'):
   [
     ('many_floats', '1.5, ' * 1001, True),
     ('many_floats', '1.5, ' * 1000, False),
+    ('many_floats', '1.5, ' * 1000 + 'and so on ...', False),
     ('many_floats', '-2.5e-3 ' * 1001, True),
     ('many_floats', 'self.x1.y2 ' * 1001, False),
     ('many_floats', '1.2.3 ' * 300, False),

@@ -87,13 +87,14 @@ def test_order_depends_on_origins_and_seed_alone(tmp_path):
   assert order(files, 1) != sorted(order(files, 1))
 
 
-def test_an_owner_past_its_share_comes_last(tmp_path):
-  sizes = {f'big/{i}.py': 10 for i in range(20)}
-  sizes |= {f'small/{i}.py': 10 for i in range(5)}
+@pytest.mark.parametrize('seed', range(4))
+def test_an_owner_past_its_share_comes_last(tmp_path, seed):
+  sizes = {f'big/{i}.py': 10 for i in range(40)}
+  sizes |= {f'small/{i}.py': 10 for i in range(3)}
   files = _files(tmp_path, sizes)
-  chosen = source_trees.sample_order(files, ['python'], 0, 1, 100, 30)
+  chosen = source_trees.sample_order(files, ['python'], seed, 1, 100, 30)
   owners = [file.owner for file in chosen]
-  assert len(owners) == 25
+  assert len(owners) == 43
   # Each may give 30 bytes at first; the files beyond come after all others.
   assert sorted(owners[:6]) == ['big'] * 3 + ['small'] * 3
 

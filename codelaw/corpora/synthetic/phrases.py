@@ -34,8 +34,6 @@ _NAMES = {
   'counts': ('counts', 'tally', 'frequency', 'seen', 'histogram'),
   'count': ('count', 'times', 'amount', 'matches'),
   'key': ('key', 'bucket', 'label', 'kind'),
-  'flag': ('ready', 'active', 'enabled', 'open_now'),
-  'threshold': ('threshold', 'least', 'cutoff', 'minimum'),
 }
 
 
