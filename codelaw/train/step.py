@@ -85,8 +85,13 @@ def init_state(
   settings: records.OptimizerSettings,
   seed: int,
 ) -> TrainState:
-  """Fresh parameters and optimizer state."""
-  return _init(shape, _without_rate(settings))(np.uint32(seed))
+  """Fresh parameters and optimizer state, on the first device.
+
+  They are committed to it as a restored state is: otherwise the step would be
+  compiled a second time for runs that continue.
+  """
+  state = _init(shape, _without_rate(settings))(np.uint32(seed))
+  return jax.device_put(state, jax.local_devices()[0])
 
 
 def train_step(
