@@ -8,6 +8,7 @@ sequences of one length. Shards that are already there are left as they are.
 import argparse
 
 import rich
+from rich import box
 from rich import table
 
 from codelaw.cli import gin_config
@@ -44,32 +45,32 @@ def run(args: argparse.Namespace) -> None:
   manifest = shards.write(plan, progress=_tell)
   if args.verify:
     manifest_lib.verify(plan.shards_dir, manifest, progress=_tell)
-  rich.print(_counts(manifest))
+  print(
+    f'{plan.shards_dir}: vocabulary {manifest.vocab_size:,}, sequences of'
+    f' {manifest.sequence_length:,} tokens, shards {manifest.fingerprint}'
+  )
+  for split in manifest_lib.SPLITS:
+    rich.print(_counts(manifest, split))
 
 
 def _tell(message: str) -> None:
   print(message, flush=True)
 
 
-def _counts(manifest: manifest_lib.Manifest) -> table.Table:
-  counts = table.Table(
-    'source',
-    'split',
-    title=f'vocabulary {manifest.vocab_size:,}, sequences of'
-    f' {manifest.sequence_length:,} tokens',
-  )
+def _counts(manifest: manifest_lib.Manifest, split: str) -> table.Table:
+  """One row per source: what its shards of one split hold."""
+  counts = table.Table(split, box=box.SIMPLE, padding=0)
   for heading in ('documents', 'bytes', 'tokens', 'sequences', 'bytes/token'):
     counts.add_column(heading, justify='right')
   for source in sorted(manifest.sources):
-    for split in manifest_lib.SPLITS:
-      part = manifest.split(source, split)
-      counts.add_row(
-        source,
-        split,
-        f'{part.documents:,}',
-        f'{part.bytes:,}',
-        f'{part.tokens:,}',
-        f'{part.sequences:,}',
-        f'{part.bytes / part.tokens:.2f}' if part.tokens else '-',
-      )
+    held = manifest.split(source, split)
+    tokens = held.tokens
+    counts.add_row(
+      source,
+      f'{held.documents:,}',
+      f'{held.bytes:,}',
+      f'{tokens:,}',
+      f'{held.sequences:,}',
+      f'{held.bytes / tokens:.2f}' if tokens else '-',
+    )
   return counts

@@ -6,43 +6,20 @@ code 2 when the run would repeat a source more than RunPlan.max_epochs times.
 """
 
 import argparse
-import dataclasses
 
 import rich
+from rich import box
 from rich import table
 
-from codelaw import accounting
 from codelaw import records
 from codelaw.cli import gin_config
+from codelaw.cli import train
 from codelaw.data import manifest as manifest_lib
 from codelaw.data import schedule as schedule_lib
 
 EXAMPLE = (
-  'codelaw mixture --gin_file=generated/quickstart_run.gin'
+  'codelaw mixture --gin_file=runs/quickstart_uniform.gin'
   ' --shards=results/quickstart/shards'
-)
-
-
-@dataclasses.dataclass(frozen=True)
-class TrainSettings:
-  """The entry of `codelaw train`.
-
-  Attributes:
-    plan: the run.
-    model_dir: not used here.
-  """
-
-  plan: records.RunPlan
-  model_dir: str = ''
-
-
-_PARTS = (
-  records.RunPlan,
-  records.Schedule,
-  records.Stage,
-  records.MixtureRates,
-  records.OptimizerSettings,
-  accounting.ModelShape,
 )
 
 
@@ -57,17 +34,22 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
   """Shows the schedule, then refuses it where training would."""
-  overrides = []
+  # No run is written, so MODEL_DIR may be open. Bindings go through the macros,
+  # which then count as used whether or not the files have them.
+  overrides = [
+    "MODEL_DIR = 'none'",
+    'TrainSettings.model_dir = %MODEL_DIR',
+  ]
   if args.shards:
-    # Bound through the macro, which counts as used in any kind of file.
-    overrides = [
+    overrides += [
       f'SHARDS_DIR = {args.shards!r}',
       'RunPlan.shards_dir = %SHARDS_DIR',
     ]
-  plan = gin_config.load(args, TrainSettings, _PARTS, overrides).plan
+  settings = gin_config.load(args, train.TrainSettings, train.PARTS, overrides)
+  plan = settings.plan
   manifest = manifest_lib.read(plan.shards_dir)
   schedule = schedule_lib.uncapped(plan, manifest)
-  rich.print(
+  print(
     f'{schedule.num_steps:,} steps of {plan.batch_size:,} x'
     f' {plan.sequence_length:,} tokens; shards {manifest.fingerprint}'
   )
@@ -79,27 +61,27 @@ def run(args: argparse.Namespace) -> None:
 def _stages(
   plan: records.RunPlan, schedule: schedule_lib.MixtureSchedule
 ) -> table.Table:
-  warmup = plan.schedule.warmup_fraction
+  """One row per stage: where it ends, what it holds, its learning rate."""
   stages = table.Table(
     'stage',
     title='stages',
-    caption=f'learning rates before the warm-up over the first {warmup:.1%}'
-    ' of the tokens',
+    caption=f'warm-up: first {plan.schedule.warmup_fraction:.1%} of the tokens',
+    box=box.SIMPLE,
   )
-  for heading in ('steps', 'sequences', 'tokens', 'learning rate'):
+  for heading in ('until step', 'sequences', 'tokens', 'learning rate'):
     stages.add_column(heading, justify='right')
   peak = plan.optimizer.peak_learning_rate
-  tokens = schedule.stage_tokens()
-  for stage, end in zip(
-    plan.schedule.stages, schedule.stage_end_steps.values(), strict=True
-  ):
+  sequences, tokens = schedule.planned_sequences(), schedule.stage_tokens()
+  for stage in plan.schedule.stages:
+    span = f'{stage.learning_rate_shape} {stage.start_factor * peak:.4g}'
+    if stage.end_factor != stage.start_factor:
+      span += f' to {stage.end_factor * peak:.4g}'
     stages.add_row(
       stage.name,
-      f'to {end:,.10g}',
-      f'{sum(schedule.planned_sequences()[stage.name].values()):,}',
+      f'{schedule.stage_end_steps[stage.name]:,.10g}',
+      f'{sum(sequences[stage.name].values()):,}',
       f'{sum(tokens[stage.name].values()):,}',
-      f'{stage.learning_rate_shape} {stage.start_factor * peak:.4g}'
-      f' to {stage.end_factor * peak:.4g}',
+      span,
     )
   return stages
 
@@ -107,35 +89,36 @@ def _stages(
 def _sources(
   plan: records.RunPlan, schedule: schedule_lib.MixtureSchedule
 ) -> table.Table:
-  sources = table.Table(
+  """One row per stage and source, then per source of the whole run."""
+  rows = table.Table(
     'stage',
     'source',
-    title=f'sources (at the most {plan.max_epochs:g} epochs)',
+    title=f'sources (each at the most {plan.max_epochs:g} epochs)',
+    box=box.SIMPLE,
   )
   for heading in ('share', 'sequences', 'tokens', 'epochs'):
-    sources.add_column(heading, justify='right')
+    rows.add_column(heading, justify='right')
   available = dict(
     zip(schedule.sources, schedule.available_sequences, strict=True)
   )
-  whole = dict.fromkeys(schedule.sources, 0)
-  tokens = schedule.stage_tokens()
-
-  def add_rows(stage, sequences, stage_tokens):
-    total = sum(sequences.values())
-    for source, number in sequences.items():
-      over = stage == 'all' and source in schedule.over_cap()
-      sources.add_row(
+  sequences, tokens = schedule.planned_sequences(), schedule.stage_tokens()
+  sequences['whole run'] = {
+    source: sum(stage[source] for stage in sequences.values())
+    for source in schedule.sources
+  }
+  tokens['whole run'] = schedule.planned_tokens()
+  for stage, numbers in sequences.items():
+    total = sum(numbers.values())
+    refused = schedule.over_cap() if stage == 'whole run' else {}
+    for source, number in numbers.items():
+      rows.add_row(
         stage,
         source,
         f'{number / total:.4f}' if total else '-',
         f'{number:,}',
-        f'{stage_tokens[source]:,}',
-        f'{number / available[source]:.3f}' + (' > cap' if over else ''),
+        f'{tokens[stage][source]:,}',
+        f'{number / available[source]:.3f}'
+        + (' > cap' if source in refused else ''),
       )
-    sources.add_section()
-
-  for stage, sequences in schedule.planned_sequences().items():
-    add_rows(stage, sequences, tokens[stage])
-    whole = {source: whole[source] + sequences[source] for source in whole}
-  add_rows('all', whole, schedule.planned_tokens())
-  return sources
+    rows.add_section()
+  return rows

@@ -10,12 +10,11 @@ come from locality-sensitive hashing, both by `datasketch`. Words of letters,
 digits and underscores and a threshold of .7 are what the corpora behind
 StarCoder used (arXiv:2211.15533).
 
-So no two kept documents are near-copies, and a split by a hash of each
-document's own content cannot put near-copies on both sides of it. Sources
-exempt from the near comparison need a `group` from their reader instead.
+So no two kept documents are near-copies (but for the error of the estimate),
+and a split by a hash of each document's own content cannot put near-copies
+on both sides of it. The dropped ones need no split.
 """
 
-from collections.abc import Sequence
 import dataclasses
 import hashlib
 import re
@@ -25,10 +24,9 @@ import datasketch
 import numpy as np
 
 from codelaw import errors
-from codelaw import records
-from codelaw.corpora import documents
 
-_WORD = re.compile(rb'\w+')
+# Letters beyond ASCII are bytes from 0x80 on.
+_WORD = re.compile(rb'[\w\x80-\xff]+')
 _WORDS_PER_SHINGLE = 5
 # An odd multiplier (MurmurHash3's) makes the rolling combination of word
 # hashes depend on their order; datasketch mixes the result further.
@@ -44,12 +42,10 @@ class Deduplication:
       near-copies; 0 looks for exact duplicates only.
     num_permutations: of a MinHash; the standard error of an estimate s is
       sqrt(s (1 - s) / num_permutations).
-    exempt_sources: whose documents take no part in the near comparison.
   """
 
   near_threshold: float = 0.7
   num_permutations: int = 128
-  exempt_sources: Sequence[str] = ()
 
   def __post_init__(self):
     if not 0 <= self.near_threshold < 1:
@@ -62,13 +58,6 @@ class Deduplication:
         'Deduplication.num_permutations must be at least 16, got'
         f' {self.num_permutations!r}.'
       )
-    if isinstance(self.exempt_sources, str):
-      raise errors.UserError(
-        'Deduplication.exempt_sources must be a list of sources, got'
-        f' {self.exempt_sources!r}.'
-      )
-    for source in self.exempt_sources:
-      records.check_source_name(source)
 
 
 def content_key(text: str) -> str:
@@ -109,31 +98,29 @@ class Index:
         settings.near_threshold, settings.num_permutations
       )
 
-  def add(self, raw: documents.RawDocument) -> str | None:
-    """Keeps `raw` unless it is a duplicate.
+  def add(self, text: str) -> str | None:
+    """Keeps `text` unless it is a duplicate.
 
     Returns:
       None when kept, else `exact_duplicate` or `near_duplicate`.
     """
-    key = content_key(raw.text)
+    key = content_key(text)
     if key in self._keys:
       return 'exact_duplicate'
-    if self._is_near_duplicate(raw):
+    if self._settings.near_threshold and self._is_near_duplicate(text):
       return 'near_duplicate'
     self._keys.add(key)
     return None
 
-  def _is_near_duplicate(self, raw: documents.RawDocument) -> bool:
-    """Also remembers the signature of a document that is none."""
-    threshold = self._settings.near_threshold
-    if not threshold or raw.source in self._settings.exempt_sources:
-      return False
+  def _is_near_duplicate(self, text: str) -> bool:
+    """Also remembers the signature of a text that is none."""
     signature = self._empty.copy()
-    signature.update_batch(shingle_hashes(raw.text).tolist())
+    signature.update_batch(shingle_hashes(text).tolist())
     if signature.is_empty():
       return False
     if any(
-      self._signatures[other].jaccard(signature) >= threshold
+      self._signatures[other].jaccard(signature)
+      >= self._settings.near_threshold
       for other in self._lsh.query(signature)
     ):
       return True

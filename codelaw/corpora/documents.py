@@ -11,8 +11,8 @@ import hashlib
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from pyarrow import parquet
+import pyarrow.compute as pc
 
 from codelaw import errors
 from codelaw import storage
@@ -130,15 +130,14 @@ class SourceWriter:
   def _flush(self) -> None:
     if not self._rows:
       return
-    if self._writer is None:
-      self._open()
-    self._writer.write_table(pa.Table.from_pylist(self._rows, SCHEMA))
+    writer = self._writer or self._open()
+    writer.write_table(pa.Table.from_pylist(self._rows, SCHEMA))
     self._file_bytes += self._row_bytes
     self._rows, self._row_bytes = [], 0
     if self._file_bytes >= FILE_BYTES:
       self.abandon()
 
-  def _open(self) -> None:
+  def _open(self) -> parquet.ParquetWriter:
     name = f'{self._source}/documents-{len(self._files):05d}.parquet'
     (self._root / name).parent.mkdir(parents=True, exist_ok=True)
     self._files.append(name)
@@ -147,6 +146,7 @@ class SourceWriter:
     self._writer = parquet.ParquetWriter(
       self._stream, SCHEMA, compression='zstd'
     )
+    return self._writer
 
 
 def sources(corpus_dir: storage.PathLike) -> tuple[str, ...]:

@@ -11,11 +11,13 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 import csv
 import dataclasses
+import email.message
 import importlib.metadata
 import pathlib
 import re
 import sys
 import sysconfig
+from typing import cast
 
 from codelaw import errors
 from codelaw.corpora import documents
@@ -108,7 +110,7 @@ def _distribution_files() -> Iterator[source_trees.SourceFile]:
     if not name or name in seen or record is None:
       continue
     seen.add(name)
-    license_ = license_of(distribution.metadata)
+    license_ = license_of(cast(email.message.Message, distribution.metadata))
     for row in csv.reader(record.splitlines()):
       if row and not row[0].startswith(('..', '/')):
         yield source_trees.SourceFile(
@@ -119,7 +121,7 @@ def _distribution_files() -> Iterator[source_trees.SourceFile]:
         )
 
 
-def license_of(metadata: importlib.metadata.PackageMetadata) -> str:
+def license_of(metadata: email.message.Message) -> str:
   """The license that a distribution declares, SPDX where possible.
 
   Taken from License-Expression (PEP 639), else from the license

@@ -189,7 +189,7 @@ def read_files(
     if text is None:
       continue
     language = languages.detect(file.origin, text)
-    if language in wanted:
+    if language is not None and language in wanted:
       yield documents.RawDocument(
         text, source, language, file.origin, file.license
       )

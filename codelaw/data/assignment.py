@@ -7,31 +7,42 @@ Here states are sources, years are sequences, and the accumulated weight is
 the target T_k(t), the sum of source k's shares over the first t sequences.
 """
 
-from collections.abc import Sequence
+import fractions
 import functools
 import heapq
+import math
 
 import numpy as np
 
+# Windows of this many sequences are computed at once; bounds the memory.
+_BLOCK = 2**17
+# Shares that are multiples of 1 / period repeat themselves; longer periods are
+# not looked for.
+_LONGEST_PERIOD = 100_000
+# A target that rounding leaves this far below a threshold has reached it.
+_NUDGE = 1e-7
 
-@functools.lru_cache(maxsize=32)
+
+@functools.lru_cache(maxsize=4)
 def assign(
   shares: tuple[tuple[float, ...], ...], ends: tuple[int, ...]
 ) -> np.ndarray:
   """The source of every sequence.
 
   The m-th sequence of source k is released at the first t with
-  T_k(t) >= m - 1 + e and due at the first t with T_k(t) > m - e. Placed inside
+  T_k(t) >= m - 1 + e and due at the first t with T_k(t) >= m - e. Placed inside
   these windows, no count is ever further than 1 - e from its target. Tijdeman
   proves that windows with e = 1 / (2n - 2) can always be met by n sources,
   also when shares change; among jobs of one unit, taking the released one with
   the earliest due date meets all windows that can be met (Horn, 1974). We use
-  half that e: the other half is room for rounding, which stays below 1e-7 up to
+  half that e: the other half is room for rounding, which stays below 2e-7 up to
   10^8 sequences.
 
-  The state of the rule after t sequences is the count of each source. To enter
-  it anywhere without this array (one byte or two per sequence), store those
-  counts every few thousand sequences and run the rule from there.
+  The state of the rule is the count of each source. Where shares are multiples
+  of 1/q, it comes back after q sequences, and the assignment is copied instead
+  of computed. Other shares cost about 1 second per 10^6 sequences, once per
+  process; reading them anywhere at once would need the counts stored at the
+  borders of blocks.
 
   >>> assign(((0.5, 0.25, 0.25),), (8,)).tolist()
   [0, 1, 0, 2, 0, 1, 0, 2]
@@ -43,67 +54,102 @@ def assign(
   Returns:
     Source numbers, unsigned integers [ends[-1]]; read-only.
   """
-  total, num_sources = ends[-1], len(shares[0])
-  slack = 0.25 / max(1, num_sources - 1)
-  releases, dues, sources = [], [], []
-  for k in range(num_sources):
-    rates = [stage[k] for stage in shares]
-    release = _first_time(rates, ends, slack)
-    due = _first_time(rates, ends, 1 - slack)
-    # A last sequence whose due date lies beyond the run may come or not.
-    due = np.append(due, [total + 1] * (len(release) - len(due)))
-    releases.append(release)
-    dues.append(due)
-    sources.append(np.full(len(release), k))
-  release = np.concatenate(releases)
-  order = np.argsort(release, kind='stable')
-  jobs = list(
-    zip(
-      np.concatenate(dues)[order].tolist(),
-      np.concatenate(sources)[order].tolist(),
-      strict=True,
-    )
-  )
-  released = np.searchsorted(release[order], np.arange(1, total + 1), 'right')
-  result = _earliest_due(jobs, released.tolist())
-  assignment = np.array(result, np.min_scalar_type(num_sources - 1))
-  assignment.flags.writeable = False
-  return assignment
+  num_sources = len(shares[0])
+  targets = _Targets(shares, ends)
+  result = np.empty(ends[-1], np.min_scalar_type(num_sources - 1))
+  counts = np.zeros(num_sources, np.int64)
+  time = 0
+  for stage, end in zip(shares, ends, strict=True):
+    period = _period(stage)
+    while time < end:
+      until = min(end, time + (period or _BLOCK))
+      part = result[time:until]
+      part[:] = _earliest_due(targets, counts, time, until)
+      gained = np.bincount(part, minlength=num_sources)
+      counts, time = counts + gained, until
+      if period is None or np.any(
+        gained != np.rint(np.multiply(stage, period))
+      ):
+        continue
+      # The counts are where they were, a period on. So are the windows, as
+      # long as they end inside the stage.
+      longest = math.ceil(1 / min(share for share in stage if share > 0)) + 1
+      copies = max(0, (end - longest - time) // period)
+      result[time : time + copies * period] = np.tile(part, copies)
+      counts, time = counts + copies * gained, time + copies * period
+      period = None
+  result.flags.writeable = False
+  return result
 
 
-def _first_time(
-  rates: Sequence[float], ends: Sequence[int], offset: float
-) -> np.ndarray:
-  """The first t with T(t) >= offset, 1 + offset, 2 + offset, ...
+class _Targets:
+  """T_k(t) and the windows that follow from it."""
 
-  T grows by rates[s] per sequence of stage s.
-  """
-  times = []
-  start, target, done = 0, 0.0, 0
-  for rate, end in zip(rates, ends, strict=True):
-    reached = target + rate * (end - start)
-    # Jobs `done` to `until - 1` have their threshold in (target, reached].
-    until = max(done, int(np.floor(reached - offset)) + 1)
-    if until > done:
-      thresholds = np.arange(done, until) + offset
-      after = np.ceil((thresholds - target) / rate).astype(np.int64)
-      times.append(start + np.clip(after, 1, end - start))
-    start, target, done = end, reached, until
-  return np.concatenate([np.zeros(0, np.int64), *times])
+  def __init__(
+    self, shares: tuple[tuple[float, ...], ...], ends: tuple[int, ...]
+  ):
+    self._rates = np.array(shares).T  # [sources, stages]
+    self._times = np.array([0, *ends], np.int64)
+    grown = np.cumsum(self._rates * np.diff(self._times), axis=1)
+    self._reached = np.pad(grown, ((0, 0), (1, 0)))
+    self._slack = 0.25 / max(1, len(self._rates) - 1)
+
+  def windows(
+    self, k: int, done: int, until: int
+  ) -> tuple[np.ndarray, np.ndarray]:
+    """Release and due times of source k's sequences after the `done`-th.
+
+    Only those released at `until` or before; int64.
+    """
+    target = np.interp(until, self._times, self._reached[k])
+    numbers = np.arange(done, max(done, int(target)) + 1)
+    release = self._first_time(k, numbers + self._slack)
+    numbers, release = numbers[release <= until], release[release <= until]
+    return release, self._first_time(k, numbers + 1 - self._slack)
+
+  def _first_time(self, k: int, thresholds: np.ndarray) -> np.ndarray:
+    """The first t with T_k(t) >= threshold; past the end where there is none.
+
+    Args:
+      k: number of the source.
+      thresholds: positive.
+    """
+    thresholds = thresholds - _NUDGE
+    stage = np.searchsorted(self._reached[k], thresholds, 'left') - 1
+    never = stage == len(self._rates[k])
+    stage[never] = 0
+    # A stage that crosses a threshold has a positive rate.
+    rate = np.where(never, 1.0, self._rates[k][stage])
+    after = np.ceil((thresholds - self._reached[k][stage]) / rate)
+    length = self._times[stage + 1] - self._times[stage]
+    time = self._times[stage] + np.clip(after, 1, length).astype(np.int64)
+    return np.where(never, self._times[-1] + 1, time)
 
 
 def _earliest_due(
-  jobs: list[tuple[int, int]], released: list[int]
+  targets: _Targets, counts: np.ndarray, start: int, end: int
 ) -> list[int]:
-  """Takes, at each time, the released job with the earliest due date.
+  """Takes, at each time in (start, end], the released job that is due first.
 
   Args:
-    jobs: (due, source) by release time.
-    released: how many of them are released at each time.
+    targets: of all sources.
+    counts: sequences of each source that the first `start` hold.
+    start: sequences done.
+    end: sequences to do.
 
   Returns:
     The source taken at each time.
   """
+  windows = [
+    targets.windows(k, int(done), end) for k, done in enumerate(counts)
+  ]
+  release = np.concatenate([release for release, _ in windows])
+  due = np.concatenate([due for _, due in windows])
+  source = np.repeat(np.arange(len(counts)), [len(r) for r, _ in windows])
+  order = np.argsort(release, kind='stable')
+  jobs = list(zip(due[order].tolist(), source[order].tolist(), strict=True))
+  times = np.arange(start + 1, end + 1)
+  released = np.searchsorted(release[order], times, 'right').tolist()
   waiting: list[tuple[int, int]] = []
   taken, seen = [], 0
   for until in released:
@@ -112,3 +158,18 @@ def _earliest_due(
       seen += 1
     taken.append(heapq.heappop(waiting)[1])
   return taken
+
+
+def _period(shares: tuple[float, ...]) -> int | None:
+  """The least q for which all shares are multiples of 1/q, if it is small."""
+  exact = [
+    fractions.Fraction(share).limit_denominator(_LONGEST_PERIOD)
+    for share in shares
+  ]
+  if any(
+    abs(float(fraction) - share) > 1e-15
+    for fraction, share in zip(exact, shares, strict=True)
+  ):
+    return None
+  period = math.lcm(*(fraction.denominator for fraction in exact))
+  return period if period <= _LONGEST_PERIOD else None

@@ -24,6 +24,8 @@ from codelaw.data import assignment
 from codelaw.data import manifest as manifest_lib
 from codelaw.data import permutation
 
+_COUNTED_SLOTS = 2**14  # between two stored counts
+
 
 @dataclasses.dataclass(frozen=True)
 class MixtureSchedule:
@@ -83,11 +85,16 @@ class MixtureSchedule:
     self._check_step(step, self.num_steps - 1)
     start = step * self.batch_size
     source_ids = self._assignment[start : start + self.batch_size]
-    indices = np.zeros(self.batch_size, np.int64)
-    for k in np.unique(source_ids):
-      mine = source_ids == k
-      first = self._counts[step, k]
-      indices[mine] = self._sequences(k, first, first + np.sum(mine))
+    draws = self._counts(start)[source_ids] + _occurrences(source_ids)
+    sizes = np.array(self.available_sequences, np.int64)[source_ids]
+    epochs, places = np.divmod(draws, sizes)
+    round_keys = np.stack(
+      [
+        self._keys(k, epoch)
+        for k, epoch in zip(source_ids.tolist(), epochs.tolist(), strict=True)
+      ]
+    )
+    indices = permutation.permute(places, sizes, round_keys)
     return source_ids.astype(np.int32), indices
 
   def planned_sequences(self) -> dict[str, dict[str, int]]:
@@ -123,18 +130,18 @@ class MixtureSchedule:
   def tokens_until(self, step: int) -> dict[str, int]:
     """Source -> training tokens of the first `step` steps, padding excluded."""
     self._check_step(step, self.num_steps)
+    counts = self._counts(step * self.batch_size).tolist()
     return {
-      source: self._tokens(k, int(self._counts[step, k]))
+      source: self._tokens(k, counts[k])
       for k, source in enumerate(self.sources)
     }
 
   def epochs(self) -> dict[str, float]:
     """Source -> how often the run goes through its training sequences."""
+    counts = self._counts(self.stage_ends[-1]).tolist()
     return {
-      source: int(count) / available
-      for source, count, available in zip(
-        self.sources, self._counts[-1], self.available_sequences, strict=True
-      )
+      source: counts[k] / self.available_sequences[k]
+      for k, source in enumerate(self.sources)
     }
 
   def over_cap(self) -> dict[str, float]:
@@ -159,32 +166,16 @@ class MixtureSchedule:
       ' add documents to the source, or raise RunPlan.max_epochs.'
     )
 
-  @functools.cached_property
+  @property
   def _assignment(self) -> np.ndarray:
     return assignment.assign(self.shares, self.stage_ends)
 
-  @functools.cached_property
-  def _counts(self) -> np.ndarray:
-    """Sequences per source before each step, int64 [steps + 1, sources]."""
-    num_sources = len(self.sources)
-    counts = np.zeros((self.num_steps + 1, num_sources), np.int64)
-    by_step = self._assignment.reshape(self.num_steps, self.batch_size)
-    for k in range(num_sources):
-      counts[1:, k] = np.cumsum(np.sum(by_step == k, axis=1))
-    return counts
-
-  def _sequences(self, k: int, first: int, last: int) -> np.ndarray:
-    """Indices of the `first`-th to `last`-th sequence drawn from source k."""
-    epochs, places = np.divmod(
-      np.arange(first, last), self.available_sequences[k]
-    )
-    indices = np.zeros_like(places)
-    for epoch in np.unique(epochs):
-      mine = epochs == epoch
-      indices[mine] = permutation.permute(
-        places[mine], self.available_sequences[k], self._keys(k, int(epoch))
-      )
-    return indices
+  def _counts(self, slot: int) -> np.ndarray:
+    """Sequences per source before a slot, int64 [sources]."""
+    block = slot // _COUNTED_SLOTS
+    before = _block_counts(self.shares, self.stage_ends)[block]
+    rest = self._assignment[block * _COUNTED_SLOTS : slot]
+    return before + np.bincount(rest, minlength=len(self.sources))
 
   def _tokens(self, k: int, count: int) -> int:
     """Tokens of the first `count` sequences drawn from source k.
@@ -206,6 +197,33 @@ class MixtureSchedule:
       raise errors.UserError(
         f'Step {step} is not in the run, which has {self.num_steps} steps.'
       )
+
+
+@functools.lru_cache(maxsize=4)
+def _block_counts(
+  shares: tuple[tuple[float, ...], ...], ends: tuple[int, ...]
+) -> np.ndarray:
+  """Sequences per source before each block of slots, [blocks, sources]."""
+  assigned = assignment.assign(shares, ends)
+  counts = [np.zeros(len(shares[0]), np.int64)]
+  for start in range(0, len(assigned), _COUNTED_SLOTS):
+    block = assigned[start : start + _COUNTED_SLOTS]
+    counts.append(np.bincount(block, minlength=len(shares[0])))
+  return np.cumsum(counts, axis=0)
+
+
+def _occurrences(values: np.ndarray) -> np.ndarray:
+  """How often each value came before it.
+
+  >>> _occurrences(np.array([3, 5, 3, 3])).tolist()
+  [0, 0, 1, 2]
+  """
+  order = np.argsort(values, kind='stable')
+  ordered = values[order]
+  result = np.empty(len(values), np.int64)
+  first = np.searchsorted(ordered, ordered, 'left')
+  result[order] = np.arange(len(values)) - first
+  return result
 
 
 def uncapped(

@@ -35,8 +35,8 @@ class CachePlan:
     vocab_size: tokens of the tokenizer.
     sequence_length: tokens per sequence.
     tokenizer_path: a `tokenizer.json` to use; by default one is trained.
-    tokenizer_sample_bytes: of training documents, shared equally among the
-      sources, that a tokenizer is trained on.
+    sample_bytes_per_token: training text, per token of the vocabulary and
+      shared equally among the sources, that a tokenizer is trained on.
     sequences_per_file: at the most.
   """
 
@@ -45,14 +45,14 @@ class CachePlan:
   vocab_size: int
   sequence_length: int
   tokenizer_path: str | None = None
-  tokenizer_sample_bytes: int = 50_000_000
+  sample_bytes_per_token: int = 10_000
   sequences_per_file: int = 1_000_000
 
   def __post_init__(self):
     for name, least in (
       ('vocab_size', tokenizer_lib.MIN_VOCAB_SIZE),
       ('sequence_length', 2),
-      ('tokenizer_sample_bytes', 1),
+      ('sample_bytes_per_token', 1),
       ('sequences_per_file', 1),
     ):
       value = getattr(self, name)
@@ -136,7 +136,7 @@ def _plan_fingerprint(plan: CachePlan, corpus: report.CorpusReport) -> str:
       'tokenizer': (
         manifest_lib.tokenizer_fingerprint(plan.tokenizer_path)
         if plan.tokenizer_path
-        else {'sample_bytes': plan.tokenizer_sample_bytes}
+        else {'sample_bytes_per_token': plan.sample_bytes_per_token}
       ),
       'sequences_per_file': plan.sequences_per_file,
     }
@@ -184,7 +184,8 @@ def _tokenizer(
 def tokenizer_sample(plan: CachePlan) -> Iterator[str]:
   """Training text, as many bytes of each source (all of a smaller one)."""
   corpus = report.read(plan.corpus_dir)
-  share = plan.tokenizer_sample_bytes // len(corpus.sources)
+  total = plan.vocab_size * plan.sample_bytes_per_token
+  share = total // len(corpus.sources)
   for source in sorted(corpus.sources):
     left = share
     for document in _in_content_order(plan, corpus, source, 'train'):

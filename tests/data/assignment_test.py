@@ -46,7 +46,7 @@ def _errors(assigned, shares, ends):
 
 
 @hypothesis.given(_mixtures())
-@hypothesis.settings(deadline=None, max_examples=150)
+@hypothesis.settings(deadline=None, max_examples=80)
 def test_no_prefix_is_a_whole_sequence_off(mixture):
   shares, ends = mixture
   assigned = assignment.assign(shares, ends)
@@ -90,7 +90,58 @@ def test_many_sources(num_sources):
   assert np.abs(counts - targets).max() < 1
 
 
-def test_a_million_sequences_take_seconds():
+def _plainly(shares, ends):
+  """The rule itself: one block, no copies of periods."""
+  targets = assignment._Targets(shares, ends)
+  counts = np.zeros(len(shares[0]), np.int64)
+  return assignment._earliest_due(targets, counts, 0, ends[-1])
+
+
+@st.composite
+def _periodic_mixtures(draw):
+  num_sources = draw(st.integers(1, 4))
+  shares, ends = [], [0]
+  for _ in range(draw(st.integers(1, 3))):
+    weights = draw(
+      st.lists(
+        st.integers(0, 5), min_size=num_sources, max_size=num_sources
+      ).filter(any)
+    )
+    shares.append(tuple(w / sum(weights) for w in weights))
+    ends.append(ends[-1] + draw(st.integers(0, 300)))
+  ends[-1] += 1
+  return tuple(shares), tuple(ends[1:])
+
+
+@hypothesis.given(_periodic_mixtures())
+@hypothesis.settings(deadline=None, max_examples=80)
+def test_copied_periods_are_what_the_rule_gives(mixture):
+  shares, ends = mixture
+  expected = _plainly(shares, ends)
+  assert assignment.assign(shares, ends).tolist() == expected
+  worst = max(max(row) for row in _errors(np.array(expected), shares, ends))
+  assert worst < 1
+
+
+@hypothesis.given(_mixtures())
+@hypothesis.settings(deadline=None, max_examples=30)
+def test_blocks_are_joined_without_a_trace(mixture):
+  shares, ends = mixture
+  with pytest.MonkeyPatch.context() as patch:
+    patch.setattr(assignment, '_BLOCK', 7)
+    assigned = assignment.assign.__wrapped__(shares, ends)
+  assert assigned.tolist() == _plainly(shares, ends)
+
+
+def test_large_runs_are_assigned_fast():
   start = time.perf_counter()
-  assignment.assign(((0.3141, 0.2718, 0.1618, 0.2523),), (1_000_000,))
-  assert time.perf_counter() - start < 10  # 0.6 s on an idle core
+  assignment.assign(((0.31415, 0.27182, 0.16181, 0.25222),), (300_000,))
+  assert time.perf_counter() - start < 10  # 0.3 s on an idle core
+  start = time.perf_counter()
+  assigned = assignment.assign(((0.3, 0.5, 0.2), (0, 0, 1)), (10**7, 10**7 + 5))
+  assert np.bincount(assigned[: 10**7]).tolist() == [
+    3 * 10**6,
+    5 * 10**6,
+    2 * 10**6,
+  ]
+  assert time.perf_counter() - start < 5  # 0.05 s on an idle core

@@ -185,7 +185,9 @@ def test_a_plan_that_cannot_be_carried_out_is_refused(
 
 
 def test_the_sample_holds_as_many_bytes_of_each_source(cache_plan):
-  plan = dataclasses.replace(cache_plan, tokenizer_sample_bytes=3000)
+  plan = dataclasses.replace(
+    cache_plan, vocab_size=300, sample_bytes_per_token=10
+  )
   texts = list(shards.tokenizer_sample(plan))
   lengths = dict.fromkeys(('code/java', 'code/python', 'markup'), 0)
   for text in texts:

@@ -59,7 +59,7 @@ class JavaRenderer(rendering.BraceRenderer):
     'lower of text': ('{a0}.toLowerCase()', _ATOM),
     'lower': ('Character.toLowerCase({0})', _ATOM),
     'code': ('(int) {a0}', rendering.UNARY),
-    'character': ('(char) ({0})', rendering.UNARY),
+    'character': ('(char) {a0}', rendering.UNARY),
     'is_digit': ('Character.isDigit({0})', _ATOM),
     'is_letter': ('Character.isLetter({0})', _ATOM),
     'is_upper': ('Character.isUpperCase({0})', _ATOM),
@@ -187,7 +187,7 @@ class JavaRenderer(rendering.BraceRenderer):
       comment = ''
       members = ['', *(f'// {call} is {result}' for call, result in calls)]
     for helper in reversed(problem.functions[:-1]):
-      members += ['', *self.function(helper, helper.summary)]
+      members += ['', *self.function(helper, rendering.summary(helper))]
     members = self.function(problem.solution, comment) + members
     name = self.name(problem.solution.name)
     body = '\n'.join(f'{self.indent}{line}'.rstrip() for line in members)

@@ -149,8 +149,8 @@ class JavaScriptRenderer(rendering.BraceRenderer):
       comment = ''
       name = self.name(problem.solution.name)
       tail = ['', f'module.exports = {{ {name} }};', '']
-      tail += [f'// {call} === {result}' for call, result in calls]
+      tail += [f'// {call} => {result}' for call, result in calls]
     for helper in problem.functions[:-1]:
-      head += [*self.function(helper, helper.summary), '']
+      head += [*self.function(helper, rendering.summary(helper)), '']
     solution = self.function(problem.solution, comment)
     return '\n'.join([*head, *solution, *tail]) + '\n'

@@ -1,20 +1,16 @@
-"""Families of problems about single integers."""
+"""Families of problems about sequences of steps from one integer."""
 
 import random
 
 from codelaw.corpora.synthetic import phrases
 from codelaw.corpora.synthetic import program
 from codelaw.corpora.synthetic.phrases import Draft
-from codelaw.corpora.synthetic.program import Append
 from codelaw.corpora.synthetic.program import Assign
-from codelaw.corpora.synthetic.program import Call
 from codelaw.corpora.synthetic.program import Count
 from codelaw.corpora.synthetic.program import Declare
-from codelaw.corpora.synthetic.program import Each
 from codelaw.corpora.synthetic.program import Function
 from codelaw.corpora.synthetic.program import If
 from codelaw.corpora.synthetic.program import Put
-from codelaw.corpora.synthetic.program import Remark
 from codelaw.corpora.synthetic.program import Return
 from codelaw.corpora.synthetic.program import Update
 from codelaw.corpora.synthetic.program import While
@@ -167,152 +163,6 @@ def iteration(rng: random.Random) -> Draft:
   return Draft(statement, (function,), lambda r: (r.randint(2, 300),))
 
 
-def divisors(rng: random.Random) -> Draft:
-  """Something about the divisors or common divisors of numbers."""
-  limit = phrases.variable(rng, 'limit', INT)
-  value = phrases.variable(rng, 'value', INT)
-  total = phrases.variable(rng, 'total', INT)
-  test = phrases.condition(rng, value, True)
-  new = phrases.transformation(rng, value, True)
-  divides = natural(limit % value).equals(0)
-  proper = rng.random() < 0.5
-  stop = limit if proper else limit + 1
-  body = [
-    Declare(total, lift(0)),
-    Count(
-      value,
-      lift(1),
-      stop,
-      (If(divides.also(test.code), (Update(total, '+', new.code),)),),
-    ),
-    Return(total),
-  ]
-  statement = (
-    f'Find the{" proper" if proper else ""} divisors of a positive integer'
-    f' that {test.words}. Return the sum of {new.words}, taken over them.'
-  )
-  name = phrases.title(['divisors', new.tag, test.tag], 5)
-  function = Function(name, (limit,), INT, body, statement)
-  return Draft(statement, (function,), lambda r: (r.randint(6, 200),))
-
-
-def common_divisor(rng: random.Random) -> Draft:
-  """A reduction of a list by greatest common divisors."""
-  values = phrases.variable(rng, 'values', INTS)
-  value = phrases.variable(rng, 'value', INT)
-  total = phrases.variable(rng, 'total', INT)
-  a, b = program.Variable('a', INT), program.Variable('b', INT)
-  rest = program.Variable('rest', INT)
-  test = phrases.condition(rng, value, True)
-  helper_name = rng.choice(('gcd', 'common_divisor', 'greatest_divisor'))
-  helper_body: list[program.Statement] = [
-    If(b.equals(0), (Return(a),)),
-    Return(Call(helper_name, (b, natural(a % b)), INT)),
-  ]
-  if rng.random() < 0.5:
-    x, y = program.Variable('x1', INT), program.Variable('y1', INT)
-    helper_body = [
-      Declare(x, a),
-      Declare(y, b),
-      While(
-        y.differs(0),
-        (
-          Declare(rest, natural(x % y)),
-          Assign(x, y),
-          Assign(y, rest),
-        ),
-      ),
-      Return(x),
-    ]
-  summary = 'Returns the greatest common divisor of two non-negative integers.'
-  helper = Function(helper_name, (a, b), INT, helper_body, summary)
-  k = rng.randint(2, 60)
-  kind = rng.choice(('all', 'coprime', 'sum'))
-  divisor = Call(helper.name, (value, lift(k)), INT)
-  step: program.Statement = Assign(
-    total, Call(helper.name, (total, value), INT)
-  )
-  question = 'their greatest common divisor, or 0 if there are none'
-  if kind == 'coprime':
-    step = If(divisor.equals(1), (Update(total, '+', lift(1)),))
-    question = f'how many of them have no divisor but 1 in common with {k}'
-  elif kind == 'sum':
-    step = Update(total, '+', divisor)
-    question = (
-      f'the sum of the greatest common divisors that they have with {k}'
-    )
-  body = [
-    Declare(total, lift(0)),
-    Each(value, values, (If(test.code, (step,)),)),
-    Return(total),
-  ]
-  statement = (
-    f'Take the integers of a list that {test.words}. Return {question}.'
-  )
-  name = phrases.title([kind, 'common_divisors', test.tag], 6)
-  function = Function(name, (values,), INT, body, statement)
-  draw = phrases.draw_values(1, 90, 3, 8)
-  return Draft(statement, (helper, function), lambda r: (draw(r),))
-
-
-def primes(rng: random.Random) -> Draft:
-  """Primes up to a limit that meet a condition, by a sieve or by trial."""
-  limit = phrases.variable(rng, 'limit', INT)
-  value = phrases.variable(rng, 'value', INT)
-  output = phrases.variable(rng, 'output', INTS)
-  index = phrases.variable(rng, 'index', INT)
-  sieve = program.Variable(rng.choice(('sieve', 'crossed', 'composite')), INTS)
-  test = phrases.condition(rng, value, True)
-  new = phrases.transformation(rng, value, True)
-  functions: tuple[program.Function, ...] = ()
-  add = If(test.code, (Append(output, new.code),))
-  start: list[program.Statement] = [Declare(output, builtin('new_list', INTS))]
-  if rng.random() < 0.5:
-    start += [Declare(sieve, builtin('filled', INTS, 0, limit + 1))]
-    found: list[program.Statement] = [
-      If(
-        at(sieve, value).equals(0),
-        (
-          add,
-          Remark('Cross out the multiples.'),
-          Declare(index, value * value),
-          While(
-            index <= limit,
-            (Put(sieve, index, lift(1)), Update(index, '+', value)),
-          ),
-        ),
-      )
-    ]
-  else:
-    helper = Function(
-      rng.choice(('is_prime', 'check_prime', 'prime')),
-      (value,),
-      BOOL,
-      [
-        Declare(index, lift(2)),
-        While(
-          index * index <= value,
-          (
-            If(natural(value % index).equals(0), (Return(lift(False)),)),
-            Update(index, '+', lift(1)),
-          ),
-        ),
-        Return(value > 1),
-      ],
-      'Returns whether a number is prime.',
-    )
-    functions = (helper,)
-    found = [If(Call(helper.name, (value,), BOOL), (add,))]
-  body = [*start, Count(value, lift(2), limit + 1, found), Return(output)]
-  statement = (
-    f'Find the primes up to a limit, the limit included, that {test.words}.'
-    f' Return a list with {new.words} for each, in rising order of the primes.'
-  )
-  name = phrases.title(['primes', new.tag, test.tag], 5)
-  function = Function(name, (limit,), INTS, body, statement)
-  return Draft(statement, (*functions, function), lambda r: (r.randint(5, 60),))
-
-
 def ways(rng: random.Random) -> Draft:
   """The number of ways, or the least pieces, to make up a total."""
   limit = phrases.variable(rng, 'limit', INT)
@@ -442,9 +292,6 @@ FAMILIES = (
   digits,
   recurrence,
   iteration,
-  divisors,
-  common_divisor,
-  primes,
   ways,
   grid,
 )

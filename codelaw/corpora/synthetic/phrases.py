@@ -236,6 +236,11 @@ def letter_condition(
   return rng.choice(options)
 
 
+def draw_range(rng: random.Random) -> tuple[bool, int, int]:
+  """Whether values are never negative, their least, and their greatest."""
+  return rng.choice(((True, 0, 60), (False, -40, 60), (True, 1, 25)))
+
+
 def draw_values(
   low: int, high: int, fewest: int = 2, most: int = 9
 ) -> Callable[[random.Random], list[int]]:
@@ -247,11 +252,15 @@ def draw_values(
   return draw
 
 
+# fmt: off
 _WORDS = (
-  'apple river stone Garden light 42 winter Table orange night cloud 7 quick'
-  ' silver Mountain paper bird 2024 ocean green Letter wolf candle stream Oak'
-  ' engine yellow piano 15 harbor velvet rocket Mirror lemon north anchor'
-).split()
+  'apple', 'river', 'stone', 'Garden', 'light', '42', 'winter', 'Table',
+  'orange', 'night', 'cloud', '7', 'quick', 'silver', 'Mountain', 'paper',
+  'bird', '2024', 'ocean', 'green', 'Letter', 'wolf', 'candle', 'stream',
+  'Oak', 'engine', 'yellow', 'piano', '15', 'harbor', 'velvet', 'rocket',
+  'Mirror', 'lemon', 'north', 'anchor',
+)
+# fmt: on
 
 
 def draw_text(rng: random.Random) -> str:

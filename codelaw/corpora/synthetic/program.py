@@ -31,8 +31,6 @@ TEXT_COUNTS = 'text_counts'
 ELEMENT = {TEXT: CHAR, INTS: INT, TEXTS: TEXT}
 KEY = {INT_COUNTS: INT, CHAR_COUNTS: CHAR, TEXT_COUNTS: TEXT}
 
-node = dataclasses.dataclass(frozen=True, eq=False)
-
 
 class Expression:
   """A value; `type` is one of the constants above."""
@@ -87,7 +85,7 @@ class Expression:
     return self._operation('or', other, BOOL)
 
 
-@node
+@dataclasses.dataclass(frozen=True, eq=False)
 class Literal(Expression):
   """An integer, a boolean, a text or a character."""
 
@@ -95,7 +93,7 @@ class Literal(Expression):
   type: str
 
 
-@node
+@dataclasses.dataclass(frozen=True, eq=False)
 class Variable(Expression):
   """A name in snake_case; each language spells it in its own way."""
 
@@ -103,7 +101,7 @@ class Variable(Expression):
   type: str
 
 
-@node
+@dataclasses.dataclass(frozen=True, eq=False)
 class Operation(Expression):
   """A binary operation; see the module for the meaning of `natural`."""
 
@@ -114,7 +112,7 @@ class Operation(Expression):
   natural: bool = False
 
 
-@node
+@dataclasses.dataclass(frozen=True, eq=False)
 class Not(Expression):
   """Logical negation."""
 
@@ -122,7 +120,7 @@ class Not(Expression):
   type: str = BOOL
 
 
-@node
+@dataclasses.dataclass(frozen=True, eq=False)
 class Choice(Expression):
   """`then` if the condition holds, else `otherwise`."""
 
@@ -132,7 +130,7 @@ class Choice(Expression):
   type: str
 
 
-@node
+@dataclasses.dataclass(frozen=True, eq=False)
 class Builtin(Expression):
   """An operation that each language has under a name of its own."""
 
@@ -141,7 +139,7 @@ class Builtin(Expression):
   type: str
 
 
-@node
+@dataclasses.dataclass(frozen=True, eq=False)
 class Call(Expression):
   """A call of a function of the same program."""
 
@@ -154,14 +152,14 @@ class Statement:
   """Something a function does."""
 
 
-@node
+@dataclasses.dataclass(frozen=True, eq=False)
 class Remark(Statement):
   """A comment."""
 
   text: str
 
 
-@node
+@dataclasses.dataclass(frozen=True, eq=False)
 class Declare(Statement):
   """The first assignment of a variable, in the scope of its block."""
 
@@ -169,7 +167,7 @@ class Declare(Statement):
   value: Expression
 
 
-@node
+@dataclasses.dataclass(frozen=True, eq=False)
 class Assign(Statement):
   """A later assignment of a variable."""
 
@@ -177,7 +175,7 @@ class Assign(Statement):
   value: Expression
 
 
-@node
+@dataclasses.dataclass(frozen=True, eq=False)
 class Update(Statement):
   """`variable op= value`, with op one of + - *."""
 
@@ -186,7 +184,7 @@ class Update(Statement):
   value: Expression
 
 
-@node
+@dataclasses.dataclass(frozen=True, eq=False)
 class Put(Statement):
   """Sets an element of a list of our own, or an entry of counts."""
 
@@ -195,7 +193,7 @@ class Put(Statement):
   value: Expression
 
 
-@node
+@dataclasses.dataclass(frozen=True, eq=False)
 class Append(Statement):
   """Adds an element to the end of a list of our own."""
 
@@ -203,7 +201,7 @@ class Append(Statement):
   value: Expression
 
 
-@node
+@dataclasses.dataclass(frozen=True, eq=False)
 class If(Statement):
   """A conditional; an `otherwise` of a single If is an else-if."""
 
@@ -212,7 +210,7 @@ class If(Statement):
   otherwise: Sequence[Statement] = ()
 
 
-@node
+@dataclasses.dataclass(frozen=True, eq=False)
 class While(Statement):
   """A loop that the condition ends."""
 
@@ -220,7 +218,7 @@ class While(Statement):
   body: Sequence[Statement]
 
 
-@node
+@dataclasses.dataclass(frozen=True, eq=False)
 class Count(Statement):
   """`variable` from `start` up to but not including `stop`, by `step`.
 
@@ -234,7 +232,7 @@ class Count(Statement):
   step: int = 1
 
 
-@node
+@dataclasses.dataclass(frozen=True, eq=False)
 class Each(Statement):
   """`variable` over the elements of a list or the characters of a text."""
 
@@ -243,7 +241,7 @@ class Each(Statement):
   body: Sequence[Statement]
 
 
-@node
+@dataclasses.dataclass(frozen=True, eq=False)
 class EachEntry(Statement):
   """`key`, `value` over the entries of counts, in order of insertion."""
 
@@ -253,19 +251,19 @@ class EachEntry(Statement):
   body: Sequence[Statement]
 
 
-@node
+@dataclasses.dataclass(frozen=True, eq=False)
 class Return(Statement):
   """Ends the function with a value."""
 
   value: Expression
 
 
-@node
+@dataclasses.dataclass(frozen=True, eq=False)
 class Break(Statement):
   """Leaves the innermost loop."""
 
 
-@node
+@dataclasses.dataclass(frozen=True, eq=False)
 class Function:
   """A function; `summary` is a sentence about what it returns."""
 

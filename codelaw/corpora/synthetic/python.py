@@ -174,7 +174,7 @@ class PythonRenderer(rendering.Renderer):
         f'{self.indent}print({call})  # {result}' for call, result in calls
       ]
     for helper in problem.functions[:-1]:
-      head += [*self.function(helper, helper.summary), '', '']
+      head += [*self.function(helper, rendering.summary(helper)), '', '']
     solution = self.function(problem.solution, comment)
     return '\n'.join([*head, *solution, *tail]) + '\n'
 

@@ -17,17 +17,27 @@ import random
 from codelaw import errors
 from codelaw import storage
 from codelaw.corpora import documents
+from codelaw.corpora.synthetic import divisibility
 from codelaw.corpora.synthetic import java
 from codelaw.corpora.synthetic import javascript
 from codelaw.corpora.synthetic import lists
 from codelaw.corpora.synthetic import numbers
+from codelaw.corpora.synthetic import parsing
 from codelaw.corpora.synthetic import phrases
+from codelaw.corpora.synthetic import positions
 from codelaw.corpora.synthetic import program
 from codelaw.corpora.synthetic import python
 from codelaw.corpora.synthetic import rendering
 from codelaw.corpora.synthetic import texts
 
-FAMILIES = (*lists.FAMILIES, *numbers.FAMILIES, *texts.FAMILIES)
+FAMILIES = (
+  *lists.FAMILIES,
+  *positions.FAMILIES,
+  *numbers.FAMILIES,
+  *divisibility.FAMILIES,
+  *texts.FAMILIES,
+  *parsing.FAMILIES,
+)
 RENDERERS = {
   kind.language: kind
   for kind in (
@@ -88,22 +98,30 @@ class SyntheticPrograms:
     }
 
   def _documents(self, language: str) -> Iterator[documents.RawDocument]:
-    renderer = RENDERERS[language]()
     for index in range(self.num_problems):
-      item = problem(self.seed, index)
+      texts_by_language, group = _rendered(self.seed, index)
       yield documents.RawDocument(
-        text=renderer.document(item),
+        text=texts_by_language[language],
         source=f'synthetic/{language}',
         language=language,
         origin=f'synthetic/{self.seed}/{index:06d}',
         license='CC0-1.0',
-        group=storage.fingerprint(program.skeleton(item.functions)),
+        group=group,
       )
 
 
 # The languages are read one after the other; the cache saves drawing and
-# running the same problems again for each (about 20 kB a problem).
-@functools.lru_cache(maxsize=4096)
+# running the same problems again for each. It holds about 4 kB a problem.
+@functools.lru_cache(maxsize=8192)
+def _rendered(seed: int, index: int) -> tuple[Mapping[str, str], str]:
+  """Documents of a problem by language, and the group they share."""
+  item = problem(seed, index)
+  documents_ = {
+    language: kind().document(item) for language, kind in RENDERERS.items()
+  }
+  return documents_, storage.fingerprint(program.skeleton(item.functions))
+
+
 def problem(seed: int, index: int) -> rendering.Problem:
   """Problem `index` of a seed, the same on every machine."""
   for attempt in itertools.count():

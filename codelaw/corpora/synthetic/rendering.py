@@ -302,3 +302,8 @@ def wrap(text: str, prefix: str, width: int = 79) -> list[str]:
     break_long_words=False,
     break_on_hyphens=False,
   )
+
+
+def summary(function: program.Function) -> str:
+  """What a helper's comment says, in lines of at most 72 characters."""
+  return '\n'.join(wrap(function.summary, '', 72))

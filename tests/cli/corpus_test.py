@@ -1,0 +1,124 @@
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from codelaw.cli import corpus
+from codelaw.cli import gin_config
+from codelaw.cli import main
+from codelaw.corpora import build
+from codelaw.corpora import report
+
+
+def _gin(name):
+  return f'--gin_file={gin_config.config_root()}/corpora/{name}.gin'
+
+
+@pytest.fixture(scope='module')
+def tiny(tmp_path_factory):
+  out = tmp_path_factory.mktemp('corpus') / 'tiny'
+  assert main.main(['corpus', 'build', _gin('tiny'), f'--out={out}']) == 0
+  return out
+
+
+def test_build_writes_the_sources_of_the_gin_file(tiny):
+  content = report.read(tiny)
+  assert list(content.sources) == [
+    'code/python',
+    'code/c_cpp',
+    'synthetic/python',
+    'synthetic/javascript',
+  ]
+  for source in content.sources.values():
+    assert 100_000 <= source.bytes <= 200_000
+
+
+def test_build_again_changes_nothing(tiny, capsys):
+  before = report.read(tiny)
+  assert main.main(['corpus', 'build', _gin('tiny'), f'--out={tiny}']) == 0
+  assert report.read(tiny) == before
+  assert 'already holds this corpus' in capsys.readouterr().err
+
+
+def test_build_of_another_plan_is_refused(tiny, capsys):
+  arguments = ['corpus', 'build', _gin('tiny'), f'--out={tiny}']
+  code = main.main([*arguments, '--gin.SOURCE_BYTES=150_000'])
+  assert code == 2
+  assert 'holds a corpus of another plan' in capsys.readouterr().err
+
+
+def test_inspect_shows_counts_licenses_and_samples(tiny, capsys):
+  assert main.main(['corpus', 'inspect', f'--corpus={tiny}']) == 0
+  shown = capsys.readouterr().out
+  for text in ('code/c_cpp', 'synthetic/javascript', 'CC0-1.0', 'validation'):
+    assert text in shown
+  assert 'more lines' in shown
+  main.main(['corpus', 'inspect', f'--corpus={tiny}', '--samples=0'])
+  assert 'more lines' not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+  ('arguments', 'message'),
+  [
+    (['inspect'], 'needs --corpus=DIR'),
+    (['inspect', '--corpus=nowhere'], 'no finished corpus'),
+    (['build', '--corpus=x'], '--corpus is for inspect'),
+    (['build'], 'readers'),
+    (
+      ['build', _gin('tiny'), '--gin.CorpusPlan.filters=["hex"]'],
+      "names the filter 'hex'",
+    ),
+    (
+      ['build', _gin('tiny'), '--gin.PythonEnvironment.soruces={}'],
+      'soruces',
+    ),
+  ],
+)
+def test_mistakes_end_with_one_sentence(arguments, message, capsys):
+  assert main.main(['corpus', *arguments]) == 2
+  shown = capsys.readouterr().err
+  assert message in shown
+  assert 'Traceback' not in shown
+
+
+def test_quickstart_plan_builds_from_its_gin_file():
+  parser = main.build_parser('corpus')
+  args = parser.parse_args(['build', _gin('quickstart')])
+  args.gin_bindings = []
+  plan = gin_config.load(args, build.CorpusPlan, corpus.PARTS)
+  assert plan.output_dir == 'results/quickstart/corpus'
+  assert len(plan.readers) == 2
+  # The settings are JSON: they are fingerprinted and written to the index.
+  assert plan.settings()['readers'][0]['reader'] == 'PythonEnvironment'
+
+
+def test_environments_without_the_javascript_package_are_told_the_source(
+  tmp_path, capsys
+):
+  arguments = ['corpus', 'build', _gin('quickstart'), f'--out={tmp_path}/c']
+  limits = [
+    '--gin.PythonEnvironment.sources={"code/rust": ["rust"]}',
+    '--gin.NUM_PROBLEMS=5',
+  ]
+  assert main.main([*arguments, *limits]) == 2
+  assert 'Source code/rust has' in capsys.readouterr().err
+
+
+def test_a_killed_build_leaves_no_corpus(tmp_path):
+  """The process dies at once, without any clean-up of its own."""
+  script = (
+    'import os, sys\n'
+    'from codelaw.cli import corpus, main\n'
+    'from codelaw.corpora import report\n'
+    'report.write = lambda *_: os._exit(9)\n'
+    'main.main(sys.argv[1:])\n'
+  )
+  arguments = ['corpus', 'build', _gin('tiny'), f'--out={tmp_path}/c']
+  done = subprocess.run([sys.executable, '-c', script, *arguments], check=False)
+  assert done.returncode == 9
+  assert not report.exists(tmp_path / 'c')
+  assert list((tmp_path / 'c').rglob('*.parquet'))
+  assert main.main(arguments) == 0
+  assert report.exists(tmp_path / 'c')
+  shutil.rmtree(tmp_path / 'c')

@@ -1,0 +1,241 @@
+import dataclasses
+import hashlib
+import os
+import random
+
+import pytest
+
+from codelaw import errors
+from codelaw import storage
+from codelaw.corpora import build
+from codelaw.corpora import deduplication
+from codelaw.corpora import documents
+from codelaw.corpora import report
+from codelaw.corpora import source_trees
+from codelaw.corpora.synthetic import reader
+
+
+def _program(number):
+  rng = random.Random(number)
+  names = [f'{rng.choice("abcdef")}{rng.randrange(10**6)}' for _ in range(60)]
+  return ''.join(
+    f'{n} = f({m})\n' for n, m in zip(names, names[1:], strict=False)
+  )
+
+
+@pytest.fixture
+def tree(tmp_path):
+  root = tmp_path / 'tree'
+  root.mkdir()
+  for number in range(30):
+    (root / f'p{number}.py').write_text(_program(number))
+  (root / 'copy.py').write_text(_program(3))
+  (root / 'near.py').write_text(_program(4) + 'one_more = 1\n')
+  (root / 'wide.py').write_text('x' * 2000 + '\n')
+  return root
+
+
+def _plan(tree, out, **changes):
+  settings = {
+    'readers': [
+      source_trees.SourceTree([str(tree)], {'code/python': ['python']}),
+      reader.SyntheticPrograms(60, languages=['python', 'java']),
+    ],
+    'output_dir': str(out),
+    'deduplication': deduplication.Deduplication(),
+    'filters': ['long_lines'],
+    'validation_fraction': 0.2,
+    'min_bytes_per_source': 10_000,
+    **changes,
+  }
+  return build.CorpusPlan(**settings)
+
+
+def _all(out):
+  return [
+    item
+    for source in documents.sources(out)
+    for split in report.SPLITS
+    for item in documents.read_documents(out, source, split)
+  ]
+
+
+def test_report_equals_what_the_files_hold(tree, tmp_path):
+  out = tmp_path / 'corpus'
+  content = build.build(_plan(tree, out))
+  assert report.read(out) == content
+  python = content.sources['code/python']
+  assert python.documents_read == 33
+  assert python.dropped == {
+    'long_lines': 1,
+    'exact_duplicate': 1,
+    'near_duplicate': 1,
+  }
+  assert python.documents == 30
+  for name, source in content.sources.items():
+    for split, held in source.splits.items():
+      found = list(documents.read_documents(out, name, split))
+      assert len(found) == held.documents > 0
+      assert sum(len(d.text.encode()) for d in found) == held.bytes
+      assert {d.split for d in found} == {split}
+      assert {d.source for d in found} == {name}
+  for item in _all(out):
+    assert item.bytes == len(item.text.encode())
+    digest = hashlib.sha256(item.text.encode()).hexdigest()
+    assert item.content_sha256 == digest
+
+
+def test_same_plan_gives_the_same_corpus_whatever_the_file_order(
+  tree, tmp_path, monkeypatch
+):
+  first = build.build(_plan(tree, tmp_path / 'one'))
+  walk = os.walk
+
+  def reversed_walk(root):
+    for folder, folders, names in walk(root):
+      yield folder, folders, names[::-1]
+
+  monkeypatch.setattr(os, 'walk', reversed_walk)
+  second = build.build(_plan(tree, tmp_path / 'two'))
+  assert first == second
+  assert _all(tmp_path / 'one') == _all(tmp_path / 'two')
+
+
+def test_same_plan_is_not_built_again(tree, tmp_path):
+  out = tmp_path / 'corpus'
+  first = build.build(_plan(tree, out))
+  before = {p: p.stat().st_mtime_ns for p in out.rglob('*.parquet')}
+  told = []
+  plan = _plan(tree, out)
+  assert build.build(plan, lambda *step: told.append(step)) == first
+  assert told == [(f'{out} already holds this corpus', 1.0)]
+  assert {p: p.stat().st_mtime_ns for p in out.rglob('*.parquet')} == before
+
+
+def test_corpus_of_another_plan_is_never_overwritten(tree, tmp_path):
+  out = tmp_path / 'corpus'
+  first = build.build(_plan(tree, out))
+  with pytest.raises(errors.UserError, match='holds a corpus of another plan'):
+    build.build(_plan(tree, out, validation_fraction=0.3))
+  assert report.read(out) == first
+
+
+def test_a_stopped_build_leaves_no_corpus_and_the_next_starts_afresh(
+  tree, tmp_path
+):
+  out = tmp_path / 'corpus'
+
+  class StopError(Exception):
+    pass
+
+  def stop(message, fraction):
+    if message == 'synthetic/java':
+      raise StopError
+
+  with pytest.raises(StopError):
+    build.build(_plan(tree, out), stop)
+  assert not report.exists(out)
+  with pytest.raises(errors.UserError, match='no finished corpus'):
+    documents.sources(out)
+  left_over = out / 'code/python/documents-00007.parquet'
+  left_over.parent.mkdir(parents=True, exist_ok=True)
+  left_over.write_bytes(b'left over')
+  content = build.build(_plan(tree, out))
+  assert content == build.build(_plan(tree, tmp_path / 'fresh'))
+  held = sorted(str(p.relative_to(out)) for p in out.rglob('*.parquet'))
+  assert held == sorted(f for s in content.sources.values() for f in s.files)
+
+
+def test_folder_in_use_is_refused(tree, tmp_path):
+  out = tmp_path / 'corpus'
+  in_use = pytest.raises(errors.UserError, match='in use by another process')
+  with storage.exclusive(out), in_use:
+    build.build(_plan(tree, out))
+
+
+def test_sources_are_cut_at_their_limit(tree, tmp_path):
+  out = tmp_path / 'corpus'
+  content = build.build(_plan(tree, out, max_bytes_per_source=15_000))
+  for source in content.sources.values():
+    assert 12_000 < source.bytes <= 15_000
+
+
+def test_two_readers_fill_one_source(tree, tmp_path):
+  other = tmp_path / 'other'
+  other.mkdir()
+  for number in range(100, 110):
+    (other / f'q{number}.py').write_text(_program(number))
+  readers = [
+    source_trees.SourceTree([str(root)], {'code/python': ['python']})
+    for root in (tree, other)
+  ]
+  content = build.build(_plan(tree, tmp_path / 'corpus', readers=readers))
+  assert content.sources['code/python'].documents == 40
+
+
+def test_source_with_too_little_text_is_named(tree, tmp_path):
+  out = tmp_path / 'corpus'
+  with pytest.raises(errors.UserError, match=r'Source code/python has [\d,]+'):
+    build.build(_plan(tree, out, min_bytes_per_source=100_000))
+  assert not report.exists(out)
+  (tmp_path / 'empty').mkdir()
+  with pytest.raises(errors.UserError, match='code/python has 0 bytes'):
+    build.build(_plan(tmp_path / 'empty', out))
+
+
+def test_source_without_validation_documents_is_named(tree, tmp_path):
+  with pytest.raises(errors.UserError, match='no validation document'):
+    build.build(_plan(tree, tmp_path / 'corpus', validation_fraction=1e-9))
+
+
+def test_splits_are_about_the_fraction_and_nested():
+  texts = [
+    documents.RawDocument(_program(n), 's', 'python', '') for n in range(800)
+  ]
+  small = {r.text for r in texts if build.split_of(r, 0.1) == 'validation'}
+  large = {r.text for r in texts if build.split_of(r, 0.3) == 'validation'}
+  assert small < large
+  # 4 standard errors of a binomial share.
+  assert abs(len(small) / 800 - 0.1) < 4 * (0.1 * 0.9 / 800) ** 0.5
+  assert abs(len(large) / 800 - 0.3) < 4 * (0.3 * 0.7 / 800) ** 0.5
+
+
+def test_translations_and_programs_of_one_shape_share_a_split(tree, tmp_path):
+  out = tmp_path / 'corpus'
+  build.build(_plan(tree, out))
+  splits = {}
+  for item in _all(out):
+    if item.source.startswith('synthetic/'):
+      splits.setdefault(item.origin, set()).add(item.split)
+  assert len(splits) == 60
+  assert {len(found) for found in splits.values()} == {1}
+  raw = documents.RawDocument('a', 's', 'python', '', group='g')
+  other = dataclasses.replace(raw, text='b')
+  for fraction in (0.1, 0.3, 0.5, 0.9):
+    assert build.split_of(raw, fraction) == build.split_of(other, fraction)
+
+
+def test_progress_rises_to_one(tree, tmp_path):
+  told = []
+  plan = _plan(tree, tmp_path / 'corpus')
+  build.build(plan, lambda message, fraction: told.append(fraction))
+  assert told == sorted(told)
+  assert told[-1] == 1.0
+
+
+@pytest.mark.parametrize(
+  ('changes', 'message'),
+  [
+    ({'readers': []}, 'at least one'),
+    ({'readers': ['src']}, 'must be a list of readers'),
+    ({'output_dir': ''}, 'must be the folder to write'),
+    ({'filters': ['hex']}, "'hex'"),
+    ({'filters': 'hexadecimal'}, 'must be a list of names'),
+    ({'deduplication': 0.7}, 'must be @Deduplication'),
+    ({'validation_fraction': 0}, 'between 0 and 1'),
+    ({'max_bytes_per_source': 5}, 'at most max_bytes_per_source'),
+  ],
+)
+def test_mistakes_are_explained(tree, tmp_path, changes, message):
+  with pytest.raises(errors.UserError, match=message):
+    _plan(tree, tmp_path / 'corpus', **changes)

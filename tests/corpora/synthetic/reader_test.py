@@ -1,0 +1,126 @@
+import contextlib
+import doctest
+import io
+import itertools
+import os
+import random
+import subprocess
+import sys
+
+import pytest
+
+from codelaw import errors
+from codelaw.corpora.synthetic import python
+from codelaw.corpora.synthetic import reader
+
+
+def _documents(num_problems, **settings):
+  programs = reader.SyntheticPrograms(num_problems, **settings)
+  return {
+    source: list(stream) for source, stream in programs.streams(1).items()
+  }
+
+
+def test_sources_hold_the_same_problems():
+  found = _documents(20)
+  assert list(found) == [
+    'synthetic/python',
+    'synthetic/javascript',
+    'synthetic/java',
+  ]
+  for triple in zip(*found.values(), strict=True):
+    assert len({item.origin for item in triple}) == 1
+    assert len({item.group for item in triple}) == 1
+    assert len({item.text for item in triple}) == 3
+    assert [item.language for item in triple] == [
+      'python',
+      'javascript',
+      'java',
+    ]
+
+
+def test_more_problems_extend_a_corpus_and_seeds_change_it():
+  few = _documents(10, languages=['python'])['synthetic/python']
+  many = _documents(30, languages=['python'])['synthetic/python']
+  other = _documents(10, languages=['python'], seed=1)['synthetic/python']
+  assert many[:10] == few
+  assert not {item.text for item in few} & {item.text for item in other}
+
+
+def test_documents_are_the_same_in_every_process():
+  """Nothing depends on the order of sets or on Python's own hashes."""
+  script = (
+    'from codelaw.corpora.synthetic import reader\n'
+    'for i in range(40):\n'
+    '  print(reader.problem(0, i).statement, reader._rendered(0, i))\n'
+  )
+  outputs = {
+    subprocess.run(
+      [sys.executable, '-c', script],
+      env={**os.environ, 'PYTHONHASHSEED': seed},
+      capture_output=True,
+      check=True,
+    ).stdout
+    for seed in ('1', '2')
+  }
+  assert len(outputs) == 1
+  assert len(outputs.pop()) > 40_000
+
+
+def test_problems_are_many_and_varied():
+  items = _documents(400, languages=['python'])['synthetic/python']
+  assert len({item.text for item in items}) == 400
+  assert len({item.group for item in items}) > 250
+  assert 400 < sum(len(item.text) for item in items) / 400 < 1500
+
+
+@pytest.mark.parametrize('family', reader.FAMILIES)
+def test_every_family_gives_verified_programs(family):
+  made = 0
+  for attempt in itertools.count():
+    rng = random.Random(attempt)
+    draft = family(rng)
+    examples = reader._examples(draft, rng)
+    if not examples:
+      continue
+    solve = python.compile_functions(draft.functions, checked=False)
+    for example in examples:
+      assert solve(*example.arguments) == example.result
+    assert len({repr(example.result) for example in examples}) > 1
+    made += 1
+    if made == 5:
+      break
+  assert attempt < 50
+
+
+def test_python_documents_run_as_they_stand():
+  """Asserts hold, doctests pass, and printed results are the comments."""
+  for index in range(60):
+    item = reader.problem(5, index)
+    text = python.PythonRenderer().document(item)
+    scope = {'__name__': '__main__'}
+    output = io.StringIO()
+    with contextlib.redirect_stdout(output):
+      exec(compile(text, f'problem {index}', 'exec'), scope)
+    if item.style == 0:
+      parsed = doctest.DocTestParser().get_doctest(
+        scope[item.solution.name].__doc__, scope, 'd', None, 0
+      )
+      assert doctest.DocTestRunner(verbose=False).run(parsed).failed == 0
+      assert len(parsed.examples) == len(item.examples)
+    if item.style == 2:
+      results = [str(example.result) for example in item.examples]
+      assert output.getvalue().splitlines() == results
+
+
+@pytest.mark.parametrize(
+  ('settings', 'message'),
+  [
+    ({'num_problems': 0}, 'at least 1, got 0'),
+    ({'num_problems': 1, 'languages': ['cobol']}, "'cobol'; known are python"),
+    ({'num_problems': 1, 'languages': 'python'}, 'must be a list'),
+  ],
+)
+def test_mistakes_are_explained(settings, message):
+  with pytest.raises(errors.UserError, match=message):
+    reader.SyntheticPrograms(**settings)
