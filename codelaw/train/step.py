@@ -126,7 +126,7 @@ def _init(shape, settings):
 
 
 def _sums(shape, params, batch):
-  logits = model(shape).apply(
+  logits: Any = model(shape).apply(
     {'params': params},
     batch['decoder_input_tokens'],
     batch['decoder_segment_ids'],
@@ -168,5 +168,5 @@ def _train_step(shape, settings):
 
 @functools.cache
 def eval_step(shape: accounting.ModelShape) -> EvalStep:
-  """The compiled `(params, features) -> cross-entropy sums`, float32 [batch]."""
+  """The compiled `(params, features) -> loss sums`, float32 [batch]."""
   return jax.jit(lambda params, batch: _sums(shape, params, batch)[0])

@@ -3,6 +3,10 @@ import pathlib
 import subprocess
 import sys
 
+import jax
+import numpy as np
+import pytest
+
 from codelaw import accounting
 from codelaw import errors
 from codelaw import records
@@ -10,9 +14,6 @@ from codelaw.cli import gin_config
 from codelaw.cli import train
 from codelaw.models import transformer
 from codelaw.train import rundir
-import jax
-import numpy as np
-import pytest
 
 MODELS = sorted((gin_config.config_root() / 'models').glob('*.gin'))
 LEAF = 'runs/quickstart_uniform.gin'

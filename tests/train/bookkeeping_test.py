@@ -1,10 +1,11 @@
+import numpy as np
+import pytest
+
 from codelaw import errors
 from codelaw.data import manifest as manifest_lib
 from codelaw.data import schedule as schedule_lib
 from codelaw.train import bookkeeping
 from codelaw.train import step as step_lib
-import numpy as np
-import pytest
 
 
 @pytest.fixture

@@ -1,12 +1,13 @@
 import logging
 import shutil
 
-from codelaw import errors
-from codelaw.train import checkpoint
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+
+from codelaw import errors
+from codelaw.train import checkpoint
 
 STATE = {'weights': jnp.arange(6.0).reshape(2, 3), 'count': jnp.array(3)}
 

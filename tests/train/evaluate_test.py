@@ -1,13 +1,14 @@
 import math
 
+import jax
+import numpy as np
+import pytest
+
 from codelaw.data import manifest as manifest_lib
 from codelaw.data import pipeline
 from codelaw.data import tokenizer as tokenizer_lib
 from codelaw.train import evaluate
 from codelaw.train import step as step_lib
-import jax
-import numpy as np
-import pytest
 
 
 @pytest.fixture(scope='module')

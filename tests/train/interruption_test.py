@@ -1,10 +1,11 @@
 import os
 import signal
 
+import pytest
+
 from codelaw import records
 from codelaw.train import interruption
 from codelaw.train import loop
-import pytest
 
 
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])

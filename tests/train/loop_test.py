@@ -2,6 +2,11 @@ import dataclasses
 import json
 import struct
 
+import jax
+import numpy as np
+import pytest
+from tensorboardX.proto import event_pb2
+
 from codelaw import accounting
 from codelaw import errors
 from codelaw import records
@@ -12,10 +17,6 @@ from codelaw.train import bookkeeping
 from codelaw.train import checkpoint
 from codelaw.train import loop
 from codelaw.train import step as step_lib
-import jax
-import numpy as np
-import pytest
-from tensorboardX.proto import event_pb2
 
 
 def events(folder):

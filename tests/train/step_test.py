@@ -1,11 +1,12 @@
 import dataclasses
 
-from codelaw import accounting
-from codelaw import records
-from codelaw.train import step
 import jax
 import numpy as np
 import pytest
+
+from codelaw import accounting
+from codelaw import records
+from codelaw.train import step
 
 SHAPE = accounting.ModelShape(
   vocab_size=16, width=8, num_layers=1, num_heads=2, head_dim=4, mlp_width=8
