@@ -8,6 +8,7 @@ nothing used, because gin accepts a misspelled scope or macro silently.
 
 import argparse
 from collections.abc import Iterable
+import logging
 import os
 import pathlib
 import re
@@ -109,6 +110,8 @@ def load(
   for folder in _search_paths(args):
     gin.add_config_file_search_path(folder)
   bindings = [*args.gin_bindings, *overrides]
+  # Gin logs an error for every search path that an include is not in.
+  logging.disable(logging.ERROR)
   try:
     gin.parse_config_files_and_bindings(
       args.gin_file, bindings, finalize_config=False
@@ -125,6 +128,8 @@ def load(
     AttributeError,
   ) as error:
     raise errors.UserError(_explain(error, args)) from error
+  finally:
+    logging.disable(logging.NOTSET)
   unused = _unused_bindings()
   if unused:
     raise errors.UserError(
