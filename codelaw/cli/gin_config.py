@@ -9,6 +9,7 @@ nothing used, because gin accepts a misspelled scope or macro silently.
 import argparse
 import ast
 from collections.abc import Iterable
+import logging
 import os
 import pathlib
 import re
@@ -122,6 +123,8 @@ def load(
   gin.config._LOCATION_PREFIXES[:] = ['', *_search_paths(args)]
   gin.config._FILE_READERS[:] = [(open, os.path.isfile)]
   bindings = [*args.gin_bindings, *overrides]
+  # Gin logs an error for every search path that an include is not in.
+  logging.disable(logging.ERROR)
   try:
     gin.parse_config_files_and_bindings(
       args.gin_file, bindings, finalize_config=False
@@ -139,6 +142,8 @@ def load(
     AttributeError,
   ) as error:
     raise errors.UserError(_explain(error, args)) from error
+  finally:
+    logging.disable(logging.NOTSET)
   unused = _unused_bindings()
   if unused:
     raise errors.UserError(

@@ -69,7 +69,7 @@ def write(
 
 
 def remove_partial(folder: pathlib.Path) -> None:
-  """Removes what a stopped writer left."""
+  """Removes the folder of unfinished files, also a stopped writer's."""
   shutil.rmtree(folder / PARTIAL, ignore_errors=True)
 
 

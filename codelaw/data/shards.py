@@ -100,7 +100,6 @@ def write(
     if manifest_lib.exists(plan.shards_dir):
       return _existing(plan, corpus, tell)
     folder = pathlib.Path(plan.shards_dir)
-    sequence_files.remove_partial(folder)
     tokenizer = _tokenizer(plan, corpus, tell)
     sources = {
       source: {

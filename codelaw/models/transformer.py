@@ -75,6 +75,7 @@ class Attention(nn.Module):
 
   @nn.compact
   def __call__(self, x_BLD, cosine, sine, bias):
+    """What attention adds to `x_BLD`."""
     shape = self.shape
     groups = shape.num_heads // shape.kv_heads
 
@@ -122,6 +123,8 @@ class FeedForward(nn.Module):
 
   @nn.compact
   def __call__(self, x_BLD):
+    """What the feed-forward layer adds to `x_BLD`."""
+
     def dense(features, scale, name):
       return nn.Dense(
         features,
@@ -156,6 +159,8 @@ class Block(nn.Module):
 
   @nn.compact
   def __call__(self, x_BLD, cosine, sine, bias):
+    """(`x_BLD` after this layer, nothing to stack)."""
+
     def norm(name):
       return nn.RMSNorm(
         dtype=self.dtype, param_dtype=self.param_dtype, name=name
@@ -194,6 +199,7 @@ class Transformer(nn.Module):
   unroll: int = 1
 
   def setup(self):
+    """Makes the parameters."""
     shape = self.shape
     self.embedding = self.param(
       'embedding',

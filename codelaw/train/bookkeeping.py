@@ -137,13 +137,12 @@ class Books:
     finite = np.isfinite(sums)
     if finite.all() and np.isfinite(on_device.gradient_norm):
       return
-    names = [self._schedule.sources[k] for k in np.unique(source_ids[~finite])]
-    what = (
-      f'The loss on {", ".join(names)}' if names else 'The norm of the gradient'
-    )
+    bad = source_ids[~finite] if not finite.all() else source_ids
+    names = ', '.join(self._schedule.sources[k] for k in np.unique(bad))
+    what = 'loss' if not finite.all() else 'norm of the gradient'
     raise DivergedError(
-      f'{what} is not a finite number at step {step}; the last checkpoint is'
-      ' from before. Lower the peak learning rate'
+      f'The {what} on {names} is not a finite number at step {step}; the last'
+      ' checkpoint is from before. Lower the peak learning rate'
       f' ({self._plan.optimizer.peak_learning_rate:g}) or lengthen the'
       ' warm-up, and train in another MODEL_DIR.'
     )

@@ -7,13 +7,16 @@ renames it when it is whole.
 
 import logging
 import os
+import time
 from typing import Any
 
 import jax
 
+from codelaw import errors
 from codelaw import storage
 
 _log = logging.getLogger(__name__)
+_SHOWN_CHARACTERS = 120  # of an error of Orbax
 
 
 class Checkpoints:
@@ -40,33 +43,55 @@ class Checkpoints:
     self._manager.save(step, args=self._ocp.args.StandardSave(state))
 
   def restore_last(self, like: Any) -> tuple[int, Any] | None:
-    """The last readable checkpoint, or None when there is none.
+    """The last readable checkpoint, or None when there is none at all.
 
-    A damaged checkpoint is deleted, with a warning, and the one before it is
-    taken: the run then repeats the updates in between and gets the same.
+    Where a later one is damaged, it is moved aside with a warning, and the
+    run repeats the updates in between, with the same result.
 
     Args:
       like: arrays with the structure, shapes and dtypes to restore.
 
     Returns:
       (step, state).
+
+    Raises:
+      UserError: when there are checkpoints and none can be read.
     """
     abstract = jax.tree.map(self._ocp.utils.to_shape_dtype_struct, like)
+    unreadable: dict[int, str] = {}
     for step in sorted(self._manager.all_steps(), reverse=True):
       try:
-        return step, self._manager.restore(
+        state = self._manager.restore(
           step, args=self._ocp.args.StandardRestore(abstract)
         )
-      # Orbax raises whatever its storage layers raise for a damaged file.
+      # Orbax passes on whatever its storage layers raise.
       except Exception as error:
-        _log.warning(
-          'Checkpoint %s cannot be read (%s); it is deleted and the one before'
-          ' it is used.',
-          os.fspath(self._folder / str(step)),
-          str(error).splitlines()[0] if str(error) else type(error).__name__,
-        )
-        self._manager.delete(step)
+        unreadable[step] = str(error)[:_SHOWN_CHARACTERS]
+        continue
+      for damaged, reason in unreadable.items():
+        self._move_aside(damaged, reason)
+      return step, state
+    if unreadable:
+      raise errors.UserError(
+        f'No checkpoint in {os.fspath(self._folder)} can be read (step'
+        f' {max(unreadable)}: {unreadable[max(unreadable)]}); restore one, or'
+        ' delete the folder of the run to start it again.'
+      )
     return None
+
+  def _move_aside(self, step: int, reason: str) -> None:
+    aside = self._folder.parent / f'{self._folder.name}_damaged'
+    aside.mkdir(parents=True, exist_ok=True)
+    place = aside / f'{step}-{time.time_ns()}'
+    (self._folder / str(step)).rename(place)
+    self._manager.reload()
+    _log.warning(
+      'The checkpoint of step %d cannot be read (%s); it was moved to %s, and'
+      ' the one before it is used.',
+      step,
+      reason,
+      os.fspath(place),
+    )
 
   def close(self) -> None:
     """Waits until every started save is on disk."""

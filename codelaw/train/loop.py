@@ -165,11 +165,11 @@ class _Run:
     self._checkpoints = checkpoint_lib.Checkpoints(
       self._model_dir / 'checkpoints'
     )
-    state = step_lib.init_state(plan.model, plan.optimizer, plan.seed)
-    self._start_step, self._state = self._checkpoints.restore_last(state) or (
-      0,
-      state,
-    )
+    fresh = step_lib.init_state(plan.model, plan.optimizer, plan.seed)
+    restored = self._checkpoints.restore_last(fresh)
+    self._start_step: int
+    self._state: step_lib.TrainState
+    self._start_step, self._state = restored or (0, fresh)
     self._step = self._start_step
     self._books = bookkeeping.Books(plan, schedule, self._step)
     self._events = metrics.RunEvents(self._model_dir, self._step)

@@ -85,8 +85,13 @@ def init_state(
   settings: records.OptimizerSettings,
   seed: int,
 ) -> TrainState:
-  """Fresh parameters and optimizer state."""
-  return _init(shape, _without_rate(settings))(np.uint32(seed))
+  """Fresh parameters and optimizer state, on the first device.
+
+  They are committed to it as a restored state is: otherwise the step would be
+  compiled a second time for runs that continue.
+  """
+  state = _init(shape, _without_rate(settings))(np.uint32(seed))
+  return jax.device_put(state, jax.local_devices()[0])
 
 
 def train_step(
@@ -121,7 +126,7 @@ def _init(shape, settings):
 
 
 def _sums(shape, params, batch):
-  logits = model(shape).apply(
+  logits: Any = model(shape).apply(
     {'params': params},
     batch['decoder_input_tokens'],
     batch['decoder_segment_ids'],
@@ -163,5 +168,5 @@ def _train_step(shape, settings):
 
 @functools.cache
 def eval_step(shape: accounting.ModelShape) -> EvalStep:
-  """The compiled `(params, features) -> cross-entropy sums`, float32 [batch]."""
+  """The compiled `(params, features) -> loss sums`, float32 [batch]."""
   return jax.jit(lambda params, batch: _sums(shape, params, batch)[0])

@@ -153,3 +153,17 @@ def test_the_cosine_schedule(tmp_path):
   (stage,) = _load(tmp_path, 'cosine').stages
   assert stage.learning_rate_shape == 'cosine'
   assert (stage.start_factor, stage.end_factor) == (1.0, 0.1)
+
+
+def test_the_python_only_mixture_can_replace_the_uniform_one(tmp_path):
+  text = _LEAF.format(schedule='cosine').replace(
+    'mixtures/quickstart_uniform.gin', 'mixtures/python_only.gin'
+  )
+  (tmp_path / 'leaf.gin').write_text(text)
+  args = argparse.Namespace(
+    gin_file=[str(tmp_path / 'leaf.gin')],
+    gin_search_paths=[],
+    gin_bindings=["MODEL_DIR = 'a'", "SHARDS_DIR = 'b'"],
+  )
+  settings = gin_config.load(args, train.TrainSettings, train.PARTS)
+  assert settings.plan.schedule.sources == ('code/python',)

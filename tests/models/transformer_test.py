@@ -1,12 +1,13 @@
 import dataclasses
 import functools
 
-from codelaw import accounting
-from codelaw.models import transformer
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+
+from codelaw import accounting
+from codelaw.models import transformer
 
 SEQUENTIAL = accounting.ModelShape(
   vocab_size=32,

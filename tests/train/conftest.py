@@ -1,11 +1,12 @@
 import random
 
+import pytest
+
 from codelaw import accounting
 from codelaw import records
 from codelaw.corpora import documents
 from codelaw.corpora import report
 from codelaw.data import shards
-import pytest
 
 _WORDS = 'def return for in if else while class range print value = + ( ) :'
 SOURCES = ('code/java', 'code/python', 'markup')

@@ -1,9 +1,10 @@
 import math
 
-from codelaw.train import loss
 import jax.numpy as jnp
 import numpy as np
 import pytest
+
+from codelaw.train import loss
 
 TARGETS = np.array([[1, 2, 0], [3, 0, 0]], np.int32)
 WEIGHTS = np.array([[1, 1, 0], [1, 0, 0]], np.float32)

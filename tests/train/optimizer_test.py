@@ -1,11 +1,12 @@
 import math
 
-from codelaw import errors
-from codelaw import records
-from codelaw.train import optimizer
 import jax.numpy as jnp
 import numpy as np
 import pytest
+
+from codelaw import errors
+from codelaw import records
+from codelaw.train import optimizer
 
 RATES = records.MixtureRates({'code/python': 1})
 

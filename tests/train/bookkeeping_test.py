@@ -1,0 +1,69 @@
+import numpy as np
+import pytest
+
+from codelaw import errors
+from codelaw.data import manifest as manifest_lib
+from codelaw.data import schedule as schedule_lib
+from codelaw.train import bookkeeping
+from codelaw.train import step as step_lib
+
+
+@pytest.fixture
+def books(make_plan):
+  plan = make_plan()
+  schedule = schedule_lib.from_plan(plan, manifest_lib.read(plan.shards_dir))
+  return bookkeeping.Books(plan, schedule, 0)
+
+
+def _update(loss_sums, gradient_norm=1.0):
+  weights = np.ones((4, 16), np.float32)
+  weights[3, 10:] = 0
+  batch = {
+    'source_id': np.array([0, 1, 0, 1], np.int32),
+    'decoder_loss_weights': weights,
+  }
+  metrics = step_lib.StepMetrics(
+    np.array(loss_sums, np.float32),
+    np.float32(0),
+    np.float32(gradient_norm),
+  )
+  return bookkeeping.Update(1, 0.5, batch, metrics)
+
+
+def test_losses_and_tokens_by_source(books):
+  scalars = books.account(_update([16.0, 32.0, 48.0, 20.0]))
+  assert scalars['train/code/python/loss_nats_per_token'] == 2.0
+  assert scalars['train/markup/loss_nats_per_token'] == 2.0
+  assert scalars['train/loss_nats_per_token'] == 116 / 58
+  assert books.tokens == {'code/python': 32, 'markup': 26}
+  assert scalars['tokens/total'] == 58
+  assert scalars['schedule/learning_rate'] == 0.5
+
+
+def test_a_loss_that_is_not_finite_names_its_source_only(books):
+  with pytest.raises(
+    bookkeeping.DivergedError, match='loss on markup is not .* at step 1;'
+  ):
+    books.account(_update([1.0, 1.0, 1.0, np.nan]))
+
+
+def test_a_gradient_that_is_not_finite_names_the_batch(books):
+  with pytest.raises(
+    bookkeeping.DivergedError, match='gradient on code/python, markup is not'
+  ):
+    books.account(_update([1.0, 1.0, 1.0, 1.0], np.inf))
+
+
+def test_other_tokens_than_planned_are_refused(books):
+  with pytest.raises(errors.UserError, match='By step 1 the run trained on'):
+    books.check_against_schedule(1)
+
+
+def test_speed_leaves_the_first_update_and_pauses_out(books):
+  assert books.seconds_left(1) is None
+  update = _update([1.0, 1.0, 1.0, 1.0])
+  assert 'throughput/tokens_per_second' not in books.account(update)
+  assert books.account(update)['throughput/tokens_per_second'] > 0
+  books.pause()
+  assert 'throughput/tokens_per_second' not in books.account(update)
+  assert books.seconds_left(12) == 0

@@ -1,0 +1,62 @@
+import math
+
+import jax
+import numpy as np
+import pytest
+
+from codelaw.data import manifest as manifest_lib
+from codelaw.data import pipeline
+from codelaw.data import tokenizer as tokenizer_lib
+from codelaw.train import evaluate
+from codelaw.train import step as step_lib
+
+
+@pytest.fixture(scope='module')
+def token_bytes(shards_dir):
+  return tokenizer_lib.token_bytes(
+    tokenizer_lib.load(f'{shards_dir}/{manifest_lib.TOKENIZER_NAME}')
+  )
+
+
+def test_uniform_predictions_cost_log_vocabulary(make_plan, token_bytes):
+  plan = make_plan(eval_sequences=10**6)
+  manifest = manifest_lib.read(plan.shards_dir)
+  state = step_lib.init_state(plan.model, plan.optimizer, 0)
+  zeros = jax.tree.map(np.zeros_like, jax.device_get(state.params))
+  losses = evaluate.evaluate(zeros, plan, manifest, token_bytes)
+  assert list(losses) == ['code/java', 'code/python', 'markup']
+  for source, loss in losses.items():
+    split = manifest.split(source, 'validation')
+    nats = math.log(plan.model.vocab_size)
+    assert loss.loss_nats_per_token == pytest.approx(nats, rel=1e-6)
+    # All held-out text is read: the bytes are those of the documents.
+    assert loss.bits_per_byte == pytest.approx(
+      nats * split.tokens / (math.log(2) * split.bytes), rel=1e-6
+    )
+
+
+def test_the_size_of_the_last_batch_does_not_count(make_plan, token_bytes):
+  plan = make_plan(eval_sequences=6)  # in batches of 4: the last has 2 rows
+  manifest = manifest_lib.read(plan.shards_dir)
+  params = step_lib.init_state(plan.model, plan.optimizer, 0).params
+  loss = evaluate.evaluate(params, plan, manifest, token_bytes)['markup']
+  whole = next(
+    pipeline.validation_batches(manifest, 'markup', 6, 6, plan.shards_dir)
+  )
+  sums = step_lib.eval_step(plan.model)(params, step_lib.features(whole))
+  expected = np.sum(sums) / np.sum(whole['decoder_loss_weights'])
+  # Batches of 4 and of 6 may round differently.
+  assert loss.loss_nats_per_token == pytest.approx(float(expected), rel=1e-5)
+
+
+def test_macro_is_the_unweighted_mean():
+  losses = {
+    'code/python': evaluate.HeldOutLoss(1.0, 0.5),
+    'markup': evaluate.HeldOutLoss(4.0, 1.0),
+  }
+  assert evaluate.macro(losses) == evaluate.HeldOutLoss(2.5, 0.75)
+
+
+def test_no_sequences_means_no_sources(make_plan):
+  plan = make_plan(eval_sequences=0)
+  assert evaluate.sources(plan, manifest_lib.read(plan.shards_dir)) == ()

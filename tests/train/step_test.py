@@ -1,0 +1,88 @@
+import dataclasses
+
+import jax
+import numpy as np
+import pytest
+
+from codelaw import accounting
+from codelaw import records
+from codelaw.train import step
+
+SHAPE = accounting.ModelShape(
+  vocab_size=16, width=8, num_layers=1, num_heads=2, head_dim=4, mlp_width=8
+)
+SETTINGS = records.OptimizerSettings(0.1)
+
+
+def _batch(targets, weights):
+  targets = np.array(targets, np.int32)
+  ones = np.ones_like(targets)
+  return {
+    'decoder_input_tokens': np.roll(targets, 1, axis=1),
+    'decoder_target_tokens': targets,
+    'decoder_loss_weights': np.array(weights, np.float32),
+    'decoder_segment_ids': ones,
+    'decoder_positions': np.cumsum(ones, axis=1, dtype=np.int32) - 1,
+  }
+
+
+BATCH = _batch([[3, 4, 5, 6], [7, 8, 9, 10]], [[1, 1, 1, 1], [1, 1, 0, 0]])
+
+
+def _update(batch, settings=SETTINGS, rate=0.1, seed=0):
+  state = step.init_state(SHAPE, settings, seed)
+  return step.train_step(SHAPE, settings)(state, batch, np.float32(rate))
+
+
+def test_padding_changes_neither_losses_nor_the_update():
+  other = BATCH | {
+    'decoder_target_tokens': np.array([[3, 4, 5, 6], [7, 8, 1, 2]], np.int32)
+  }
+  (state, metrics), (state_2, metrics_2) = _update(BATCH), _update(other)
+  jax.tree.map(np.testing.assert_array_equal, state, state_2)
+  np.testing.assert_array_equal(metrics.loss_sums, metrics_2.loss_sums)
+
+
+def test_a_zero_learning_rate_leaves_the_parameters():
+  before = jax.device_get(step.init_state(SHAPE, SETTINGS, 0).params)
+  state, _ = _update(BATCH, rate=0.0)
+  jax.tree.map(np.testing.assert_array_equal, before, state.params)
+
+
+def test_seeds_differ_and_repeat():
+  first, again, other = (
+    step.init_state(SHAPE, SETTINGS, seed).params['embedding']
+    for seed in (0, 0, 1)
+  )
+  np.testing.assert_array_equal(first, again)
+  assert not np.array_equal(first, other)
+
+
+def test_updates_lower_the_loss_that_evaluation_measures():
+  state = step.init_state(SHAPE, SETTINGS, 0)
+  evaluate, train = step.eval_step(SHAPE), step.train_step(SHAPE, SETTINGS)
+  before = np.sum(evaluate(state.params, BATCH))
+  for _ in range(10):
+    state, metrics = train(state, BATCH, np.float32(0.03))
+  assert np.sum(evaluate(state.params, BATCH)) < 0.5 * before
+  assert np.isfinite(metrics.gradient_norm)
+
+
+def test_z_loss_is_apart_from_the_reported_loss():
+  _, plain = _update(BATCH)
+  _, heavy = _update(BATCH, dataclasses.replace(SETTINGS, z_loss=0.5))
+  # The two compiled programs may round differently.
+  np.testing.assert_allclose(plain.loss_sums, heavy.loss_sums, rtol=1e-6)
+  assert float(plain.z_loss) == 0.0
+  # Near-uniform logits: log Z is close to ln 16.
+  assert float(heavy.z_loss) == pytest.approx(0.5 * np.log(16) ** 2, rel=0.01)
+
+
+def test_one_compiled_step_serves_all_peak_rates_and_seeds():
+  compiled = step.train_step(SHAPE, SETTINGS)
+  _update(BATCH)
+  size = compiled._cache_size()
+  other = dataclasses.replace(SETTINGS, peak_learning_rate=0.5)
+  assert step.train_step(SHAPE, other) is compiled
+  _update(BATCH, other, rate=0.5, seed=3)
+  assert compiled._cache_size() == size == 1
