@@ -7,7 +7,8 @@ s_0^2 is the residual variance with n - P degrees of freedom. No resample is
 degenerate however few runs there are, and to first order in the noise the
 percentile intervals are Student's t intervals. With 9, 12 and 60 simulated
 runs its 90% intervals covered the truth in 84-97% of cases under normal
-noise; resampling runs gave 58-68% with 9 runs and least squares.
+noise; resampling runs gave 58-68% with 9 runs and least squares. Outliers count
+as noise and widen the intervals.
 
 `runs`: Bayesian bootstrap (Rubin 1981, doi:10.1214/aos/1176345338): each
 resample reweights whole runs by a flat Dirichlet draw, so that none is ever
