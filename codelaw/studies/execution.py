@@ -1,15 +1,27 @@
-"""Runs the planned runs one after another in this process.
+"""Runs the planned runs, several at a time on a CPU.
 
-Runs of one size share their compiled step because they share the process. A
-finished run is skipped, an interrupted one continues at its last checkpoint,
-both by `loop.train`; so a study that was killed is simply started again.
+A finished run is skipped, an interrupted one continues at its last
+checkpoint, both by `loop.train`; so a study that was killed is simply started
+again. Small models leave most of a CPU idle, so on CPUs each core gets a
+worker process that trains one run after another on one thread; runs of one
+size come one after another and share the worker's compiled step. On an
+accelerator this process trains them in turn.
 """
 
 from collections.abc import Callable
 from collections.abc import Sequence
+import contextlib
+import multiprocessing
+from multiprocessing import connection as connections
+import os
+import threading
 import time
+from typing import Any
+
+import jax
 
 from codelaw import accounting
+from codelaw import errors
 from codelaw import records
 from codelaw import storage
 from codelaw.studies import sweep
@@ -18,89 +30,188 @@ from codelaw.train import loop
 # (message, fraction of the training FLOPs done, seconds left or None)
 Progress = Callable[[str, float, float | None], None]
 
+_MAX_WORKERS = 8  # A worker holds about half a GiB.
+_REPORT_SECONDS = 0.2
+_ONE_THREAD = (
+  '--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1'
+)
+
 
 def execute(
   runs: Sequence[sweep.PlannedRun],
   folder: storage.PathLike,
   progress: Progress,
-) -> list[records.RunRecord]:
+  num_workers: int = 0,
+) -> None:
   """Trains every run into `folder/<run_id>`.
 
   Args:
-    runs: in the order in which they are run.
+    runs: in the order in which they are started.
     folder: of the run directories.
     progress: told of every run's advance.
-
-  Returns:
-    The records, in the order of `runs`.
+    num_workers: processes; 0 takes one per core, on accelerators this one.
 
   Raises:
-    UserError: from the first run that cannot be trained; runs before it stay.
+    UserError: from the first run that cannot be trained. The runs that were
+      under way are stopped at their last checkpoint.
   """
-  clock = _Clock([run.plan for run in runs])
-  finished = []
-  for index, run in enumerate(runs):
-    title = f'run {index + 1} of {len(runs)} {run.run_id}'
-
-    def report(at: loop.Progress, title=title, index=index) -> None:
-      done, left = clock.estimate(index, at.step / at.num_steps)
-      progress(f'{title}: {at.brief()}', done, left)
-
-    start = time.monotonic()
-    record = loop.train(
-      run.plan,
-      str(storage.path(folder) / run.run_id),
-      run_id=run.run_id,
-      progress=report,
-    )
-    clock.finish(index, time.monotonic() - start)
-    finished.append(record)
+  clock = _Clock([run.plan for run in runs], progress)
+  tasks = [
+    (run.run_id, run.plan, os.fspath(storage.path(folder) / run.run_id))
+    for run in runs
+  ]
+  workers = min(num_workers or _workers_for_this_machine(), len(tasks))
+  if workers == 1:
+    for index, (run_id, plan, model_dir) in enumerate(tasks):
+      loop.train(
+        plan,
+        model_dir,
+        run_id=run_id,
+        progress=lambda at, index=index: clock.report(index, tasks, at),
+      )
+  else:
+    _execute_in_workers(tasks, workers, clock)
   progress(f'{len(runs)} runs done', 1.0, 0.0)
-  return finished
+
+
+def _workers_for_this_machine() -> int:
+  if jax.default_backend() != 'cpu':
+    return 1
+  return min(_MAX_WORKERS, len(os.sched_getaffinity(0)))
+
+
+_Task = tuple[str, records.RunPlan, str]
+
+
+def _execute_in_workers(
+  tasks: Sequence[_Task], num_workers: int, clock: '_Clock'
+) -> None:
+  context = multiprocessing.get_context('spawn')
+  waiting = list(enumerate(tasks))[::-1]
+  workers: dict[connections.Connection, Any] = {}
+  try:
+    for _ in range(num_workers):
+      ours, theirs = context.Pipe()
+      # Held open by this process alone: its end tells the worker to end.
+      alive, our_life = context.Pipe(duplex=False)
+      process = context.Process(target=_work, args=(theirs, alive))
+      process.start()
+      theirs.close()
+      alive.close()
+      workers[ours] = (process, our_life)
+    while workers:
+      for connection in connections.wait(list(workers)):
+        assert isinstance(connection, connections.Connection)
+        try:
+          kind, index, content = connection.recv()
+        except EOFError:
+          raise errors.UserError(
+            'A worker process of the study ended without a word, as one does'
+            ' that is killed for its memory. Start the study again; it goes'
+            ' on where it was.'
+          ) from None
+        if kind == 'at':
+          clock.report(index, tasks, content)
+        elif kind == 'refused':
+          raise errors.UserError(content)
+        elif waiting:
+          connection.send(waiting.pop())
+        else:
+          connection.close()
+          workers.pop(connection)[0].join()
+  finally:
+    for connection, (process, our_life) in workers.items():
+      connection.close()
+      process.terminate()  # A wish: the run saves a checkpoint first.
+      process.join(timeout=20)
+      process.kill()
+      our_life.close()
+
+
+def _work(connection: connections.Connection, alive: Any) -> None:
+  """A worker: asks for a task, trains it, and so on until told to end."""
+  threading.Thread(target=_end_with_parent, args=(alive,), daemon=True).start()
+  flags = os.environ.get('XLA_FLAGS', '')
+  os.environ['XLA_FLAGS'] = f'{flags} {_ONE_THREAD}'.strip()
+  with contextlib.suppress(EOFError, BrokenPipeError, KeyboardInterrupt):
+    connection.send(('ready', 0, None))
+    while True:
+      index, (run_id, plan, model_dir) = connection.recv()
+      try:
+        loop.train(
+          plan,
+          model_dir,
+          run_id=run_id,
+          progress=_sender(connection, index),
+        )
+      except errors.UserError as error:
+        connection.send(('refused', index, str(error)))
+        return
+      connection.send(('done', index, None))
+
+
+def _end_with_parent(alive: Any) -> None:
+  with contextlib.suppress(EOFError, OSError):
+    alive.recv()
+  os._exit(1)
+
+
+def _sender(
+  connection: connections.Connection, index: int
+) -> Callable[[loop.Progress], None]:
+  """Sends the first, the last, and a few reports a second in between."""
+  last = float('-inf')
+
+  def send(at: loop.Progress) -> None:
+    nonlocal last
+    now = time.monotonic()
+    if at.step == at.num_steps or now - last >= _REPORT_SECONDS:
+      last = now
+      connection.send(('at', index, at))
+
+  return send
 
 
 class _Clock:
-  """Time left, from the seconds per token of each model seen so far.
+  """Time left, from the FLOPs per second so far of each model.
 
-  A model that has not run yet is taken to need as many seconds per FLOP as
-  the one that ran last; runs that were skipped teach nothing.
+  A model that has not run yet is taken to be as fast as the average. Runs
+  that were finished before count as done but teach nothing.
   """
 
-  _SKIPPED_SECONDS = 0.5
-
-  def __init__(self, plans: Sequence[records.RunPlan]):
+  def __init__(self, plans: Sequence[records.RunPlan], progress: Progress):
     self._plans = plans
+    self._progress = progress
     self._flops = [
       accounting.train_flops_per_token(p.model, p.sequence_length)
       * p.num_tokens
       for p in plans
     ]
-    self._seconds: dict[accounting.ModelShape, list[float]] = {}
-    self._last_seconds_per_flop: float | None = None
+    self._done = [0.0] * len(plans)
+    self._start: float | None = None
+    self._before = 0.0
 
-  def finish(self, index: int, seconds: float) -> None:
-    if seconds < self._SKIPPED_SECONDS:
-      return
-    plan = self._plans[index]
-    totals = self._seconds.setdefault(plan.model, [0.0, 0.0])
-    totals[0] += seconds
-    totals[1] += plan.num_tokens
-    self._last_seconds_per_flop = seconds / self._flops[index]
-
-  def estimate(self, index: int, fraction: float) -> tuple[float, float | None]:
-    """(fraction of all FLOPs done, seconds left or None) within run `index`."""
-    whole = sum(self._flops)
-    done = sum(self._flops[:index]) + fraction * self._flops[index]
-    if self._last_seconds_per_flop is None:
-      return done / whole, None
-    left = (1 - fraction) * self._predict(index) + sum(
-      self._predict(later) for later in range(index + 1, len(self._plans))
+  def report(self, index: int, tasks: Sequence[_Task], at: loop.Progress):
+    """Takes one run's report in and passes on what it means for all."""
+    fraction = at.step / at.num_steps
+    if fraction == 1 and self._done[index] == 0:
+      self._before += self._flops[index]  # It was finished by an earlier study.
+    self._done[index] = fraction
+    finished = sum(done == 1 for done in self._done)
+    trained = sum(
+      flops * done for flops, done in zip(self._flops, self._done, strict=True)
     )
-    return done / whole, left
-
-  def _predict(self, index: int) -> float:
-    plan = self._plans[index]
-    if plan.model in self._seconds:
-      seconds, tokens = self._seconds[plan.model]
-      return plan.num_tokens * seconds / tokens
-    return self._flops[index] * (self._last_seconds_per_flop or 0.0)
+    whole = sum(self._flops)
+    now = time.monotonic()
+    left = None
+    if self._start is None:
+      if trained > self._before:
+        self._start, self._before = now, trained
+    elif trained > self._before and now > self._start:
+      speed = (trained - self._before) / (now - self._start)
+      left = (whole - trained) / speed
+    self._progress(
+      f'{finished} of {len(tasks)} runs done, {tasks[index][0]}: {at.brief()}',
+      trained / whole,
+      left,
+    )

@@ -212,9 +212,7 @@ def _write_gin(
   """The allocated rates, and a whole run on them, as gin files."""
   folder = storage.path(study.generated_dir)
   mixture_file = folder / f'{study.name}_mixture.gin'
-  storage.write_text(
-    mixture_file, mixture_gin.mixture_gin(allocation, command)
-  )
+  storage.write_text(mixture_file, mixture_gin.mixture_gin(allocation, command))
   plan = sweep.final_run(study)
   rates = records.MixtureRates(mixture_gin.rounded_rates(allocation.sources))
   plan = dataclasses.replace(
