@@ -11,6 +11,7 @@ accelerator this process trains them in turn.
 from collections.abc import Callable
 from collections.abc import Sequence
 import contextlib
+import functools
 import multiprocessing
 from multiprocessing import connection as connections
 import os
@@ -63,12 +64,8 @@ def execute(
   workers = min(num_workers or _workers_for_this_machine(), len(tasks))
   if workers == 1:
     for index, (run_id, plan, model_dir) in enumerate(tasks):
-      loop.train(
-        plan,
-        model_dir,
-        run_id=run_id,
-        progress=lambda at, index=index: clock.report(index, tasks, at),
-      )
+      report = functools.partial(clock.report, index, tasks)
+      loop.train(plan, model_dir, run_id=run_id, progress=report)
   else:
     _execute_in_workers(tasks, workers, clock)
   progress(f'{len(runs)} runs done', 1.0, 0.0)
@@ -191,7 +188,9 @@ class _Clock:
     self._start: float | None = None
     self._before = 0.0
 
-  def report(self, index: int, tasks: Sequence[_Task], at: loop.Progress):
+  def report(
+    self, index: int, tasks: Sequence[_Task], at: loop.Progress
+  ) -> None:
     """Takes one run's report in and passes on what it means for all."""
     fraction = at.step / at.num_steps
     if fraction == 1 and self._done[index] == 0:

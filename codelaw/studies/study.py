@@ -108,7 +108,10 @@ def run(study: sweep.StudyPlan, command: str, progress: Progress) -> Outcome:
       },
     )
     execution.execute(
-      planned, root / 'runs', lambda m, f, s: progress('sweep', m, f, s)
+      planned,
+      root / 'runs',
+      lambda m, f, s: progress('sweep', m, f, s),
+      study.num_workers,
     )
     table = _table(root / 'runs.csv', root / 'runs', planned)
     allocation = _analyse(study, manifest, table, progress)
@@ -255,6 +258,7 @@ def _confirm(
     runs,
     root / 'confirmation',
     lambda m, f, s: progress('confirmation', m, f, s),
+    study.num_workers,
   )
   table = _table(
     root / 'confirmation' / 'runs.csv', root / 'confirmation', runs

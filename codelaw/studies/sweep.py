@@ -41,7 +41,9 @@ class StudyPlan:
     pair_model: size of the pairs and of `mixtures`.
     pair_num_tokens: training tokens of the pairs and of `mixtures`.
     mixtures: further mixtures, which the law in the rates learns from.
-    confirmation_seeds: paired runs of the allocated and the baseline mixture.
+    confirmation_seeds: paired runs on the allocated and on uniform rates.
+    num_workers: processes that train; 0 takes one per core, on accelerators
+      this one alone.
     law: mixture law that the allocation is taken from.
     fit: how laws are fitted.
     allocation: what the allocation may choose; its weights name the sources
@@ -63,6 +65,7 @@ class StudyPlan:
   pair_num_tokens: int
   mixtures: tuple[records.MixtureRates, ...] = ()
   confirmation_seeds: int = 4
+  num_workers: int = 0
   law: str = 'transfer'
   fit: fitting.FitSettings = fitting.FitSettings()
   allocation: allocation_lib.AllocationSettings = (
@@ -142,8 +145,8 @@ def with_mixture(
 def planned_runs(study: StudyPlan) -> tuple[PlannedRun, ...]:
   """The sweep without its confirmation; equal plans are planned once.
 
-  Ordered by model, so that a compiled step is used up before the next one,
-  and by cost within a model, so that first results come early.
+  Ordered by model, so that a compiled step is used up before the next one, and
+  the largest runs first, so that the last workers end at about the same time.
   """
   runs: dict[str, PlannedRun] = {}
 
@@ -171,6 +174,7 @@ def planned_runs(study: StudyPlan) -> tuple[PlannedRun, ...]:
         accounting.num_params(run.plan.model),
         run.plan.num_tokens,
       ),
+      reverse=True,
     )
   )
 
