@@ -12,6 +12,7 @@ from rich import box
 from rich import table
 
 from codelaw.cli import gin_config
+from codelaw.cli import progress
 from codelaw.data import manifest as manifest_lib
 from codelaw.data import shards
 
@@ -42,19 +43,17 @@ def run(args: argparse.Namespace) -> None:
   if args.out:
     overrides.append(f'CachePlan.shards_dir = {args.out!r}')
   plan = gin_config.load(args, shards.CachePlan, overrides=overrides)
-  manifest = shards.write(plan, progress=_tell)
+  with progress.Progress('shards') as display:
+    manifest = shards.write(plan, progress=display)
   if args.verify:
-    manifest_lib.verify(plan.shards_dir, manifest, progress=_tell)
+    with progress.Progress('verify') as display:
+      manifest_lib.verify(plan.shards_dir, manifest, progress=display)
   print(
     f'{plan.shards_dir}: vocabulary {manifest.vocab_size:,}, sequences of'
     f' {manifest.sequence_length:,} tokens, shards {manifest.fingerprint}'
   )
   for split in manifest_lib.SPLITS:
     rich.print(_counts(manifest, split))
-
-
-def _tell(message: str) -> None:
-  print(message, flush=True)
 
 
 def _counts(manifest: manifest_lib.Manifest, split: str) -> table.Table:

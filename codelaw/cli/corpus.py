@@ -13,11 +13,11 @@ import itertools
 import rich
 from rich import console
 from rich import markup
-from rich import progress
 from rich import table
 
 from codelaw import errors
 from codelaw.cli import gin_config
+from codelaw.cli import progress
 from codelaw.corpora import build
 from codelaw.corpora import deduplication
 from codelaw.corpora import documents
@@ -76,18 +76,8 @@ def _build(args: argparse.Namespace) -> None:
   plan = gin_config.load(args, build.CorpusPlan, PARTS)
   if args.out:
     plan = dataclasses.replace(plan, output_dir=args.out)
-  with progress.Progress(
-    *progress.Progress.get_default_columns(),
-    progress.TimeElapsedColumn(),
-    console=console.Console(stderr=True),
-  ) as bar:
-    task = bar.add_task('corpus', total=1.0)
-    content = build.build(
-      plan,
-      lambda message, fraction: bar.update(
-        task, description=message, completed=fraction
-      ),
-    )
+  with progress.Progress('corpus') as display:
+    content = build.build(plan, display)
   _show(content, plan.output_dir)
 
 

@@ -2,7 +2,8 @@
 
 Library code reports `(message, fraction)`; how it looks is decided here. A
 `Progress` is that callback: messages are shown as they come, at most a few
-a second on a terminal and one every few seconds in a log.
+a second on a terminal and one every few seconds in a log. What was said last
+of work that came to its end, and every `note`, stays as a line in both.
 """
 
 import sys
@@ -41,7 +42,7 @@ class Progress:
     self._terminal = sys.stderr.isatty()
     self._start = time.monotonic()
     self._last_line = float('-inf')
-    self._last_message = ''
+    self._ending = ''
     self._bar: rich_progress.Progress | None = None
     self._task = rich_progress.TaskID(0)
 
@@ -66,6 +67,8 @@ class Progress:
     error: BaseException | None,
     trace: TracebackType | None,
   ) -> None:
+    if kind is None and self._ending:
+      self.note(self._ending)
     if self._bar is not None:
       self._bar.stop()
 
@@ -81,12 +84,18 @@ class Progress:
       left = f', {duration(seconds_left)} left'
     if self._bar is not None:
       self._bar.update(self._task, completed=fraction, message=message + left)
-      return
-    due = now - self._last_line >= _LOG_SECONDS
-    if due or (fraction >= 1 and message != self._last_message):
-      self._last_line, self._last_message = now, message
-      print(
-        f'{self._title}: {fraction:.0%} {message}{left}',
-        file=sys.stderr,
-        flush=True,
+    self._ending = message if fraction >= 1 else ''
+    due = self._bar is None and now - self._last_line >= _LOG_SECONDS
+    if due and not self._ending:
+      self._last_line = now
+      self.note(f'{fraction:.0%} {message}{left}')
+
+  def note(self, message: str) -> None:
+    """Shows a line that stays."""
+    line = f'{self._title}: {message}'
+    if self._bar is None:
+      print(line, file=sys.stderr, flush=True)
+    else:
+      self._bar.console.print(
+        line, markup=False, highlight=False, soft_wrap=True
       )

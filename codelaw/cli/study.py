@@ -9,6 +9,7 @@ import argparse
 import shlex
 import sys
 import time
+import types
 
 import rich.console
 
@@ -88,23 +89,29 @@ class _Steps:
   def __enter__(self) -> '_Steps':
     return self
 
-  def __exit__(self, kind: type[BaseException] | None, *unused: object) -> None:
-    self._close(finished=kind is None)
+  def __exit__(
+    self,
+    kind: type[BaseException] | None,
+    error: BaseException | None,
+    trace: types.TracebackType | None,
+  ) -> None:
+    if kind is None:
+      self._end()
+    elif self._display is not None:
+      self._display.__exit__(kind, error, trace)
 
   def __call__(
     self, step: str, message: str, fraction: float, seconds_left: float | None
   ) -> None:
     if step != self._name:
-      self._close(finished=True)
+      self._end()
       self._name, self._start = step, time.monotonic()
       self._display = progress_lib.Progress(step).__enter__()
     assert self._display is not None
     self._display(message, fraction, seconds_left)
 
-  def _close(self, finished: bool) -> None:
-    if self._display is None:
-      return
-    self._display.__exit__(None, None, None)
-    if finished:
+  def _end(self) -> None:
+    if self._display is not None:
+      self._display.__exit__(None, None, None)
       took = progress_lib.duration(time.monotonic() - self._start)
       print(f'{self._name}: done in {took}', file=sys.stderr, flush=True)

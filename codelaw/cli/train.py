@@ -6,20 +6,15 @@ one goes on from its last checkpoint.
 """
 
 import argparse
-from collections.abc import Iterator
-import contextlib
 import dataclasses
-import sys
-import time
-from typing import Any
 
 from codelaw import accounting
 from codelaw import errors
 from codelaw import records
 from codelaw.cli import gin_config
+from codelaw.cli import progress
 
 EXAMPLE = 'codelaw train --gin_file=generated/quickstart_run.gin'
-_SECONDS_BETWEEN_LINES = 10.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,8 +63,16 @@ def run(args: argparse.Namespace) -> None:
 
   _, schedule = loop.check(settings.plan)
   _describe(settings, schedule.planned_tokens())
-  with _display() as progress:
-    record = loop.train(settings.plan, settings.model_dir, progress=progress)
+  with progress.Progress('train') as display:
+
+    def show(at: loop.Progress) -> None:
+      if at.message:
+        display.note(str(at))
+      else:
+        text = str(dataclasses.replace(at, seconds_left=None))
+        display(text, at.step / at.num_steps, at.seconds_left)
+
+    record = loop.train(settings.plan, settings.model_dir, progress=show)
   total = sum(record.realised_tokens.values())
   print(
     f'{record.run_id}: {record.step:,} updates on {total:,} tokens,'
@@ -90,43 +93,3 @@ def _describe(settings: TrainSettings, planned: dict[str, int]) -> None:
   for source, tokens in planned.items():
     print(f'  {source:<24} {tokens:>14,} tokens {tokens / total:>7.2%}')
   print(f'run directory: {settings.model_dir}', flush=True)
-
-
-@contextlib.contextmanager
-def _display() -> Iterator[Any]:
-  """A progress bar on a terminal, a line now and then in a log."""
-  if not sys.stdout.isatty():
-    yield _Lines()
-    return
-  from rich import progress as rich_progress
-
-  with rich_progress.Progress(
-    rich_progress.BarColumn(),
-    rich_progress.TextColumn('{task.description}'),
-  ) as bar:
-    task = bar.add_task('compiles')
-
-    def show(progress: Any) -> None:
-      if progress.message:
-        bar.console.print(str(progress))
-      bar.update(
-        task,
-        total=progress.num_steps,
-        completed=progress.step,
-        description=str(dataclasses.replace(progress, message='')),
-      )
-
-    yield show
-
-
-class _Lines:
-  """Prints what happened, and the state every few seconds."""
-
-  def __init__(self):
-    self._last = -_SECONDS_BETWEEN_LINES
-
-  def __call__(self, progress: Any) -> None:
-    now = time.monotonic()
-    if progress.message or now - self._last >= _SECONDS_BETWEEN_LINES:
-      self._last = now
-      print(progress, flush=True)

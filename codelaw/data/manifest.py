@@ -22,7 +22,8 @@ from codelaw import storage
 FILE_NAME = 'manifest.json'
 TOKENIZER_NAME = 'tokenizer.json'
 SPLITS = ('train', 'validation')
-Progress = Callable[[str], None]
+# (what is done now, fraction of the work that is done)
+Progress = Callable[[str, float], None]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -186,7 +187,11 @@ def verify(
     UserError: when a file's content is not what was written.
   """
   folder = storage.path(shards_dir)
-  for file in manifest.files():
+  tell = progress or (lambda message, fraction: None)
+  files = manifest.files()
+  total, done = sum(file.bytes for file in files), 0
+  for file in files:
+    tell(file.name, done / total)
     _check_size(folder, file)
     found = checksum(folder / file.name)
     if found != file.sha256:
@@ -195,8 +200,8 @@ def verify(
         f' {found[:12]}..., expected {file.sha256[:12]}...); restore it, or'
         ' delete the folder and run `codelaw cache` again.'
       )
-    if progress is not None:
-      progress(f'{file.name}: sha256 as written')
+    done += file.bytes
+  tell(f'{len(files)} files, sha256 as written', 1.0)
 
 
 def checksum(file: storage.PathLike) -> str:

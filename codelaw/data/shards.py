@@ -5,6 +5,7 @@ hash, so that neighbouring files do not stay neighbours, and so that the first
 sequences of a split are a fair sample of it.
 """
 
+from collections.abc import Callable
 from collections.abc import Iterator
 import dataclasses
 import pathlib
@@ -84,7 +85,7 @@ def write(
 
   Args:
     plan: what to write.
-    progress: told in words what was done.
+    progress: called with what is being done and the share that is done.
 
   Returns:
     The manifest of `plan.shards_dir`.
@@ -94,20 +95,14 @@ def write(
       being written by another process; when there is no corpus; when the
       tokenizer cannot be trained or read; when the disk refuses a file.
   """
-  tell = progress or (lambda message: None)
+  tell = progress or (lambda message, fraction: None)
   corpus = report.read(plan.corpus_dir)
   with storage.exclusive(plan.shards_dir):
     if manifest_lib.exists(plan.shards_dir):
       return _existing(plan, corpus, tell)
     folder = pathlib.Path(plan.shards_dir)
     tokenizer = _tokenizer(plan, corpus, tell)
-    sources = {
-      source: {
-        split: _write_split(plan, tokenizer, corpus, source, split, tell)
-        for split in manifest_lib.SPLITS
-      }
-      for source in sorted(corpus.sources)
-    }
+    sources = _write_sources(plan, tokenizer, corpus, tell)
     sequence_files.remove_partial(folder)
     tokenizer_file = folder / manifest_lib.TOKENIZER_NAME
     tokenizer_lib.save(tokenizer, tokenizer_file)
@@ -121,6 +116,7 @@ def write(
       sources=sources,
     )
     manifest_lib.write(folder, manifest)
+    tell(f'wrote {plan.shards_dir}', 1.0)
     return manifest
 
 
@@ -155,7 +151,7 @@ def _existing(
       f' has {plan.vocab_size} and {plan.sequence_length}); name another'
       ' folder, or delete that one.'
     )
-  tell(f'{plan.shards_dir}: already there, nothing written')
+  tell(f'{plan.shards_dir}: already there, nothing written', 1.0)
   return manifest
 
 
@@ -168,9 +164,8 @@ def _tokenizer(
   plan: CachePlan, corpus: report.CorpusReport, tell: manifest_lib.Progress
 ) -> tokenizer_lib.Tokenizer:
   if plan.tokenizer_path is None:
-    tokenizer = tokenizer_lib.train(tokenizer_sample(plan), plan.vocab_size)
-    tell(f'tokenizer: {plan.vocab_size:,} tokens learnt')
-    return tokenizer
+    tell(f'learns a tokenizer of {plan.vocab_size:,} tokens', 0.0)
+    return tokenizer_lib.train(tokenizer_sample(plan), plan.vocab_size)
   tokenizer = tokenizer_lib.load(plan.tokenizer_path)
   if tokenizer.get_vocab_size() != plan.vocab_size:
     raise errors.UserError(
@@ -226,13 +221,38 @@ class _Tally:
   stored_tokens: int = 0
 
 
+def _write_sources(
+  plan: CachePlan,
+  tokenizer: tokenizer_lib.Tokenizer,
+  corpus: report.CorpusReport,
+  tell: manifest_lib.Progress,
+) -> dict[str, dict[str, manifest_lib.SplitShards]]:
+  parts = [
+    (source, split)
+    for source in sorted(corpus.sources)
+    for split in manifest_lib.SPLITS
+  ]
+  total = sum(_totals(corpus, *part).bytes for part in parts)
+  sources: dict[str, dict[str, manifest_lib.SplitShards]] = {}
+  done = 0
+  for source, split in parts:
+
+    def packed(num_bytes: int, name=f'{source} {split}', before=done) -> None:
+      tell(name, (before + num_bytes) / total)
+
+    held = _write_split(plan, tokenizer, corpus, source, split, packed)
+    sources.setdefault(source, {})[split] = held
+    done += held.bytes
+  return sources
+
+
 def _write_split(
   plan: CachePlan,
   tokenizer: tokenizer_lib.Tokenizer,
   corpus: report.CorpusReport,
   source: str,
   split: str,
-  tell: manifest_lib.Progress,
+  packed: Callable[[int], None],
 ) -> manifest_lib.SplitShards:
   tally = _Tally()
   items = _in_content_order(plan, corpus, source, split)
@@ -246,7 +266,7 @@ def _write_split(
         tally.bytes += item.bytes
         tally.tokens += len(ids) + 1
         yield ids.astype(token_dtype(plan))
-      tell(f'{source} {split}: {tally.bytes:,} of {total.bytes:,} bytes')
+      packed(tally.bytes)
 
   def sequences() -> Iterator[np.ndarray]:
     for sequence in packing.pack(tokens(), plan.sequence_length):

@@ -9,12 +9,16 @@ accelerator this process trains them in turn.
 """
 
 from collections.abc import Callable
+from collections.abc import Iterator
+from collections.abc import Mapping
 from collections.abc import Sequence
 import contextlib
 import functools
 import multiprocessing
 from multiprocessing import connection as connections
+from multiprocessing import resource_tracker
 import os
+import signal
 import threading
 import time
 from typing import Any
@@ -56,19 +60,34 @@ def execute(
     UserError: from the first run that cannot be trained. The runs that were
       under way are stopped at their last checkpoint.
   """
-  clock = _Clock([run.plan for run in runs], progress)
+  clock = _Clock({run.run_id: run.plan for run in runs}, progress)
   tasks = [
     (run.run_id, run.plan, os.fspath(storage.path(folder) / run.run_id))
     for run in runs
   ]
-  workers = min(num_workers or _workers_for_this_machine(), len(tasks))
-  if workers == 1:
-    for index, (run_id, plan, model_dir) in enumerate(tasks):
-      report = functools.partial(clock.report, index, tasks)
-      loop.train(plan, model_dir, run_id=run_id, progress=report)
-  else:
-    _execute_in_workers(tasks, workers, clock)
+  # Skipped here: a study that is all done needs no workers.
+  finished = [task for task in tasks if _is_finished(task)]
+  left = [task for task in tasks if task not in finished]
+  workers = min(num_workers or _workers_for_this_machine(), len(left))
+  here = tasks if workers == 1 else finished
+  progress(f'{len(left)} of {len(tasks)} runs to train', 0.0, None)
+  for run_id, plan, model_dir in here:
+    loop.train(
+      plan,
+      model_dir,
+      run_id=run_id,
+      progress=functools.partial(clock.report, run_id),
+    )
+  if workers > 1:
+    _execute_in_workers(left, workers, clock)
   progress(f'{len(runs)} runs done', 1.0, 0.0)
+
+
+def _is_finished(task: '_Task') -> bool:
+  folder = storage.path(task[2])
+  return (folder / 'run.json').exists() and records.read_run_record(
+    folder
+  ).status == 'finished'
 
 
 def _workers_for_this_machine() -> int:
@@ -84,15 +103,16 @@ def _execute_in_workers(
   tasks: Sequence[_Task], num_workers: int, clock: '_Clock'
 ) -> None:
   context = multiprocessing.get_context('spawn')
-  waiting = list(enumerate(tasks))[::-1]
+  waiting = list(tasks)[::-1]
   workers: dict[connections.Connection, Any] = {}
   try:
     for _ in range(num_workers):
       ours, theirs = context.Pipe()
       # Held open by this process alone: its end tells the worker to end.
       alive, our_life = context.Pipe(duplex=False)
-      process = context.Process(target=_work, args=(theirs, alive))
-      process.start()
+      process = context.Process(target=_work, args=(theirs, alive), daemon=True)
+      with _interrupts_held():
+        process.start()
       theirs.close()
       alive.close()
       workers[ours] = (process, our_life)
@@ -100,7 +120,7 @@ def _execute_in_workers(
       for connection in connections.wait(list(workers)):
         assert isinstance(connection, connections.Connection)
         try:
-          kind, index, content = connection.recv()
+          kind, run_id, content = connection.recv()
         except EOFError:
           raise errors.UserError(
             'A worker process of the study ended without a word, as one does'
@@ -108,7 +128,7 @@ def _execute_in_workers(
             ' on where it was.'
           ) from None
         if kind == 'at':
-          clock.report(index, tasks, content)
+          clock.report(run_id, content)
         elif kind == 'refused':
           raise errors.UserError(content)
         elif waiting:
@@ -117,12 +137,28 @@ def _execute_in_workers(
           connection.close()
           workers.pop(connection)[0].join()
   finally:
-    for connection, (process, our_life) in workers.items():
-      connection.close()
+    for process, _ in workers.values():
       process.terminate()  # A wish: the run saves a checkpoint first.
+    for connection, (process, our_life) in workers.items():
       process.join(timeout=20)
       process.kill()
+      connection.close()
       our_life.close()
+
+
+@contextlib.contextmanager
+def _interrupts_held() -> Iterator[None]:
+  """Keeps Ctrl-C from the processes that are started meanwhile, for good.
+
+  A terminal sends it to all processes of a study. This one ends the others
+  in order: each saves a checkpoint, and none prints a traceback.
+  """
+  resource_tracker.ensure_running()  # Its own start would let signals in.
+  before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+  try:
+    yield
+  finally:
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _work(connection: connections.Connection, alive: Any) -> None:
@@ -131,20 +167,20 @@ def _work(connection: connections.Connection, alive: Any) -> None:
   flags = os.environ.get('XLA_FLAGS', '')
   os.environ['XLA_FLAGS'] = f'{flags} {_ONE_THREAD}'.strip()
   with contextlib.suppress(EOFError, BrokenPipeError, KeyboardInterrupt):
-    connection.send(('ready', 0, None))
+    connection.send(('ready', '', None))
     while True:
-      index, (run_id, plan, model_dir) = connection.recv()
+      run_id, plan, model_dir = connection.recv()
       try:
         loop.train(
           plan,
           model_dir,
           run_id=run_id,
-          progress=_sender(connection, index),
+          progress=_sender(connection, run_id),
         )
       except errors.UserError as error:
-        connection.send(('refused', index, str(error)))
+        connection.send(('refused', run_id, str(error)))
         return
-      connection.send(('done', index, None))
+      connection.send(('done', run_id, None))
 
 
 def _end_with_parent(alive: Any) -> None:
@@ -154,7 +190,7 @@ def _end_with_parent(alive: Any) -> None:
 
 
 def _sender(
-  connection: connections.Connection, index: int
+  connection: connections.Connection, run_id: str
 ) -> Callable[[loop.Progress], None]:
   """Sends the first, the last, and a few reports a second in between."""
   last = float('-inf')
@@ -164,7 +200,7 @@ def _sender(
     now = time.monotonic()
     if at.step == at.num_steps or now - last >= _REPORT_SECONDS:
       last = now
-      connection.send(('at', index, at))
+      connection.send(('at', run_id, at))
 
   return send
 
@@ -176,31 +212,26 @@ class _Clock:
   that were finished before count as done but teach nothing.
   """
 
-  def __init__(self, plans: Sequence[records.RunPlan], progress: Progress):
-    self._plans = plans
+  def __init__(self, plans: Mapping[str, records.RunPlan], progress: Progress):
     self._progress = progress
-    self._flops = [
-      accounting.train_flops_per_token(p.model, p.sequence_length)
+    self._flops = {
+      run_id: accounting.train_flops_per_token(p.model, p.sequence_length)
       * p.num_tokens
-      for p in plans
-    ]
-    self._done = [0.0] * len(plans)
+      for run_id, p in plans.items()
+    }
+    self._done = dict.fromkeys(plans, 0.0)
     self._start: float | None = None
     self._before = 0.0
 
-  def report(
-    self, index: int, tasks: Sequence[_Task], at: loop.Progress
-  ) -> None:
+  def report(self, run_id: str, at: loop.Progress) -> None:
     """Takes one run's report in and passes on what it means for all."""
     fraction = at.step / at.num_steps
-    if fraction == 1 and self._done[index] == 0:
-      self._before += self._flops[index]  # It was finished by an earlier study.
-    self._done[index] = fraction
-    finished = sum(done == 1 for done in self._done)
-    trained = sum(
-      flops * done for flops, done in zip(self._flops, self._done, strict=True)
-    )
-    whole = sum(self._flops)
+    if fraction == 1 and self._done[run_id] == 0:
+      self._before += self._flops[run_id]  # An earlier study finished it.
+    self._done[run_id] = fraction
+    finished = sum(done == 1 for done in self._done.values())
+    trained = sum(flops * self._done[r] for r, flops in self._flops.items())
+    whole = sum(self._flops.values())
     now = time.monotonic()
     left = None
     if self._start is None:
@@ -210,7 +241,7 @@ class _Clock:
       speed = (trained - self._before) / (now - self._start)
       left = (whole - trained) / speed
     self._progress(
-      f'{finished} of {len(tasks)} runs done, {tasks[index][0]}: {at.brief()}',
+      f'{finished} of {len(self._done)} runs done, {run_id}: {at.brief()}',
       trained / whole,
       left,
     )

@@ -93,7 +93,7 @@ def run(study: sweep.StudyPlan, command: str, progress: Progress) -> Outcome:
   with storage.exclusive(root):
     build.build(study.corpus, lambda m, f: progress('corpus', m, f, None))
     manifest = shards.write(
-      study.shards, lambda m: progress('shards', m, 0.0, None)
+      study.shards, lambda m, f: progress('shards', m, f, None)
     )
     planned = sweep.planned_runs(study)
     _check(planned, manifest)
@@ -120,8 +120,11 @@ def run(study: sweep.StudyPlan, command: str, progress: Progress) -> Outcome:
     progress('report', 'figures', 0.0, None)
     content = study_folder.read(root)
     report, logdir = root / 'report.html', root / 'tensorboard'
-    storage.write_text(report, html.page(content))
-    tensorboard.write(content, logdir)
+    page = html.page(content)
+    # TensorBoard's files only ever grow; the page comes last and tells.
+    if not report.exists() or report.read_text() != page:
+      tensorboard.write(content, logdir)
+      storage.write_text(report, page)
     progress('report', 'done', 1.0, 0.0)
   return Outcome(
     allocation, confirmation, *files, os.fspath(report), os.fspath(logdir)

@@ -54,9 +54,9 @@ def test_it_writes_shows_and_then_finds_the_shards(arguments, capsys):
   assert 'code/python train: ' in shown
   assert all(len(line) <= 80 for line in shown.splitlines()[-12:])
   assert main.main([*arguments, '--verify']) == 0
-  shown = capsys.readouterr().out
+  shown = capsys.readouterr().err
   assert 'already there, nothing written' in shown
-  assert 'validation-00000-of-00001.array_record: sha256 as written' in shown
+  assert 'verify: 100% 4 files, sha256 as written' in shown
 
 
 def test_another_plan_ends_with_one_sentence(arguments, capsys):
