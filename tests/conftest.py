@@ -1,6 +1,7 @@
 """Fits of planted laws, for the tests of planning, reports and their verbs."""
 
 import itertools
+import shutil
 
 import jax
 import numpy as np
@@ -16,6 +17,7 @@ from codelaw.laws import synergy
 from codelaw.planning import allocation
 from codelaw.planning import confirmation
 from codelaw.planning import ladder
+from tests import example
 
 
 def _make_fit(target, estimates, law='transfer', spread=0.0, count=40, seed=0):
@@ -259,3 +261,18 @@ def _write_study(root):
 def study(tmp_path_factory):
   """Folder of a whole study made from planted laws; do not change it."""
   return _write_study(tmp_path_factory.mktemp('planted'))
+
+
+@pytest.fixture(scope='session')
+def finished(tmp_path_factory):
+  """A study that `codelaw study` ran; do not change its folder."""
+  return example.finish(tmp_path_factory.mktemp('example'))
+
+
+@pytest.fixture
+def example_copy(finished, tmp_path, monkeypatch):
+  """A copy of the finished study that a test may change, as working folder."""
+  folder = tmp_path / 'example'
+  shutil.copytree(finished.folder, folder)
+  monkeypatch.chdir(folder)
+  return folder

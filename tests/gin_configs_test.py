@@ -1,0 +1,115 @@
+"""Every gin file of the project builds what it is for, with nothing unused.
+
+That a model file's first comment is its exact size is checked in
+tests/cli/train_test.py.
+"""
+
+import argparse
+import re
+
+import pytest
+
+from codelaw import records
+from codelaw.cli import corpus
+from codelaw.cli import gin_config
+from codelaw.cli import study
+from codelaw.cli import train
+from codelaw.corpora import build
+from codelaw.data import shards
+from codelaw.laws import fitting
+from codelaw.studies import sweep
+
+ROOT = gin_config.config_root()
+FILES = sorted(str(path.relative_to(ROOT)) for path in ROOT.rglob('*.gin'))
+MACROS = (
+  "SHARDS_DIR = 'shards'",
+  "MODEL_DIR = 'run'",
+  'TRAIN_TOKENS = 2e6',
+  'PEAK_LEARNING_RATE = 0.01',
+)
+# What a run needs beside a file of one kind.
+MODEL = 'models/sequential_14k.gin'
+MIXTURE = 'mixtures/quickstart_uniform.gin'
+SCHEDULE = 'schedules/wsd.gin'
+RUN = 'runs/pretrain.gin'
+
+
+def load(entry, parts, files, bindings=()):
+  args = argparse.Namespace(
+    gin_file=list(files), gin_search_paths=[], gin_bindings=list(bindings)
+  )
+  return gin_config.load(args, entry, parts)
+
+
+def load_run(model=MODEL, mixture=MIXTURE, schedule=SCHEDULE, run=RUN):
+  name = re.search(r'(\w+)\.gin', model).group(1)
+  return load(
+    train.TrainSettings,
+    train.PARTS,
+    (model, mixture, schedule, run),
+    (f'MODEL = @{name}/ModelShape()', *MACROS),
+  )
+
+
+def built(file):
+  """Builds `file` with what it needs beside it."""
+  kind = file.partition('/')[0]
+  if file == 'corpora/shards_quickstart.gin':
+    folders = ("CachePlan.corpus_dir = 'c'", "CachePlan.shards_dir = 's'")
+    return load(shards.CachePlan, (), [file], folders)
+  if kind == 'corpora':
+    return load(build.CorpusPlan, corpus.PARTS, [file])
+  if kind == 'laws':
+    return load(fitting.FitSettings, (), [file])
+  if kind == 'studies':
+    return load(sweep.StudyPlan, study.PARTS, [file])
+  if file == RUN:
+    return load_run()
+  if file == 'runs/plan.gin':
+    entry = ('TrainSettings.plan = @RunPlan()', 'SEED = 0', 'BATCH_SIZE = 1')
+    return load(
+      train.TrainSettings,
+      train.PARTS,
+      (MODEL, MIXTURE, SCHEDULE, file),
+      (
+        *entry,
+        'TrainSettings.model_dir = %MODEL_DIR',
+        'SEQUENCE_LENGTH = 128',
+        'MODEL = @sequential_14k/ModelShape()',
+        *MACROS,
+      ),
+    )
+  if kind == 'runs':
+    return load(train.TrainSettings, train.PARTS, [file])
+  return load_run(**{kind.removesuffix('s'): file})
+
+
+@pytest.mark.parametrize('file', FILES)
+def test_it_builds_and_nothing_in_it_is_unused(file):
+  assert built(file)
+
+
+@pytest.mark.parametrize('file', FILES)
+def test_it_says_first_what_it_is(file):
+  assert (ROOT / file).read_text().startswith('# ')
+
+
+def test_the_leaf_is_quickstart_uniform():
+  plan = built('runs/quickstart_uniform.gin').plan
+  assert set(plan.schedule.sources) == set(
+    built('studies/quickstart.gin').pair_sources
+  )
+
+
+@pytest.mark.parametrize('name', ['quickstart', 'tiny'])
+def test_the_macros_of_a_study_move_everything_it_writes(name):
+  names = ('STUDY_DIR', 'CORPUS_DIR', 'SHARDS_DIR', 'GENERATED_DIR')
+  moved = load(
+    sweep.StudyPlan,
+    study.PARTS,
+    [f'studies/{name}.gin'],
+    [f"{macro} = 'elsewhere/{macro}'" for macro in names],
+  )
+  text = str(records.to_json(moved))
+  assert f'results/{name}' not in text
+  assert "'generated'" not in text
