@@ -39,7 +39,11 @@ _SAMPLE_LINES = 12
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
   """Adds the verb's flags."""
-  parser.add_argument('action', choices=('build', 'inspect'))
+  parser.add_argument(
+    'action',
+    choices=('build', 'inspect'),
+    help='write a corpus as a gin file says, or show what one holds',
+  )
   parser.add_argument(
     '--out', metavar='DIR', help='build: folder to write, instead of the plan'
   )
