@@ -106,6 +106,8 @@ def test_a_surprise_is_said(found, predicted, said):
 
 
 def test_the_same_warning_about_several_targets_comes_once(make_fit):
+  estimates = {'E': 1.0, 'A': 9.0, 'B': 9.0, 'alpha': 0.3, 'beta': 0.3}
+  estimates |= {'tau/code/x': 0.1}
   fits = [
     dataclasses.replace(
       make_fit(target, {'E': 1.0}),
