@@ -110,7 +110,7 @@ def test_the_same_warning_about_several_targets_comes_once(make_fit):
   estimates |= {'tau/code/x': 0.1}
   fits = [
     dataclasses.replace(
-      make_fit(target, {'E': 1.0}),
+      make_fit(target, estimates),
       diagnostics={'warnings': [f'beta of {kind} is wide']},
     )
     for target, kind in (
