@@ -249,8 +249,8 @@ def _kaplan(target: str, sources: Sequence[str]) -> Law:
   parameters = (
     Parameter('N_c', (1e-3, 1e1), (1e-12, 1e12), 'num_params'),
     Parameter('D_c', (1e-3, 1e1), (1e-12, 1e12), 'num_tokens'),
-    Parameter('alpha', (0.02, 1.0), (1e-3, 10.0)),
-    Parameter('beta', (0.02, 1.0), (1e-3, 10.0)),
+    Parameter('alpha', (0.02, 1.0), (1e-2, 10.0)),
+    Parameter('beta', (0.02, 1.0), (1e-2, 10.0)),
   )
   columns = ('num_params', 'num_tokens')
   return Law('kaplan', parameters, columns, kaplan, _unscale_kaplan)

@@ -147,9 +147,10 @@ def write(path: storage.PathLike, entries: Iterable[Synergy]) -> None:
 
 
 def read(path: storage.PathLike) -> list[Synergy]:
-  """Reads the JSON that `write` left."""
+  """Reads the JSON that `write` left; `UserError` for anything else."""
   content = storage.read_json(path)
-  return records.from_json(content.get('synergies'), list[Synergy])
+  entries = content.get('synergies') if isinstance(content, dict) else content
+  return records.from_json(entries, list[Synergy])
 
 
 # (N, total tokens) -> auxiliary -> losses of the runs of that cell.

@@ -11,7 +11,7 @@ from codelaw import errors
 from codelaw import records
 from codelaw import storage
 
-_LABEL_LENGTH = 48  # keeps a run's folder name well under 255 bytes
+_LABEL_LENGTH = 32  # keeps a run's folder name well under 255 bytes
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,8 +5,10 @@ neither tells the mixtures apart, that is the answer.
 """
 
 from collections.abc import Iterator
+from collections.abc import Sequence
 import dataclasses
 
+from codelaw.laws import results
 from codelaw.planning import caution
 from codelaw.planning import confirmation as confirmation_lib
 from codelaw.planning import mixture_gin
@@ -113,14 +115,7 @@ def warnings(study: study_folder.Study) -> Iterator[str]:
     yield from study.allocation.warnings
   if study.confirmation is not None:
     yield from _surprise(study.confirmation)
-  for fit in (*study.fits, *study.mixture_fits):
-    name = f'{fit.law} law of {fit.target}' + (
-      f' ({fit.group})' if fit.group else ''
-    )
-    if not fit.converged:
-      yield f'The {name} did not converge: {fit.termination}.'
-    for warning in fit.diagnostics.get('warnings', ()):
-      yield f'The {name}: {warning}'
+  yield from _of_fits((*study.fits, *study.mixture_fits))
   for record in study.run_records:
     if record.status != 'finished':
       reason = f': {record.message}' if record.message else ''
@@ -130,6 +125,21 @@ def warnings(study: study_folder.Study) -> Iterator[str]:
         f'Run {record.run_id} trained on other token counts than planned; see'
         ' the table of tokens.'
       )
+
+
+def _of_fits(fits: Sequence[results.Fit]) -> Iterator[str]:
+  """What the fits warn of; the same words about several targets come once."""
+  targets: dict[tuple[str, str], list[str]] = {}
+  for fit in fits:
+    texts = list(fit.diagnostics.get('warnings', ()))
+    if not fit.converged:
+      texts.insert(0, f'did not converge: {fit.termination}')
+    for text in texts:
+      name = f'{fit.target} ({fit.group})' if fit.group else fit.target
+      targets.setdefault((fit.law, text), []).append(name)
+  for (law, text), names in targets.items():
+    laws = 'laws' if len(names) > 1 else 'law'
+    yield f'The {law} {laws} of {", ".join(names)}: {text}.'
 
 
 def _surprise(

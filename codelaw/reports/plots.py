@@ -66,7 +66,7 @@ def loss_curves(
   sizes = sorted({size for rows in sets for size in rows['num_params']})
   shades = matplotlib.colormaps['viridis'](np.linspace(0.3, 0.8, len(sizes)))
   colour = dict(zip(sizes, shades, strict=True))
-  columns = min(3, len(fits))
+  columns = 2 if len(fits) in (2, 4) else min(3, len(fits))
   lines = math.ceil(len(fits) / columns)
   figure, grid = _figure(lines, columns, 0.5 + 2.7 * lines)
   for place, (fit, rows) in enumerate(zip(fits, sets, strict=True)):

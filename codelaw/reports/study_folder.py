@@ -1,12 +1,14 @@
 """A study's folder as one value; every part may be absent.
 
 Owns the layout a report reads: runs.csv, fits/fit.json, fits/mixture/fit.json,
-synergy.json, allocation.json, confirmation.json, study.json and
-runs/<run_id>/run.json. A part that is not there is None or empty, and what
-would have been made from it is left out.
+synergy.json, allocation.json, confirmation.json, study.json,
+runs/<run_id>/run.json, and of the confirmation's runs confirmation/runs.csv
+and confirmation/<run_id>/run.json. A part that is not there is None or empty,
+and what would have been made from it is left out.
 """
 
 from collections.abc import Callable
+from collections.abc import Iterable
 from collections.abc import Mapping
 import dataclasses
 import os
@@ -31,7 +33,7 @@ class Study:
   Attributes:
     folder: where it was read.
     name: of the study.
-    table: run table; None without one.
+    table: run table, confirmation runs included; None without one.
     fits: laws of single sources.
     mixture_fits: laws of mixtures, in the order `allocate` read them.
     synergy: measured pairs, without the diagonal.
@@ -70,23 +72,23 @@ def read(folder: storage.PathLike) -> Study:
     )
   study = _part(root / 'study.json', storage.read_json) or {}
   runs = study.get('runs', [])
+  confirmation = _part(root / 'confirmation.json', _confirmation)
   found = Study(
     folder=os.fspath(folder),
     name=study.get('name', root.name),
-    table=_part(root / 'runs.csv', table_lib.read),
+    table=_table(root),
     fits=tuple(_part(root / 'fits' / 'fit.json', results.read) or ()),
     mixture_fits=tuple(
       _part(root / 'fits' / 'mixture' / 'fit.json', results.read) or ()
     ),
     synergy=_part(root / 'synergy.json', _synergy) or (),
     allocation=_part(root / 'allocation.json', _allocation),
-    confirmation=_part(root / 'confirmation.json', _confirmation),
-    purposes={
-      run['run_id']: run['purpose']
-      for run in runs
-      if 'run_id' in run and 'purpose' in run
-    },
-    run_records=_run_records(root / 'runs'),
+    confirmation=confirmation,
+    purposes=_purposes(runs, confirmation),
+    run_records=(
+      *_run_records(root / 'runs'),
+      *_run_records(root / 'confirmation'),
+    ),
     notes={k: v for k, v in study.items() if k not in ('name', 'runs')},
   )
   parts = (
@@ -117,6 +119,35 @@ def _part(file: Any, read_part: Callable[[Any], Any]) -> Any:
       f'{os.fspath(file)} is not what its step writes ({error}); run that step'
       ' again.'
     ) from error
+
+
+def _table(root: Any) -> pd.DataFrame | None:
+  tables = [
+    table
+    for file in (root / 'runs.csv', root / 'confirmation' / 'runs.csv')
+    if (table := _part(file, table_lib.read)) is not None
+  ]
+  if not tables:
+    return None
+  joined = pd.concat(tables, ignore_index=True)
+  counts = [c for c in joined if c.startswith(('share/', 'tokens/'))]
+  joined[counts] = joined[counts].fillna(0)  # a source the others did not use
+  return joined
+
+
+def _purposes(
+  runs: Iterable[Mapping[str, str]],
+  confirmation: confirmation_lib.Confirmation | None,
+) -> dict[str, str]:
+  purposes = {
+    run['run_id']: run['purpose']
+    for run in runs
+    if 'run_id' in run and 'purpose' in run
+  }
+  if confirmation is not None:
+    for arm in confirmation.arms.values():
+      purposes.update({run.run_id: 'confirm' for run in arm})
+  return purposes
 
 
 def _allocation(file: Any) -> allocation_lib.Allocation:

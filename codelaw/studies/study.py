@@ -101,7 +101,8 @@ def run(study: sweep.StudyPlan, command: str, progress: Progress) -> Outcome:
       root / 'study.json',
       {
         'name': study.name,
-        'targets': study.targets,
+        'mixture_gin': os.fspath(_gin_file(study, 'mixture')),
+        'run_gin': os.fspath(_gin_file(study, 'run')),
         'runs': [
           {'run_id': r.run_id, 'purpose': '+'.join(r.purposes)} for r in planned
         ],
@@ -212,19 +213,22 @@ def _ranges(table: pd.DataFrame) -> dict[str, tuple[float, float]]:
   }
 
 
+def _gin_file(study: sweep.StudyPlan, what: str) -> storage.epath.Path:
+  return storage.path(study.generated_dir) / f'{study.name}_{what}.gin'
+
+
 def _write_gin(
   study: sweep.StudyPlan, allocation: allocation_lib.Allocation, command: str
 ) -> tuple[str, str]:
   """The allocated rates, and a whole run on them, as gin files."""
-  folder = storage.path(study.generated_dir)
-  mixture_file = folder / f'{study.name}_mixture.gin'
+  mixture_file = _gin_file(study, 'mixture')
   storage.write_text(mixture_file, mixture_gin.mixture_gin(allocation, command))
   plan = sweep.final_run(study)
   rates = records.MixtureRates(mixture_gin.rounded_rates(allocation.sources))
   plan = dataclasses.replace(
     plan, schedule=sweep.with_mixture(plan.schedule, rates)
   )
-  run_file = folder / f'{study.name}_run.gin'
+  run_file = _gin_file(study, 'run')
   model_dir = os.fspath(storage.path(study.study_dir) / 'next_run')
   storage.write_text(
     run_file,

@@ -40,6 +40,8 @@ class StudyPlan:
       `pair_num_tokens`, and each of them alone, for the synergy matrix.
     pair_model: size of the pairs and of `mixtures`.
     pair_num_tokens: training tokens of the pairs and of `mixtures`.
+    pair_seeds: repetitions of the pairs and their references; two or more
+      give the synergy matrix its noise.
     mixtures: further mixtures, which the law in the rates learns from.
     confirmation_seeds: paired runs on the allocated and on uniform rates.
     num_workers: processes that train; 0 takes one per core, on accelerators
@@ -63,6 +65,7 @@ class StudyPlan:
   pair_sources: tuple[str, ...]
   pair_model: accounting.ModelShape
   pair_num_tokens: int
+  pair_seeds: int = 1
   mixtures: tuple[records.MixtureRates, ...] = ()
   confirmation_seeds: int = 4
   num_workers: int = 0
@@ -97,6 +100,10 @@ class StudyPlan:
       raise errors.UserError(
         'StudyPlan.run must train on the shards that the study writes, got'
         f' {self.run.shards_dir} and {self.shards.shards_dir}.'
+      )
+    if self.pair_seeds < 1:
+      raise errors.UserError(
+        f'StudyPlan.pair_seeds must be at least 1, got {self.pair_seeds}.'
       )
     if self.confirmation_seeds < 2:
       raise errors.UserError(
@@ -150,8 +157,8 @@ def planned_runs(study: StudyPlan) -> tuple[PlannedRun, ...]:
   """
   runs: dict[str, PlannedRun] = {}
 
-  def add(purpose, model, num_tokens, mixture):
-    plan = _plan(study, model, num_tokens, mixture)
+  def add(purpose, model, num_tokens, mixture, repetition=0):
+    plan = _plan(study, model, num_tokens, mixture, study.run.seed + repetition)
     name = ladder.run_id('sweep', size_name(model), plan)
     known = runs[name].purposes if name in runs else ()
     runs[name] = PlannedRun(name, tuple(sorted({*known, purpose})), plan)
@@ -161,10 +168,12 @@ def planned_runs(study: StudyPlan) -> tuple[PlannedRun, ...]:
   ):
     add('single', model, num_tokens, records.MixtureRates({source: 1.0}))
   point = (study.pair_model, study.pair_num_tokens)
-  for source in study.pair_sources:
-    add('pair', *point, records.MixtureRates({source: 1.0}))
-  for pair in itertools.combinations(study.pair_sources, 2):
-    add('pair', *point, records.MixtureRates(dict.fromkeys(pair, 0.5)))
+  for repetition in range(study.pair_seeds):
+    for source in study.pair_sources:
+      add('pair', *point, records.MixtureRates({source: 1.0}), repetition)
+    for pair in itertools.combinations(study.pair_sources, 2):
+      halves = records.MixtureRates(dict.fromkeys(pair, 0.5))
+      add('pair', *point, halves, repetition)
   for mixture in study.mixtures:
     add('mixture', *point, mixture)
   return tuple(
@@ -195,7 +204,7 @@ def confirmation_runs(
     name = ladder.run_id(f'confirm-{arm}', size_name(plan.model), plan)
     return PlannedRun(name, ('confirm',), plan)
 
-  first = study.run.seed + 1
+  first = study.run.seed + study.pair_seeds
   return {
     arm: tuple(
       planned(arm, first + index) for index in range(study.confirmation_seeds)
@@ -214,6 +223,7 @@ def _plan(
   model: accounting.ModelShape,
   num_tokens: int,
   mixture: records.MixtureRates,
+  seed: int,
 ) -> records.RunPlan:
   return _with_learning_rate(
     study,
@@ -222,6 +232,7 @@ def _plan(
       model=model,
       num_tokens=num_tokens,
       schedule=with_mixture(study.run.schedule, mixture),
+      seed=seed,
     ),
   )
 

@@ -72,7 +72,7 @@ def test_other_rates_change_the_mixture_and_nothing_else():
 
 
 def test_what_a_run_needs_is_said_when_missing():
-  with pytest.raises(errors.UserError, match='does not build'):
+  with pytest.raises(errors.UserError, match='MODEL.* must be set'):
     load('runs/pretrain.gin')
 
 

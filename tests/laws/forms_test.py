@@ -152,3 +152,14 @@ def test_mistakes_are_named():
     law.predict({}, {'num_params': 1.0, 'num_tokens': 1.0})
   with pytest.raises(errors.UserError, match='column num_tokens'):
     law.predict(_estimates(law), {'num_params': 1.0})
+
+
+@pytest.mark.parametrize('name', forms.NAMES)
+@pytest.mark.parametrize('side', [0, 1])
+def test_estimates_at_a_bound_are_finite_numbers(name, side):
+  # JSON has no infinity, and a fit must be written whatever it came to.
+  law = forms.law(name, 'loss/code/python', ['code/java', 'code/python'])
+  scales = {'num_params': 1e10, 'num_tokens': 1e12, 'loss': 8.0}
+  scaled = {p.name: p.bounds[side] for p in law.parameter_table}
+  raw = law.unscale(scaled, scales)
+  assert np.isfinite(list(raw.values())).all()

@@ -103,3 +103,23 @@ def test_a_surprise_is_said(found, predicted, said):
     findings.warnings(dataclasses.replace(found, confirmation=measured))
   )
   assert ('disagrees' in words) is said
+
+
+def test_the_same_warning_about_several_targets_comes_once(make_fit):
+  estimates = {'E': 1.0, 'A': 9.0, 'B': 9.0, 'alpha': 0.3, 'beta': 0.3}
+  estimates |= {'tau/code/x': 0.1}
+  fits = [
+    dataclasses.replace(
+      make_fit(target, estimates),
+      diagnostics={'warnings': [f'beta of {kind} is wide']},
+    )
+    for target, kind in (
+      ('loss/code/a', 'one kind'),
+      ('loss/code/b', 'one kind'),
+      ('loss/code/c', 'another'),
+    )
+  ]
+  found = list(findings._of_fits(fits))
+  assert len(found) == 2
+  assert 'laws of loss/code/a, loss/code/b: beta of one kind' in found[0]
+  assert 'law of loss/code/c: beta of another' in found[1]

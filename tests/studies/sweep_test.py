@@ -1,0 +1,138 @@
+import dataclasses
+
+import pytest
+
+from codelaw import accounting
+from codelaw import errors
+from codelaw import records
+from codelaw.corpora import build
+from codelaw.corpora import deduplication
+from codelaw.corpora.synthetic import reader
+from codelaw.data import shards
+from codelaw.planning import ladder
+from codelaw.studies import sweep
+
+SMALL = accounting.ModelShape(300, 8, 1, 1, 8, 16)
+LARGE = accounting.ModelShape(300, 16, 1, 1, 8, 16)
+
+
+def _study(**changes) -> sweep.StudyPlan:
+  mixture = records.MixtureRates({'a': 1, 'b': 1, 'c': 2})
+  stages = (
+    records.Stage('main', mixture, 4),
+    records.Stage('cooldown', mixture, 1, 'linear', 1.0, 0.0),
+  )
+  values = {
+    'name': 'test',
+    'study_dir': 'study',
+    'generated_dir': 'generated',
+    'corpus': build.CorpusPlan(
+      [reader.SyntheticPrograms(5)], 'corpus', deduplication.Deduplication()
+    ),
+    'shards': shards.CachePlan('corpus', 'shards', 300, 32),
+    'run': records.RunPlan(
+      model=LARGE,
+      schedule=records.Schedule(stages),
+      optimizer=records.OptimizerSettings(1.0),
+      shards_dir='shards',
+      num_tokens=4096,
+      sequence_length=32,
+      batch_size=2,
+      seed=7,
+    ),
+    'models': [SMALL, LARGE],
+    'token_budgets': [1024, 2048],
+    'learning_rate': ladder.LearningRateRule(0.16),
+    'grid_sources': ['a', 'b'],
+    'pair_sources': ['a', 'b', 'c'],
+    'pair_model': SMALL,
+    'pair_num_tokens': 2048,
+    'mixtures': [mixture],
+  }
+  return sweep.StudyPlan(**{**values, **changes})
+
+
+def _shares(run: sweep.PlannedRun) -> dict[str, float]:
+  first, *others = [s.mixture.shares() for s in run.plan.schedule.stages]
+  assert all(other == first for other in others)
+  return first
+
+
+def test_the_sweep_is_grid_pairs_and_mixtures_each_once():
+  runs = sweep.planned_runs(_study())
+  assert len({run.run_id for run in runs}) == len(runs)
+  # Grid 2 x 2 x 2; of the references of the pairs only c alone is not in it.
+  assert len(runs) == 8 + 1 + 3 + 1
+  by_purpose = {
+    purpose: [_shares(run) for run in runs if purpose in run.purposes]
+    for purpose in ('single', 'pair', 'mixture')
+  }
+  assert len(by_purpose['single']) == 8
+  halves = [shares for shares in by_purpose['pair'] if len(shares) == 2]
+  assert sorted(map(tuple, halves)) == [('a', 'b'), ('a', 'c'), ('b', 'c')]
+  assert all(set(shares.values()) == {0.5} for shares in halves)
+  alone = [shares for shares in by_purpose['pair'] if len(shares) == 1]
+  assert sorted(map(tuple, alone)) == [('a',), ('b',), ('c',)]
+  assert by_purpose['mixture'] == [{'a': 0.25, 'b': 0.25, 'c': 0.5}]
+
+
+def test_repeated_pairs_have_seeds_of_their_own():
+  once = sweep.planned_runs(_study())
+  twice = sweep.planned_runs(_study(pair_seeds=2))
+  new = {r.run_id for r in twice} - {r.run_id for r in once}
+  added = [run for run in twice if run.run_id in new]
+  assert len(added) == 6
+  assert {run.plan.seed for run in added} == {8}
+  assert all(run.purposes == ('pair',) for run in added)
+
+
+def test_models_come_largest_first_and_learn_at_their_own_rate():
+  runs = sweep.planned_runs(_study())
+  sizes = [accounting.num_params(run.plan.model) for run in runs]
+  assert sizes == sorted(sizes, reverse=True)
+  rates = {
+    run.plan.model.width: run.plan.optimizer.peak_learning_rate for run in runs
+  }
+  assert rates == {8: 0.02, 16: 0.01}
+
+
+def test_arms_differ_in_their_mixture_alone():
+  rates = {
+    'uniform': records.MixtureRates({'a': 1, 'b': 1}),
+    'allocated': records.MixtureRates({'a': 3, 'b': 1}),
+  }
+  study = _study(confirmation_seeds=3, pair_seeds=2)
+  arms = sweep.confirmation_runs(study, rates)
+  sweep_seeds = {run.plan.seed for run in sweep.planned_runs(study)}
+  for uniform, allocated in zip(*arms.values(), strict=True):
+    assert uniform.plan.seed == allocated.plan.seed
+    assert uniform.plan.seed not in sweep_seeds
+    assert _shares(uniform) == {'a': 0.5, 'b': 0.5}
+    assert _shares(allocated) == {'a': 0.75, 'b': 0.25}
+    same = dataclasses.replace(uniform.plan, schedule=allocated.plan.schedule)
+    assert same == allocated.plan
+  assert uniform.plan.optimizer.peak_learning_rate == 0.01
+  names = [run.run_id for arm in arms.values() for run in arm]
+  assert len(set(names)) == 6
+
+
+@pytest.mark.parametrize(
+  ('changes', 'message'),
+  [
+    ({'token_budgets': 1024}, 'must be a list'),
+    ({'grid_sources': ['A B']}, 'lower case'),
+    (
+      {'shards': shards.CachePlan('elsewhere', 'shards', 300, 32)},
+      'must read the corpus',
+    ),
+    (
+      {'shards': shards.CachePlan('corpus', 'elsewhere', 300, 32)},
+      'must train on the shards',
+    ),
+    ({'confirmation_seeds': 1}, 'at least 2'),
+    ({'pair_seeds': 0}, 'at least 1'),
+  ],
+)
+def test_studies_that_do_not_hang_together_are_refused(changes, message):
+  with pytest.raises(errors.UserError, match=message):
+    _study(**changes)
