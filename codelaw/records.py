@@ -157,12 +157,14 @@ class Schedule:
   warmup_fraction: float = 0.0
 
   def __post_init__(self):
-    object.__setattr__(self, 'stages', tuple(self.stages))
     _require(
-      bool(self.stages) and all(isinstance(s, Stage) for s in self.stages),
+      isinstance(self.stages, (list, tuple))
+      and bool(self.stages)
+      and all(isinstance(s, Stage) for s in self.stages),
       'Schedule.stages must be a list of @Stage() references, got'
       f' {self.stages!r}.',
     )
+    object.__setattr__(self, 'stages', tuple(self.stages))
     names = [stage.name for stage in self.stages]
     _require(
       len(set(names)) == len(names),
