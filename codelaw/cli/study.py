@@ -63,7 +63,8 @@ def run(args: argparse.Namespace) -> None:
     f'\nDone in {progress_lib.duration(time.monotonic() - start)}.'
     f' Where to look next:\n'
     f'  {outcome.report}  the report, in a browser\n'
-    f'  tensorboard --logdir={study.study_dir}  runs and figures\n'
+    f'  tensorboard --logdir={outcome.logdir}  the same figures\n'
+    f'  tensorboard --logdir={study.study_dir}/runs  the runs, sortable\n'
     f'  codelaw train --gin_file={outcome.run_gin}  a run on the new mixture\n'
     f'  {outcome.mixture_gin}  the rates, to add to a run of your own'
   )

@@ -157,12 +157,20 @@ def _mixture_laws(study: study_folder.Study) -> Section:
 
 
 def _runs(study: study_folder.Study) -> Section:
-  shown = []
+  pictures, shown = [], []
   if study.run_records:
+    pictures.append(
+      Picture(
+        'tokens',
+        plots.token_bars(study.run_records),
+        f'Training tokens of every source in all {len(study.run_records)} runs:'
+        ' what was trained on next to what was planned.',
+      )
+    )
     shown.append(tables.tokens(study))
   if study.table is not None:
     shown.append(tables.runs(predictions.final_rows(study.table), study))
-  return Section('Runs', (), tuple(shown))
+  return Section('Runs', tuple(pictures), tuple(shown))
 
 
 def commands(study: study_folder.Study) -> Iterator[tuple[str, str]]:

@@ -17,6 +17,7 @@ from matplotlib import ticker
 import numpy as np
 import pandas as pd
 
+from codelaw import records
 from codelaw.laws import forms
 from codelaw.laws import predict
 from codelaw.laws import results
@@ -219,6 +220,52 @@ def allocation_bars(
   axes.invert_yaxis()
   axes.xaxis.set_major_formatter(ticker.PercentFormatter(1, decimals=0))
   axes.set_xlabel('share of training tokens')
+  axes.grid(False, axis='y')
+  _legend(figure, *axes.get_legend_handles_labels())
+  return figure
+
+
+def token_bars(run_records: Sequence[records.RunRecord]) -> figure_lib.Figure:
+  """Tokens of every source over all runs, realised next to planned."""
+  totals: dict[str, list[int]] = {}
+  for record in run_records:
+    for place, counts in enumerate(
+      (record.realised_tokens, record.planned_tokens)
+    ):
+      for source, count in counts.items():
+        totals.setdefault(source, [0, 0])[place] += count
+  names = sorted(totals)
+  figure, grid = _figure(1, 1, 1.1 + 0.55 * len(names))
+  axes = grid[0][0]
+  places = np.arange(len(names))
+  for place, (label, colour) in enumerate(
+    (('realised', BLUE), ('planned', GRID))
+  ):
+    axes.barh(
+      places + (-0.19, 0.19)[place],
+      [totals[name][place] for name in names],
+      0.36,
+      color=colour,
+      label=label,
+    )
+  end = max(max(pair) for pair in totals.values())
+  for at, name in zip(places, names, strict=True):
+    realised, planned = totals[name]
+    axes.text(
+      end * 1.01,
+      at,
+      f'{realised:,}\n{realised - planned:+,} from plan'
+      if realised != planned
+      else f'{realised:,}\nas planned',
+      va='center',
+      color=INK,
+      fontsize=9,
+    )
+  axes.set_yticks(places, names)
+  axes.set_xlim(0, end * 1.2)
+  axes.invert_yaxis()
+  axes.xaxis.set_major_formatter(ticker.FuncFormatter(lambda x, _: short(x)))
+  axes.set_xlabel('training tokens, all runs')
   axes.grid(False, axis='y')
   _legend(figure, *axes.get_legend_handles_labels())
   return figure

@@ -1,5 +1,7 @@
 """Figures show the numbers they are given."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -113,3 +115,17 @@ def test_an_inline_figure_wears_the_pages_ink(found):
   assert 'var(--ink)' in texts[0]
   assert plots.INK not in texts[0]
   assert '>code/c_cpp<' in texts[0]
+
+
+def test_token_bars_show_what_was_trained_on_next_to_the_plan(found):
+  runs = [
+    dataclasses.replace(
+      found.run_records[0],
+      planned_tokens={'code/a': 700, 'code/b': 300},
+      realised_tokens={'code/a': 700, 'code/b': realised},
+    )
+    for realised in (300, 290)
+  ]
+  axes = plots.token_bars(runs).axes[0]
+  assert [bar.get_width() for bar in axes.patches] == [1400, 590, 1400, 600]
+  assert _texts(axes) == ['1,400\nas planned', '590\n-10 from plan']
