@@ -69,7 +69,7 @@ def test_the_same_plan_is_not_written_again(cache_plan, manifest):
   file = f'{cache_plan.shards_dir}/manifest.json'
   before = os.stat(file).st_mtime_ns
   messages = []
-  assert shards.write(cache_plan, messages.append) == manifest
+  assert shards.write(cache_plan, lambda m, _: messages.append(m)) == manifest
   assert os.stat(file).st_mtime_ns == before
   assert messages == [
     f'{cache_plan.shards_dir}: already there, nothing written'
