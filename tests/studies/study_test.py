@@ -283,13 +283,20 @@ def _wait_for(pattern, folder, process):
     time.sleep(0.02)
 
 
+@pytest.mark.parametrize('moment', ['workers start', 'workers train'])
 def test_ctrl_c_stops_it_at_a_checkpoint_without_a_traceback(
-  finished, example_copy
+  example_copy, moment
 ):
   study = example_copy / example.STUDY
   shutil.rmtree(study / 'runs')
-  process = example.start(example_copy)
-  _wait_for('runs/*/checkpoints/20', study, process)
+  process = example.start(example_copy, '--gin.StudyPlan.num_workers=2')
+  if moment == 'workers train':
+    _wait_for('runs/*/checkpoints/20', study, process)
+  else:  # The study, Python's own helper process, and the workers.
+    while len(example.living(process.pid)) < 4:
+      assert process.poll() is None, process.communicate()
+      time.sleep(0.02)
+    time.sleep(0.5)
   os.killpg(process.pid, signal.SIGINT)
   _, stderr = process.communicate(timeout=60)
   assert process.returncode == 130
@@ -303,8 +310,12 @@ def test_ctrl_c_stops_it_at_a_checkpoint_without_a_traceback(
   for record in stopped:
     assert record.status in ('running', 'finished')
     if record.step:
-      folder = study / 'runs' / record.run_id / 'checkpoints'
-      assert (folder / str(record.step)).is_dir()
+      folder = study / 'runs' / record.run_id
+      assert (folder / 'checkpoints' / str(record.step)).is_dir()
+      losses = events.read_scalars(folder / 'train')[
+        'train/loss_nats_per_token'
+      ]
+      assert losses[-1][0] == record.step  # No update is to be done again.
 
 
 @pytest.mark.slow
