@@ -93,7 +93,10 @@ def _is_finished(task: '_Task') -> bool:
 def _workers_for_this_machine() -> int:
   if jax.default_backend() != 'cpu':
     return 1
-  return min(_MAX_WORKERS, len(os.sched_getaffinity(0)))
+  cores = os.cpu_count() or 1
+  if hasattr(os, 'sched_getaffinity'):  # Linux: those this process may use.
+    cores = len(os.sched_getaffinity(0))
+  return min(_MAX_WORKERS, cores)
 
 
 _Task = tuple[str, records.RunPlan, str]

@@ -20,6 +20,7 @@ def test_figures_and_tables_arrive(study, tmp_path):
       'loss_curves',
       'synergy',
       'predicted_measured',
+      'tokens',
     )
   }
   image = events.Images('report/allocation')[0]
