@@ -1,6 +1,9 @@
 """Fits of planted laws, for the tests of planning, reports and their verbs."""
 
+import fcntl
 import itertools
+import json
+import os
 import shutil
 
 import jax
@@ -265,8 +268,21 @@ def study(tmp_path_factory):
 
 @pytest.fixture(scope='session')
 def finished(tmp_path_factory):
-  """A study that `codelaw study` ran; do not change its folder."""
-  return example.finish(tmp_path_factory.mktemp('example'))
+  """A study that `codelaw study` ran; do not change its folder.
+
+  The workers of one test run share it: the first makes it, others wait.
+  """
+  base = tmp_path_factory.getbasetemp()
+  if 'PYTEST_XDIST_WORKER' in os.environ:
+    base = base.parent
+  folder, outcome = base / 'example', base / 'example.json'
+  with open(base / 'example.lock', 'w') as lock:
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    if not outcome.exists():
+      folder.mkdir()
+      done = example.finish(folder)
+      outcome.write_text(json.dumps([done.stderr, done.stdout, done.seconds]))
+  return example.Finished(folder, *json.loads(outcome.read_text()))
 
 
 @pytest.fixture
