@@ -151,6 +151,23 @@ def _table(
   return table_lib.read(file)
 
 
+def analysis_key(
+  study: sweep.StudyPlan, manifest_fingerprint: str, table: pd.DataFrame
+) -> str:
+  """Fingerprint of everything that laws, synergy and allocation come from."""
+  return storage.fingerprint(
+    [
+      codelaw.__version__,
+      table_lib.fingerprint(table),
+      manifest_fingerprint,
+      records.to_json(study.fit),
+      records.to_json(study.allocation),
+      records.to_json(sweep.final_run(study)),
+      [study.law, study.targets],
+    ]
+  )
+
+
 def _analyse(
   study: sweep.StudyPlan,
   manifest: manifest_lib.Manifest,
@@ -159,16 +176,7 @@ def _analyse(
 ) -> allocation_lib.Allocation:
   """Laws, synergy and allocation, unless they are there for this table."""
   root = storage.path(study.study_dir)
-  key = storage.fingerprint(
-    [
-      codelaw.__version__,
-      table_lib.fingerprint(table),
-      manifest.fingerprint,
-      records.to_json(study.fit),
-      records.to_json(study.allocation),
-      [study.law, study.targets, study.pair_num_tokens],
-    ]
-  )
+  key = analysis_key(study, manifest.fingerprint, table)
   key_file = root / 'fits' / 'analysis.json'
   if key_file.exists() and storage.read_json(key_file) == {'of': key}:
     return allocation_lib.from_json(storage.read_json(root / 'allocation.json'))

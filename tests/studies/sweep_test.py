@@ -1,5 +1,6 @@
 import dataclasses
 
+import pandas as pd
 import pytest
 
 from codelaw import accounting
@@ -9,7 +10,10 @@ from codelaw.corpora import build
 from codelaw.corpora import deduplication
 from codelaw.corpora.synthetic import reader
 from codelaw.data import shards
+from codelaw.laws import fitting
+from codelaw.planning import allocation
 from codelaw.planning import ladder
+from codelaw.studies import study
 from codelaw.studies import sweep
 
 SMALL = accounting.ModelShape(300, 8, 1, 1, 8, 16)
@@ -136,3 +140,27 @@ def test_arms_differ_in_their_mixture_alone():
 def test_studies_that_do_not_hang_together_are_refused(changes, message):
   with pytest.raises(errors.UserError, match=message):
     _study(**changes)
+
+
+@pytest.mark.parametrize(
+  'changes',
+  [
+    {'run': {'num_tokens': 8192}},
+    {'run': {'model': SMALL}},
+    {'fit': fitting.FitSettings(seed=1)},
+    {'allocation': allocation.AllocationSettings(floors={'a': 0.1})},
+    {'law': 'additive'},
+    {'grid_sources': ['a']},
+  ],
+)
+def test_what_the_allocation_depends_on_makes_it_anew(changes):
+  table = pd.DataFrame({'run_id': ['r'], 'loss/a': [1.0]})
+  before = _study()
+  if 'run' in changes:
+    changes = {'run': dataclasses.replace(before.run, **changes['run'])}
+  after = _study(**changes)
+  keys = {study.analysis_key(each, 'm', table) for each in (before, after)}
+  assert len(keys) == 2
+  assert study.analysis_key(_study(), 'm', table) in keys
+  assert study.analysis_key(before, 'other', table) not in keys
+  assert study.analysis_key(before, 'm', table * 2) not in keys
