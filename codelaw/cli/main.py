@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import importlib
 import os
 import sys
+from typing import NoReturn
 
 import codelaw
 from codelaw import errors
@@ -29,10 +30,18 @@ VERBS = {
 }
 
 
+class _Parser(argparse.ArgumentParser):
+  """A parser whose errors are one sentence, as all of ours are."""
+
+  def error(self, message: str) -> NoReturn:
+    """Raises `UserError` instead of printing the usage."""
+    raise errors.UserError(f'{message}; `{self.prog} --help` shows the flags.')
+
+
 def build_parser(verb: str) -> argparse.ArgumentParser:
   """The parser of one verb, with its description and example."""
   module = importlib.import_module(f'codelaw.cli.{verb}')
-  parser = argparse.ArgumentParser(
+  parser = _Parser(
     prog=f'codelaw {verb}',
     description=module.__doc__,
     epilog=f'example:\n  {module.EXAMPLE}',
