@@ -1,4 +1,4 @@
-"""The ladder of a sweep: peak learning rates, token budgets, run names.
+"""The ladder of a sweep: peak learning rates and run names.
 
 Owns the rule that carries one tuned learning rate to models of other widths,
 and `run_id`, by which every later step finds a run again.
@@ -55,50 +55,6 @@ class LearningRateRule:
     if width < 1:
       raise errors.UserError(f'A width must be at least 1, got {width!r}.')
     return self.coefficient * width**-self.exponent
-
-
-def token_budgets(
-  smallest: int, largest: int, count: int, tokens_per_step: int
-) -> tuple[int, ...]:
-  """Budgets at equal ratios from `smallest` to `largest`, in whole batches.
-
-  Equal ratios because the laws are power laws in tokens (arXiv:2512.13472
-  doubles from 2B to 64B).
-
-  Args:
-    smallest: tokens of the first budget.
-    largest: tokens of the last budget.
-    count: of budgets, at least 1; one budget is `largest`.
-    tokens_per_step: token slots of one global batch.
-
-  Returns:
-    Ascending token counts, each a multiple of `tokens_per_step`.
-
-  Raises:
-    UserError: when the budgets are not positive and ascending, or fall on the
-      same number of batches.
-
-  >>> token_budgets(2000, 64000, 6, 1000)
-  (2000, 4000, 8000, 16000, 32000, 64000)
-  """
-  if count < 1 or not 0 < smallest <= largest or tokens_per_step < 1:
-    raise errors.UserError(
-      'Token budgets need 0 < smallest <= largest, count and tokens_per_step'
-      f' of at least 1; got smallest={smallest}, largest={largest},'
-      f' count={count}, tokens_per_step={tokens_per_step}.'
-    )
-  ratio = (largest / smallest) ** (1 / max(1, count - 1))
-  steps = [
-    max(1, round(largest / ratio**back / tokens_per_step))
-    for back in reversed(range(count))
-  ]
-  if len(set(steps)) < count:
-    raise errors.UserError(
-      f'{count} budgets from {smallest} to {largest} tokens are not {count}'
-      f' different numbers of batches of {tokens_per_step} tokens; ask for'
-      ' fewer budgets, a wider range or a smaller batch.'
-    )
-  return tuple(step * tokens_per_step for step in steps)
 
 
 def run_id(purpose: str, size: str, plan: records.RunPlan) -> str:

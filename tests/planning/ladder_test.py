@@ -3,9 +3,6 @@
 import dataclasses
 import re
 
-from hypothesis import given
-from hypothesis import settings
-from hypothesis import strategies as st
 import pytest
 
 from codelaw import accounting
@@ -55,28 +52,6 @@ def test_exponent_zero_is_one_rate_for_all():
 def test_a_bad_rule_is_refused(fields):
   with pytest.raises(errors.UserError, match='LearningRateRule'):
     ladder.LearningRateRule(**fields)
-
-
-@settings(deadline=None, max_examples=50)
-@given(
-  smallest=st.integers(1000, 10**6),
-  ratio=st.floats(2, 100),
-  count=st.integers(1, 5),
-)
-def test_budgets_ascend_in_whole_batches(smallest, ratio, count):
-  largest = int(smallest * ratio)
-  budgets = ladder.token_budgets(smallest, largest, count, 100)
-  assert len(budgets) == count
-  assert all(budget % 100 == 0 for budget in budgets)
-  assert list(budgets) == sorted(set(budgets))
-  assert abs(budgets[-1] - largest) <= 50
-  if count > 1:
-    assert abs(budgets[0] - smallest) <= 50
-
-
-def test_budgets_that_fall_together_are_refused():
-  with pytest.raises(errors.UserError, match='fewer budgets'):
-    ladder.token_budgets(1000, 1100, 5, 1000)
 
 
 def test_a_run_id_is_readable_and_safe():

@@ -5,6 +5,7 @@ carry the precedence that Python, JavaScript and Java agree on, so that
 parentheses appear where they are needed and nowhere else.
 """
 
+import abc
 from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -55,7 +56,7 @@ class Problem:
     return self.functions[-1]
 
 
-class Renderer:
+class Renderer(abc.ABC):
   """The walk over the tree; each language fills in its own spelling.
 
   Attributes:
@@ -76,25 +77,25 @@ class Renderer:
     """A variable's or function's name as the language spells names."""
     return camel_case(snake_case)
 
+  @abc.abstractmethod
   def document(self, problem: Problem) -> str:
     """A source file with the problem's statement, solution and examples."""
-    raise NotImplementedError
 
+  @abc.abstractmethod
   def function(self, function: program.Function, comment: str) -> list[str]:
     """The lines of a function, `comment` being its documentation."""
-    raise NotImplementedError
 
+  @abc.abstractmethod
   def statement(self, item: program.Statement) -> list[str]:
     """The lines of a statement."""
-    raise NotImplementedError
 
+  @abc.abstractmethod
   def literal(self, value: Any) -> str:
     """A plain value: integer, boolean, text or list of those."""
-    raise NotImplementedError
 
+  @abc.abstractmethod
   def choice(self, item: program.Choice) -> str:
     """A conditional expression."""
-    raise NotImplementedError
 
   def negation(self, item: program.Not) -> tuple[str, int]:
     """A logical negation and its precedence."""
@@ -178,25 +179,25 @@ class BraceRenderer(Renderer):
       item = dataclasses.replace(item, left=program.natural(left))
     return super().operation(item)
 
+  @abc.abstractmethod
   def declaration(self, variable: program.Variable, changes: bool) -> str:
     """The words before the `=` of a declaration."""
-    raise NotImplementedError
 
+  @abc.abstractmethod
   def each(self, item: program.Each) -> str:
     """The head of a loop over a sequence, without its brace."""
-    raise NotImplementedError
 
+  @abc.abstractmethod
   def each_entry(self, item: program.EachEntry) -> list[str]:
     """The lines of a loop over counts."""
-    raise NotImplementedError
 
+  @abc.abstractmethod
   def put(self, item: program.Put) -> str:
     """Setting an element or entry, without the semicolon."""
-    raise NotImplementedError
 
+  @abc.abstractmethod
   def append(self, item: program.Append) -> str:
     """Adding an element, without the semicolon."""
-    raise NotImplementedError
 
   def declare(self, item: program.Declare) -> str:
     """A declaration, without the semicolon."""
