@@ -78,7 +78,7 @@ def run(args: argparse.Namespace) -> None:
     f'{record.run_id}: {record.step:,} updates on {total:,} tokens,'
     f' {record.wall_seconds:,.0f} s\n'
     f'see: tensorboard --logdir={settings.model_dir}\n'
-    f'table: codelaw collect --help'
+    f'table: codelaw collect --runs={settings.model_dir} --out=runs.csv'
   )
 
 
