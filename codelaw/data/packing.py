@@ -12,6 +12,7 @@ import numpy as np
 
 PAD_ID = 0
 EOS_ID = 1
+PACKINGS = ('concatenate', 'best_fit', 'whole')
 # Names of seqio.PackedLMFeatureConverter-like converters for decoders.
 FEATURE_NAMES = (
   'decoder_input_tokens',
