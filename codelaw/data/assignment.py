@@ -3,32 +3,28 @@
 The chairman assignment problem (Tijdeman, Discrete Mathematics 32, 1980):
 states share an office over time, and after every year each state must have
 held it as often as its accumulated weight says, within less than one year.
-Here states are sources, years are sequences, and the accumulated weight is
-the target T_k(t), the sum of source k's shares over the first t sequences.
+Here states are sources, years are sequences, and each sequence of a source is
+a job of one unit with a window (`targets`). Among jobs of one unit, taking the
+released one with the earliest due date meets all windows that can be met
+(Horn, 1974).
 
-The m-th sequence of source k is a job of one unit, released at the first t
-with T_k(t) >= m - 1 + e and due at the first t with T_k(t) >= m - e. Done
-inside these windows, no count is ever further than 1 - e from its target.
-Tijdeman proves that windows with e = 1 / (2n - 2) can always be met by n
-sources, also when shares change; among jobs of one unit, taking the released
-one with the earliest due date meets all windows that can be met (Horn, 1974).
-We use half that e: the other half is room for rounding, of T by about
-t * 2^-51 and by `_NUDGE`. It is enough for 10^12 sequences of 100 sources.
-
-Where the rule stands after any number of sequences follows without going
-through those before (`Assignment.counts`).
+Where this rule stands after any number of sequences is computed from the
+windows around it, without going through those before, with one addition to
+the rule: when a stage begins, sources that it pauses get what they could
+still get during the pause (`_Entry`).
 """
 
 from collections.abc import Sequence
+import dataclasses
 import functools
 import heapq
 import math
 
 import numpy as np
 
-# A target that rounding leaves this far below a threshold has reached it.
-_NUDGE = 1e-7
-# More than rounding and nudges of all sources add up to.
+from codelaw.data import targets as targets_lib
+
+# More than rounding and nudges of all targets add up to.
 _MARGIN = 1e-3
 _BLOCK = 2**12  # sequences that are assigned together
 _KEPT_BLOCKS = 256
@@ -36,111 +32,52 @@ _KEPT_BLOCKS = 256
 _FIRST_SCAN = 2**10
 _LONGEST_SCAN = 2**18
 
-# Rates of the sources at a stage's first sequence and after its last.
-Span = tuple[tuple[float, ...], tuple[float, ...]]
-
 
 @functools.lru_cache(maxsize=8)
-def of(spans: tuple[Span, ...], ends: tuple[int, ...]) -> 'Assignment':
+def of(
+  spans: tuple[targets_lib.Span, ...], ends: tuple[int, ...]
+) -> 'Assignment':
   """The assignment of a run; one object per run, so that blocks are shared."""
   return Assignment(spans, ends)
 
 
-class Targets:
-  """T_k(t) and the windows that follow from it.
+@dataclasses.dataclass(frozen=True)
+class _Entry:
+  """Where a stage begins.
 
-  Inside a stage the rate of source k moves from a_k to b_k in proportion to
-  the progress u in [0, 1], and u moves as fast as the sum of all rates lets
-  it: after u, source k has had N_k(u) = (a_k u + (b_k - a_k) u^2 / 2) c of the
-  stage's sequences, where c makes them the whole stage at u = 1. With rates
-  that sum to 1 at both ends, u is the share of the stage that is done.
+  A source without rate in a stage may have a job that was released before and
+  is due after it. Left to its due date, it would be done in the first slot
+  that no other job wants, and when that comes depends on the whole pause. So
+  as many of these jobs as could ever come to their turn in the pause, those
+  due first, are due shortly after it begins.
+
+  Why all windows can still be met: let n_a sources not pause, and Y be what
+  the paused ones have had beyond their targets. In the pause, the released
+  jobs of the others run out only where their sum of R_k - T_k, which is
+  above -n_a e, is at -Y - 1; we do jobs until this cannot be, which leaves
+  Y < n_a e. The jobs then due by any later time u are fewer than u - Y +
+  2 n e < u + 1. Before `settled`, nothing is asked that was not before.
+
+  Attributes:
+    time: sequences done.
+    counts: sequences of each source among them, int64 [sources].
+    paused: whether the stage gives a source nothing, bool [sources].
+    hastened: paused sources whose next job is due at `settled`.
+    settled: when all jobs are due that were open at `time`, but paused ones.
   """
 
-  def __init__(self, spans: Sequence[Span], ends: Sequence[int]):
-    """The arguments are those of `Assignment`."""
-    lengths = np.diff([0, *ends])
-    rates = np.array(spans, float)  # [stages, 2, sources]
-    rates *= (lengths / rates.sum((1, 2)) * 2)[:, None, None]
-    totals = rates.sum(2)
-    self.num_sources = rates.shape[2]
-    self.slack = 0.25 / max(1, self.num_sources - 1)
-    self._times = np.array([0, *ends], np.int64)
-    grown = np.cumsum(rates.mean(1), axis=0)
-    self._reached = np.pad(grown, ((1, 0), (0, 0))).T  # [sources, stages + 1]
-    self._rates: list[list[list[float]]] = rates.transpose(2, 0, 1).tolist()
-    self._totals: list[list[float]] = totals.tolist()
-
-  def reached(self, k: int, time: int) -> float:
-    """T_k at a time in [0, ends[-1]]."""
-    stage = int(np.searchsorted(self._times, time, 'left')) - 1
-    if stage < 0:
-      return 0.0
-    start, end = self._totals[stage]
-    done = float(time - self._times[stage])
-    progress = 2 * done / (start + math.sqrt(start**2 + 2 * (end - start) * done))
-    start, end = self._rates[k][stage]
-    grown = (start + (end - start) * progress / 2) * progress
-    return float(self._reached[k][stage]) + grown
-
-  def release(self, k: int, numbers: np.ndarray) -> np.ndarray:
-    """When the sequences of source k with these numbers may first be taken.
-
-    Args:
-      k: number of the source.
-      numbers: of its sequences, ascending, counted from 1.
-
-    Returns:
-      Times, int64; past the end for those that the run does not reach.
-    """
-    return self._first_time(k, numbers - (1 - self.slack))
-
-  def due(self, k: int, numbers: np.ndarray) -> np.ndarray:
-    """When they must be taken at the latest; arguments as of `release`."""
-    return self._first_time(k, numbers - self.slack)
-
-  def num_released(self, k: int, time: int) -> int:
-    """Sequences of source k with a release at `time` or before."""
-    sure = max(int(self.reached(k, time)) - 1, 0)
-    times = self.release(k, np.arange(sure + 1, sure + 4))
-    return sure + int(np.count_nonzero(times <= time))
-
-  def num_due(self, k: int, time: int) -> int:
-    """Sequences of source k that are due at `time` or before."""
-    sure = max(int(self.reached(k, time)) - 1, 0)
-    times = self.due(k, np.arange(sure + 1, sure + 4))
-    return sure + int(np.count_nonzero(times <= time))
-
-  def _first_time(self, k: int, thresholds: np.ndarray) -> np.ndarray:
-    """The first t with T_k(t) >= threshold; past the end where there is none.
-
-    The same threshold gives the same time to the bit in any array, and a
-    higher one no earlier time: everything here rests on that.
-    """
-    thresholds = thresholds - _NUDGE
-    result = np.full(len(thresholds), self._times[-1] + 1)
-    reached = self._reached[k]
-    if not len(thresholds):
-      return result
-    first, last = np.searchsorted(reached, thresholds[[0, -1]], 'left')
-    borders = np.searchsorted(thresholds, reached, 'right')
-    for stage in range(max(first - 1, 0), min(last, len(self._totals))):
-      part = slice(borders[stage], borders[stage + 1])
-      if part.start == part.stop:
-        continue
-      start, end = self._rates[k][stage]
-      missing = thresholds[part] - reached[stage]
-      # The root of N_k(u) = missing that is stable for any two rates.
-      root = np.sqrt(np.maximum(start**2 + 2 * (end - start) * missing, 0.0))
-      progress = np.minimum(2 * missing / (start + root), 1.0)
-      start, end = self._totals[stage]
-      after = np.ceil((start + (end - start) * progress / 2) * progress)
-      length = self._times[stage + 1] - self._times[stage]
-      result[part] = self._times[stage] + np.clip(after, 1, length)
-    return result
+  time: int
+  counts: np.ndarray
+  paused: np.ndarray
+  hastened: frozenset[int]
+  settled: int
 
 
 class Assignment:
   """The source of every sequence of a run, read anywhere at once.
+
+  Attributes:
+    targets: that the counts keep to.
 
   >>> run = of((((0.5, 0.25, 0.25), (0.5, 0.25, 0.25)),), (8,))
   >>> run.sources(0, 8).tolist()
@@ -149,16 +86,12 @@ class Assignment:
   [3, 1, 1]
   """
 
-  def __init__(self, spans: Sequence[Span], ends: Sequence[int]):
-    """Computes nothing yet.
-
-    Args:
-      spans: per stage, the rates of all sources at its start and at its end,
-        in sequences per unit of progress (`Targets`); only their ratios count.
-      ends: sequences done when each stage ends, non-decreasing.
-    """
-    self._targets = Targets(spans, ends)
-    self._num_slots = int(ends[-1])
+  def __init__(self, spans: Sequence[targets_lib.Span], ends: Sequence[int]):
+    """Computes nothing yet; the arguments are those of `targets.Targets`."""
+    self.targets = targets_lib.Targets(spans, ends)
+    self._spans = tuple(spans)
+    self._ends = tuple(int(end) for end in ends)
+    self._entries: dict[int, _Entry] = {}
     self._blocks: dict[int, tuple[np.ndarray, np.ndarray]] = {}
 
   def sources(self, start: int, end: int) -> np.ndarray:
@@ -175,9 +108,10 @@ class Assignment:
     if block is None:
       return self._state(slot)
     before, taken = block
-    return before + np.bincount(
-      taken[:inside], minlength=self._targets.num_sources
-    )
+    return before + self._count(taken[:inside])
+
+  def _count(self, taken: np.ndarray) -> np.ndarray:
+    return np.bincount(taken, minlength=self.targets.num_sources)
 
   def _block(self, number: int) -> tuple[np.ndarray, np.ndarray]:
     """(sequences of each source before a block, sources in the block)."""
@@ -185,20 +119,51 @@ class Assignment:
     if found is not None:
       return found
     start = number * _BLOCK
+    end = min(start + _BLOCK, self._ends[-1])
     previous = self._blocks.get(number - 1)
     if previous is None:
       before = self._state(start)
     else:
-      before = previous[0] + np.bincount(
-        previous[1], minlength=self._targets.num_sources
-      )
-    end = min(start + _BLOCK, self._num_slots)
-    taken = _earliest_due(self._targets, before, start, end)
-    # Threads may both come here; they find the same.
-    self._blocks[number] = before, taken
+      before = previous[0] + self._count(previous[1])
+    parts, counts = [], before
+    for stage, stage_end in enumerate(self._ends):
+      until = min(end, stage_end)
+      if until > start:
+        entry = self._entry(stage)
+        parts.append(_earliest_due(self.targets, entry, counts, start, until))
+        counts, start = counts + self._count(parts[-1]), until
+    block = before, np.concatenate(parts)
+    # Two threads may come here at once; they find the same.
+    self._blocks[number] = block
     for old in list(self._blocks)[:-_KEPT_BLOCKS]:
       self._blocks.pop(old, None)
-    return before, taken
+    return block
+
+  def _entry(self, stage: int) -> _Entry:
+    """Where a stage of at least one sequence begins."""
+    if stage in self._entries:
+      return self._entries[stage]
+    targets = self.targets
+    time = self._ends[stage - 1] if stage else 0
+    counts = self._state(time)
+    paused = ~np.any(np.array(self._spans[stage]) > 0, axis=0)
+    settled, waiting, beyond = time, [], 0.0
+    for k, count in enumerate(counts.tolist()):
+      due = int(targets.due(k, np.array([targets.num_due(k, time) + 1]))[0])
+      if not paused[k]:
+        settled = max(settled, due)
+        continue
+      beyond += count - targets.reached(k, time)
+      if targets.num_released(k, time) > count:
+        waiting.append((due, k))
+    hastened: frozenset[int] = frozenset()
+    if settled < self._ends[stage]:
+      room = np.count_nonzero(~paused) * targets.slack + 2 * _MARGIN
+      number = max(math.ceil(room - beyond) - 1, 0)
+      hastened = frozenset(k for _, k in sorted(waiting)[:number])
+    entry = _Entry(time, counts, paused, hastened, settled)
+    self._entries[stage] = entry
+    return entry
 
   def _state(self, time: int) -> np.ndarray:
     """What the rule has taken of each source after `time` sequences.
@@ -212,49 +177,67 @@ class Assignment:
 
       spare_i = max over s of max(0, G_i(s) - (R(s) - s))
 
-    slots before `time` were left over by the jobs up to o_i, and o_i is done
-    if it used one of those that the jobs before it left over. No slot is left
-    over by all: R(s) >= s, because R(s) > s - n e.
+    slots since the stage began were left over by the jobs up to o_i, and o_i
+    is done if it used one of those that the jobs before it left over. No slot
+    is left over by all: R(s) >= s, because R(s) > s - n e.
     """
-    targets = self._targets
-    num_due, waiting = [], []
-    for k in range(targets.num_sources):
-      num_due.append(targets.num_due(k, time))
-      if targets.num_released(k, time) > num_due[k]:
-        job = np.array([num_due[k] + 1])
-        due, release = targets.due(k, job)[0], targets.release(k, job)[0]
-        waiting.append((int(due), k, int(release)))
-    counts = np.array(num_due, np.int64)
-    ahead = time - sum(num_due)
+    if not time:
+      return np.zeros(self.targets.num_sources, np.int64)
+    entry = self._entry(int(np.searchsorted(self._ends, time, 'left')))
+    targets, counts, waiting = self.targets, entry.counts.copy(), []
+    for k, before in enumerate(entry.counts.tolist()):
+      hastened = k in entry.hastened
+      sure = before + (hastened and entry.settled <= time)
+      counts[k] = max(targets.num_due(k, time), sure)
+      if targets.num_released(k, time) > counts[k]:
+        job = np.array([counts[k] + 1])
+        due = entry.settled if hastened else int(targets.due(k, job)[0])
+        waiting.append((due, k, int(targets.release(k, job)[0])))
+    ahead = time - int(counts.sum())
     waiting.sort()
-    open_sources = np.array([k for _, k, _ in waiting], np.int64)
+    sources = np.array([k for _, k, _ in waiting], np.int64)
     if 0 < ahead < len(waiting):
       releases = np.array([release for _, _, release in waiting])
-      spare = self._spare(time, ahead, open_sources, releases, counts)
-      counts[open_sources] += spare[:-1] - spare[1:]
+      spare = self._spare(entry, time, ahead, sources, releases, counts)
+      counts[sources] += spare[:-1] - spare[1:]
     elif ahead:
-      counts[open_sources] += 1
+      counts[sources] += 1
     return counts
 
   def _spare(
     self,
+    entry: _Entry,
     time: int,
     ahead: int,
-    open_sources: np.ndarray,
+    sources: np.ndarray,
     releases: np.ndarray,
-    num_due: np.ndarray,
+    counts: np.ndarray,
   ) -> np.ndarray:
     """spare_0, ..., spare_q of `_state`, looking back from `time`.
 
     The further back, the less the open jobs had come due: G_i(s) - (R(s) - s)
-    is below the sum of T_k(s) - m + 1 over the open jobs after o_i that were
-    released, plus n e. We stop where this cannot exceed what was found.
+    is the sum of what the sources were short of their targets if all jobs up
+    to o_i that were released had been done, which is below e for a source
+    that does not pause and has no job after o_i. We stop where this sum
+    cannot exceed what was found.
+
+    Args:
+      entry: of the stage that `time` is in.
+      time: sequences done.
+      ahead: how many of the open jobs are done.
+      sources: of the open jobs, in the order of their due dates, int64 [q].
+      releases: of the open jobs, int64 [q].
+      counts: sequences of each source before its open job, int64 [sources].
+
+    Returns:
+      int64 [q + 1]
     """
-    targets, count = self._targets, len(open_sources)
-    places = np.arange(count + 1)
+    targets = self.targets
+    places = np.arange(len(sources) + 1)
     least = np.maximum(ahead - places, 0)
-    most = np.minimum(ahead, count - places)
-    first, high, size = int(releases.min()), time, _FIRST_SCAN
+    most = np.minimum(ahead, places[::-1])
+    first = max(int(releases.min()), entry.time + 1)
+    high, size = time, _FIRST_SCAN
     while np.any(least < most):
       low = max(first, high - size + 1)
       starts = np.unique(np.maximum(releases[releases <= high], low))
@@ -264,22 +247,25 @@ class Assignment:
       if low == first:
         break
       high, size = low - 1, min(4 * size, _LONGEST_SCAN)
-      grown = [
-        max(targets.reached(k, high) - num_due[k], 0.0) if r <= high else 0.0
-        for k, r in zip(open_sources.tolist(), releases, strict=True)
-      ]
-      room = targets.num_sources * targets.slack + _MARGIN
-      bound = np.floor(_sums_from(np.array(grown)) + room)
-      most = np.minimum(most, np.maximum(least, bound.astype(np.int64)))
+      reached = [targets.reached(k, high) for k in range(len(counts))]
+      short = np.array(reached) - counts
+      paused = entry.paused[sources]
+      grown = np.where(
+        paused, 1.0, np.where(releases <= high, short[sources], 0).clip(0)
+      )
+      room = np.count_nonzero(~entry.paused) * targets.slack + _MARGIN
+      room += float(np.sum(short[entry.paused])) - np.count_nonzero(paused)
+      bound = np.floor(_sums_from(grown) + room).astype(np.int64)
+      most = np.minimum(most, np.maximum(least, bound))
     return least
 
   def _lead(self, low: int, high: int) -> np.ndarray:
     """R(s) - s of `_state` for every s in [low, high]."""
     gained = np.zeros(high - low + 1, np.int64)
-    for k in range(self._targets.num_sources):
-      before = self._targets.num_released(k, low)
-      after = self._targets.num_released(k, high)
-      times = self._targets.release(k, np.arange(before + 1, after + 1))
+    for k in range(self.targets.num_sources):
+      before = self.targets.num_released(k, low)
+      after = self.targets.num_released(k, high)
+      times = self.targets.release(k, np.arange(before + 1, after + 1))
       gained[0] += before
       gained += np.bincount(times - low, minlength=len(gained))
     return np.cumsum(gained) - np.arange(low, high + 1)
@@ -292,12 +278,17 @@ def _sums_from(values: np.ndarray) -> np.ndarray:
 
 
 def _earliest_due(
-  targets: Targets, counts: np.ndarray, start: int, end: int
+  targets: targets_lib.Targets,
+  entry: _Entry,
+  counts: np.ndarray,
+  start: int,
+  end: int,
 ) -> np.ndarray:
   """Takes, at each time in (start, end], the released job that is due first.
 
   Args:
     targets: of all sources.
+    entry: of the stage that all these times are in.
     counts: sequences of each source that the first `start` hold.
     start: sequences done.
     end: sequences to do.
@@ -305,13 +296,15 @@ def _earliest_due(
   Returns:
     The source taken at each time, int64.
   """
-  numbers = [
-    np.arange(done + 1, targets.num_released(k, end) + 1)
-    for k, done in enumerate(counts.tolist())
-  ]
-  release = np.concatenate([targets.release(k, n) for k, n in enumerate(numbers)])
-  due = np.concatenate([targets.due(k, n) for k, n in enumerate(numbers)])
-  source = np.repeat(np.arange(len(counts)), [len(n) for n in numbers])
+  releases, dues = [], []
+  for k, done in enumerate(counts.tolist()):
+    numbers = np.arange(done + 1, targets.num_released(k, end) + 1)
+    releases.append(targets.release(k, numbers))
+    dues.append(targets.due(k, numbers))
+    if k in entry.hastened:
+      dues[k][numbers == entry.counts[k] + 1] = entry.settled
+  release, due = np.concatenate(releases), np.concatenate(dues)
+  source = np.repeat(np.arange(len(counts)), [len(r) for r in releases])
   order = np.argsort(release, kind='stable')
   jobs = list(zip(due[order].tolist(), source[order].tolist(), strict=True))
   times = np.arange(start + 1, end + 1)
