@@ -1,7 +1,6 @@
 import random
 import shutil
 
-import numpy as np
 import pytest
 
 from codelaw import accounting
@@ -9,8 +8,8 @@ from codelaw import records
 from codelaw.corpora import documents
 from codelaw.corpora import report
 from codelaw.data import manifest as manifest_lib
-from codelaw.data import sequence_files
 from codelaw.data import shards
+from tests.data import padded_shards
 
 # Words and indentation that give a tokenizer something to learn.
 _WORDS = ('def', 'return', 'for', 'in', 'if', 'value', 'total', '=', '(x):')
@@ -114,66 +113,16 @@ def shards_copy(cache_plan, tmp_path):
   return folder
 
 
-def write_padded(folder, vocab_size, sources):
-  """Shards of given sequences: {source: (packing, tokens [n, length])}."""
-  tokenizer = folder / 'tokenizer.json'
-  tokenizer.write_text('{}')
-  dtype = np.dtype('uint16' if vocab_size <= 2**16 else 'uint32')
-  splits = {}
-  for source, (packing, tokens) in sources.items():
-    paddings = np.sum(tokens == 0, axis=1)
-    (padded,) = np.nonzero(paddings)
-    splits[source] = {
-      'train': manifest_lib.SplitShards(
-        packing=packing,
-        documents=len(tokens),
-        bytes=4 * int(np.sum(tokens != 0)),
-        tokens=int(np.sum(tokens != 0)),
-        sequences=len(tokens),
-        padding_tokens=int(paddings.sum()),
-        truncated_tokens=0,
-        left_out_documents=0,
-        files=sequence_files.write(
-          folder, f'{source}/train', iter(tokens.astype(dtype)), 40
-        ),
-        padding_file=manifest_lib.write_padding(
-          folder, source, 'train', padded, paddings[padded]
-        ),
-      )
-    }
-  sequence_files.remove_partial(folder)
-  manifest_lib.write(
-    folder,
-    manifest_lib.Manifest(
-      vocab_size=vocab_size,
-      sequence_length=tokens.shape[1],
-      token_dtype=dtype.name,
-      tokenizer_fingerprint=manifest_lib.tokenizer_fingerprint(tokenizer),
-      corpus_fingerprint='corpus',
-      plan_fingerprint='plan',
-      sources=splits,
-    ),
-  )
-  return manifest_lib.read(folder)
-
-
-def padded_tokens(num_sequences, length, vocab_size, seed, padded_share=0.7):
-  """Random sequences, the last and many others with padding on the right."""
-  generator = np.random.default_rng(seed)
-  tokens = generator.integers(2, vocab_size, (num_sequences, length))
-  kept = generator.integers(length // 2, length + 1, num_sequences)
-  kept[:-1][generator.random(num_sequences - 1) >= padded_share] = length
-  tokens[np.arange(length) >= kept[:, None]] = 0
-  return tokens
-
-
 @pytest.fixture(scope='session')
 def padded(tmp_path_factory):
   """(manifest, folder) of shards with padding at the end of any sequence."""
   folder = tmp_path_factory.mktemp('padded')
   sources = {
-    'code/java': ('concatenate', padded_tokens(90, 32, 300, 0, 0.0)),
-    'code/python': ('best_fit', padded_tokens(130, 32, 300, 1)),
-    'commits': ('whole', padded_tokens(57, 32, 300, 2)),
+    'code/java': (
+      'concatenate',
+      padded_shards.random_tokens(90, 32, 300, 0, 0.0),
+    ),
+    'code/python': ('best_fit', padded_shards.random_tokens(130, 32, 300, 1)),
+    'commits': ('whole', padded_shards.random_tokens(57, 32, 300, 2)),
   }
-  return write_padded(folder, 300, sources), str(folder)
+  return padded_shards.write(folder, 300, sources), str(folder)
