@@ -1,21 +1,21 @@
 """Prints a run's exact mixture before anything is spent.
 
-Shows the tokens, sequences and epochs of every source in every stage and the
-learning rate's span, from the same gin files as `codelaw train`. Exits with
-code 2 when the run would repeat a source more than RunPlan.max_epochs times.
+Shows the share, sequences, tokens and epochs of every source in every stage
+and the learning rate's span, from the same gin files as `codelaw train`. Exits
+with code 2 when the run would repeat a source more often than it may.
 """
 
 import argparse
 
-import rich
-from rich import box
-from rich import table
+from rich import console
 
-from codelaw import records
 from codelaw.cli import gin_config
+from codelaw.cli import mixture_view
 from codelaw.cli import train
 from codelaw.data import manifest as manifest_lib
 from codelaw.data import schedule as schedule_lib
+
+_FILE_WIDTH = 160  # of what is not shown on a terminal
 
 EXAMPLE = (
   'codelaw mixture --gin_file=runs/quickstart_uniform.gin'
@@ -49,76 +49,8 @@ def run(args: argparse.Namespace) -> None:
   plan = settings.plan
   manifest = manifest_lib.read(plan.shards_dir)
   schedule = schedule_lib.uncapped(plan, manifest)
-  print(
-    f'{schedule.num_steps:,} steps of {plan.batch_size:,} x'
-    f' {plan.sequence_length:,} tokens; shards {manifest.fingerprint}'
-  )
-  rich.print(_stages(plan, schedule))
-  rich.print(_sources(plan, schedule))
+  out = console.Console(highlight=False)
+  if not out.is_terminal:
+    out.width = max(out.width, _FILE_WIDTH)
+  mixture_view.show(plan, manifest, schedule, out)
   schedule.check_cap()
-
-
-def _stages(
-  plan: records.RunPlan, schedule: schedule_lib.MixtureSchedule
-) -> table.Table:
-  """One row per stage: where it ends, what it holds, its learning rate."""
-  stages = table.Table(
-    'stage',
-    title='stages',
-    caption=f'warm-up: first {plan.schedule.warmup_fraction:.1%} of the tokens',
-    box=box.SIMPLE,
-  )
-  for heading in ('until step', 'sequences', 'tokens', 'learning rate'):
-    stages.add_column(heading, justify='right')
-  peak = plan.optimizer.peak_learning_rate
-  sequences, tokens = schedule.planned_sequences(), schedule.stage_tokens()
-  for stage in plan.schedule.stages:
-    span = f'{stage.learning_rate_shape} {stage.start_factor * peak:.4g}'
-    if stage.end_factor != stage.start_factor:
-      span += f' to {stage.end_factor * peak:.4g}'
-    stages.add_row(
-      stage.name,
-      f'{schedule.stage_end_steps[stage.name]:,.10g}',
-      f'{sum(sequences[stage.name].values()):,}',
-      f'{sum(tokens[stage.name].values()):,}',
-      span,
-    )
-  return stages
-
-
-def _sources(
-  plan: records.RunPlan, schedule: schedule_lib.MixtureSchedule
-) -> table.Table:
-  """One row per stage and source, then per source of the whole run."""
-  rows = table.Table(
-    'stage',
-    'source',
-    title=f'sources (each at the most {plan.max_epochs:g} epochs)',
-    box=box.SIMPLE,
-  )
-  for heading in ('share', 'sequences', 'tokens', 'epochs'):
-    rows.add_column(heading, justify='right')
-  available = dict(
-    zip(schedule.sources, schedule.available_sequences, strict=True)
-  )
-  sequences, tokens = schedule.planned_sequences(), schedule.stage_tokens()
-  sequences['whole run'] = {
-    source: sum(stage[source] for stage in sequences.values())
-    for source in schedule.sources
-  }
-  tokens['whole run'] = schedule.planned_tokens()
-  for stage, numbers in sequences.items():
-    total = sum(numbers.values())
-    refused = schedule.over_cap() if stage == 'whole run' else {}
-    for source, number in numbers.items():
-      rows.add_row(
-        stage,
-        source,
-        f'{number / total:.4f}' if total else '-',
-        f'{number:,}',
-        f'{tokens[stage][source]:,}',
-        f'{number / available[source]:.3f}'
-        + (' > cap' if source in refused else ''),
-      )
-    rows.add_section()
-  return rows

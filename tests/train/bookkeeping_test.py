@@ -1,7 +1,10 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
 from codelaw import errors
+from codelaw import records
 from codelaw.data import manifest as manifest_lib
 from codelaw.data import schedule as schedule_lib
 from codelaw.train import bookkeeping
@@ -67,3 +70,21 @@ def test_speed_leaves_the_first_update_and_pauses_out(books):
   books.pause()
   assert 'throughput/tokens_per_second' not in books.account(update)
   assert books.seconds_left(12) == 0
+
+
+def test_shares_move_with_the_rates(make_plan):
+  start = records.MixtureRates({'code/python': 1})
+  end = records.MixtureRates({'code/python': 1, 'markup': 3})
+  stage = records.Stage('main', start, end_mixture=end)
+  plan = make_plan(schedule=records.Schedule((stage,)))
+  schedule = schedule_lib.from_plan(plan, manifest_lib.read(plan.shards_dir))
+  books = bookkeeping.Books(plan, schedule, 0)
+  update = _update([1.0, 1.0, 1.0, 1.0])
+  shares = [
+    books.account(dataclasses.replace(update, step=step))[
+      'schedule/share/markup'
+    ]
+    for step in (1, 2, plan.num_steps)
+  ]
+  share_per_step = 0.75 / plan.num_steps
+  assert shares == pytest.approx([0, share_per_step, 0.75 - share_per_step])

@@ -1,0 +1,257 @@
+"""How a run's mixture looks on a terminal: its stages and its sources.
+
+Numbers of sequences and tokens are exact; bytes and documents are estimates,
+three digits of what so many tokens of a source hold on average.
+"""
+
+from collections.abc import Iterator
+from collections.abc import Mapping
+from collections.abc import Sequence
+import dataclasses
+
+from rich import box
+from rich import console as rich_console
+from rich import table
+from rich import text as rich_text
+
+from codelaw import records
+from codelaw.data import manifest as manifest_lib
+from codelaw.data import schedule as schedule_lib
+
+_EXACT = ('share', 'sequences', 'tokens', 'epochs')
+_ESTIMATES = ('bytes', 'documents')
+_ENDLESS = 10_000  # columns
+
+
+@dataclasses.dataclass(frozen=True)
+class _Row:
+  """What one source, or all of them, gives to one stage or to the run."""
+
+  source: str
+  cells: Mapping[str, str]
+  is_refused: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class _Part:
+  """A stage, or the whole run."""
+
+  name: str
+  rows: Sequence[_Row]
+
+
+def show(
+  plan: records.RunPlan,
+  manifest: manifest_lib.Manifest,
+  schedule: schedule_lib.MixtureSchedule,
+  out: rich_console.Console,
+) -> None:
+  """Prints everything; what does not fit beside the rest comes below it."""
+  out.print(
+    f'\n{schedule.num_steps:,} steps of {plan.batch_size:,} x'
+    f' {plan.sequence_length:,} tokens; shards {manifest.fingerprint}'
+  )
+  out.print(_stages(plan, schedule))
+  parts = list(_parts(manifest, schedule))
+  whole = _sources(parts, (*_EXACT, *_ESTIMATES))
+  needed = out.measure(whole, options=out.options.update(max_width=_ENDLESS))
+  if needed.maximum <= out.width:
+    out.print(whole)
+  else:
+    out.print(_sources(parts, _EXACT))
+    out.print(_sources(parts, _ESTIMATES))
+  for note in _notes(plan, manifest, schedule):
+    out.print(note)
+
+
+def _table(title: str, numbers: Sequence[str]) -> table.Table:
+  found = table.Table(
+    title=title,
+    title_justify='left',
+    title_style='bold',
+    box=box.SIMPLE_HEAD,
+    pad_edge=False,
+    padding=(0, 1, 0, 0),
+  )
+  found.add_column('', overflow='fold')
+  for name in numbers:
+    found.add_column(name, justify='right', overflow='fold')
+  return found
+
+
+def _stages(
+  plan: records.RunPlan, schedule: schedule_lib.MixtureSchedule
+) -> table.Table:
+  """One row per stage: where it ends, what it holds, its learning rate."""
+  rows = _table(
+    'Stages', ('until step', 'sequences', 'tokens', 'learning rate')
+  )
+  peak = plan.optimizer.peak_learning_rate
+  sequences, tokens = schedule.planned_sequences(), schedule.stage_tokens()
+  for stage in plan.schedule.stages:
+    span = f'{stage.learning_rate_shape} {stage.start_factor * peak:.4g}'
+    if stage.end_factor != stage.start_factor:
+      span += f' to {stage.end_factor * peak:.4g}'
+    rows.add_row(
+      stage.name,
+      f'{schedule.stage_end_steps[stage.name]:,.10g}',
+      f'{sum(sequences[stage.name].values()):,}',
+      f'{sum(tokens[stage.name].values()):,}',
+      span,
+    )
+  if plan.schedule.warmup_fraction:
+    rows.caption = (
+      f'warm-up: first {plan.schedule.warmup_fraction:.1%} of the tokens'
+    )
+    rows.caption_justify = 'left'
+  return rows
+
+
+def _parts(
+  manifest: manifest_lib.Manifest, schedule: schedule_lib.MixtureSchedule
+) -> Iterator[_Part]:
+  """The stages, then the whole run."""
+  sequences, tokens = schedule.planned_sequences(), schedule.stage_tokens()
+  for name, (start, end) in zip(schedule.stages, schedule.shares, strict=True):
+    shares = {
+      source: f'{first:.2%}'
+      if first == last
+      else f'{100 * first:.2f} -> {last:.2%}'
+      for source, first, last in zip(schedule.sources, start, end, strict=True)
+    }
+    rows = _rows(manifest, schedule, sequences[name], tokens[name], shares)
+    idle = {
+      source
+      for source, first, last in zip(schedule.sources, start, end, strict=True)
+      if not (first or last or sequences[name][source])
+    }
+    yield _Part(name, [row for row in rows if row.source not in idle])
+  all_tokens = schedule.planned_tokens()
+  total = sum(all_tokens.values())
+  yield _Part(
+    'whole run',
+    _rows(
+      manifest,
+      schedule,
+      {
+        source: sum(stage[source] for stage in sequences.values())
+        for source in schedule.sources
+      },
+      all_tokens,
+      {
+        source: f'{tokens / total:.2%}' for source, tokens in all_tokens.items()
+      },
+      schedule.over_cap(),
+    ),
+  )
+
+
+def _rows(
+  manifest: manifest_lib.Manifest,
+  schedule: schedule_lib.MixtureSchedule,
+  sequences: Mapping[str, int],
+  tokens: Mapping[str, int],
+  shares: Mapping[str, str],
+  refused: Mapping[str, float] | None = None,
+) -> list[_Row]:
+  """One row per source, and their totals."""
+  refused = refused or {}
+  rows, all_bytes, all_documents = [], 0.0, 0.0
+  for k, source in enumerate(schedule.sources):
+    shards = manifest.split(source, 'train')
+    part = tokens[source] / shards.tokens
+    all_bytes += part * shards.bytes
+    all_documents += part * shards.documents
+    epochs = f'{sequences[source] / schedule.supplies[k].sequences:.3f}'
+    if source in refused:
+      epochs += f' > {schedule.max_epochs[k]:g}'
+    cells = {
+      'share': shares[source],
+      'sequences': f'{sequences[source]:,}',
+      'tokens': f'{tokens[source]:,}',
+      'epochs': epochs,
+      'bytes': f'{_three_digits(part * shards.bytes)}B',
+      'documents': _three_digits(part * shards.documents).strip(),
+    }
+    rows.append(_Row(source, cells, source in refused))
+  totals = {
+    'share': '',
+    'sequences': f'{sum(sequences.values()):,}',
+    'tokens': f'{sum(tokens.values()):,}',
+    'epochs': '',
+    'bytes': f'{_three_digits(all_bytes)}B',
+    'documents': _three_digits(all_documents).strip(),
+  }
+  return [*rows, _Row('all', totals)]
+
+
+def _sources(parts: Sequence[_Part], headings: Sequence[str]) -> table.Table:
+  says = []
+  if 'share' in headings:
+    says.append('shares are of tokens')
+  if 'bytes' in headings:
+    says.append('bytes and documents are estimates')
+  title = f'Sources ({", ".join(says)})'
+  found = _table(title, headings)
+  for part in parts:
+    found.add_row(rich_text.Text(part.name, style='bold'))
+    for row in part.rows:
+      found.add_row(
+        rich_text.Text(f' {row.source}'),
+        *(row.cells[heading] for heading in headings),
+        style='bold red' if row.is_refused else None,
+      )
+    found.add_section()
+  return found
+
+
+def _notes(
+  plan: records.RunPlan,
+  manifest: manifest_lib.Manifest,
+  schedule: schedule_lib.MixtureSchedule,
+) -> Iterator[str]:
+  """What the tables do not say."""
+  caps = ', '.join(
+    f'{source} {cap:g}'
+    for source, cap in plan.source_max_epochs.items()
+    if source in schedule.sources
+  )
+  yield (
+    f'A source may be repeated {plan.max_epochs:g} times'
+    + (f', but {caps}' if caps else '')
+    + '.'
+  )
+  if plan.target_tokens is not None:
+    part = plan.num_tokens / plan.target_tokens
+    yield (
+      'Simulated epoching: the run stands for one of'
+      f' {plan.target_tokens:,} tokens. Each source has only {part:.3%} of its'
+      ' sequences, rounded up, and is repeated as often as in that run.'
+    )
+  padded = ', '.join(
+    f'{source} {fill:.1%}'
+    for source, fill in zip(schedule.sources, schedule.fills, strict=True)
+    if fill < 1
+  )
+  if padded:
+    yield (
+      f'Sequences with padding are partly full: {padded}. Their sources get'
+      ' more sequences for the same share of tokens.'
+    )
+  unused = sorted(set(manifest.sources) - set(schedule.sources))
+  if unused:
+    yield f'In the shards, but not used by any stage: {", ".join(unused)}.'
+
+
+def _three_digits(number: float) -> str:
+  """Three digits and a decimal prefix.
+
+  >>> _three_digits(43_210), _three_digits(999.9), _three_digits(7)
+  ('43.2 k', '1.00 k', '7.00 ')
+  """
+  prefixes = iter(' kMGTPE')
+  prefix = next(prefixes)
+  while number >= 999.5:
+    number, prefix = number / 1000, next(prefixes)
+  digits = 2 if number < 9.995 else 1 if number < 99.95 else 0
+  return f'{number:.{digits}f} {prefix.strip()}'
