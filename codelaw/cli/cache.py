@@ -2,7 +2,9 @@
 
 A byte-level tokenizer is trained on equally many bytes of every source (or
 loaded, with CachePlan.tokenizer_path), and the documents are packed into
-sequences of one length. Shards that are already there are left as they are.
+sequences of one length, as CachePlan.packing says for each source. Shards that
+are already there are left as they are; parts that a stopped writer of the same
+plan finished are kept.
 """
 
 import argparse
@@ -33,6 +35,13 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     action='store_true',
     help='read every shard and compare its checksum with the manifest',
   )
+  parser.add_argument(
+    '--num_workers',
+    type=int,
+    default=1,
+    metavar='N',
+    help='processes that pack (default 1, whose tokenizer uses all cores)',
+  )
 
 
 def run(args: argparse.Namespace) -> None:
@@ -44,7 +53,7 @@ def run(args: argparse.Namespace) -> None:
     overrides.append(f'CachePlan.shards_dir = {args.out!r}')
   plan = gin_config.load(args, shards.CachePlan, overrides=overrides)
   with progress.Progress('shards') as display:
-    manifest = shards.write(plan, progress=display)
+    manifest = shards.write(plan, display, args.num_workers)
   if args.verify:
     with progress.Progress('verify') as display:
       manifest_lib.verify(plan.shards_dir, manifest, progress=display)
@@ -59,17 +68,24 @@ def run(args: argparse.Namespace) -> None:
 def _counts(manifest: manifest_lib.Manifest, split: str) -> table.Table:
   """One row per source: what its shards of one split hold."""
   counts = table.Table(split, box=box.SIMPLE, padding=0)
-  for heading in ('documents', 'bytes', 'tokens', 'sequences', 'bytes/token'):
+  for heading in ('documents', 'tokens', 'sequences', 'bytes/token'):
+    counts.add_column(heading, justify='right')
+  counts.add_column('packing')
+  for heading in ('padding', 'left out', 'their tokens'):
     counts.add_column(heading, justify='right')
   for source in sorted(manifest.sources):
     held = manifest.split(source, split)
     tokens = held.tokens
+    room = tokens + held.padding_tokens
     counts.add_row(
       source,
       f'{held.documents:,}',
-      f'{held.bytes:,}',
       f'{tokens:,}',
       f'{held.sequences:,}',
       f'{held.bytes / tokens:.2f}' if tokens else '-',
+      held.packing,
+      f'{held.padding_tokens / room:.2%}' if room else '-',
+      f'{held.left_out_documents:,}',
+      f'{held.truncated_tokens:,}',
     )
   return counts
