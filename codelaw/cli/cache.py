@@ -63,20 +63,21 @@ def run(args: argparse.Namespace) -> None:
   )
   for split in manifest_lib.SPLITS:
     rich.print(_counts(manifest, split))
+  for line in _left_out(manifest):
+    print(line)
 
 
 def _counts(manifest: manifest_lib.Manifest, split: str) -> table.Table:
   """One row per source: what its shards of one split hold."""
   counts = table.Table(split, box=box.SIMPLE, padding=0)
-  for heading in ('documents', 'tokens', 'sequences', 'bytes/token'):
+  for heading in ('documents', 'tokens', 'sequences', 'B/token'):
     counts.add_column(heading, justify='right')
   counts.add_column('packing')
-  for heading in ('padding', 'left out', 'their tokens'):
-    counts.add_column(heading, justify='right')
+  counts.add_column('padding', justify='right')
   for source in sorted(manifest.sources):
     held = manifest.split(source, split)
     tokens = held.tokens
-    room = tokens + held.padding_tokens
+    room = held.sequences * manifest.sequence_length
     counts.add_row(
       source,
       f'{held.documents:,}',
@@ -85,7 +86,17 @@ def _counts(manifest: manifest_lib.Manifest, split: str) -> table.Table:
       f'{held.bytes / tokens:.2f}' if tokens else '-',
       held.packing,
       f'{held.padding_tokens / room:.2%}' if room else '-',
-      f'{held.left_out_documents:,}',
-      f'{held.truncated_tokens:,}',
     )
   return counts
+
+
+def _left_out(manifest: manifest_lib.Manifest) -> list[str]:
+  """One line per source and split of which documents were left out."""
+  return [
+    f'{source} {split}: {held.left_out_documents:,} documents'
+    f' ({held.truncated_tokens:,} tokens) are longer than a sequence and were'
+    ' left out'
+    for split in manifest_lib.SPLITS
+    for source in sorted(manifest.sources)
+    if (held := manifest.split(source, split)).left_out_documents
+  ]

@@ -33,7 +33,7 @@ from codelaw.data import tokenizer as tokenizer_lib
 
 _RECORD = 'part.json'  # Written last: a folder without it is no part.
 _CHUNK_BYTES = 2_000_000  # of documents tokenized at once
-TEMPORARY = 'unfinished-'  # Folders that a stopped writer leaves.
+_UNFINISHED = 'unfinished-'  # Begins the names of folders being written.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -158,7 +158,7 @@ def write(
   temporary = None
   try:
     root.mkdir(parents=True, exist_ok=True)
-    temporary = pathlib.Path(tempfile.mkdtemp(prefix=TEMPORARY, dir=root))
+    temporary = pathlib.Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=root))
     counts = _Counts(tokenizer, settings, packed or (lambda num_bytes: None))
     files = sequence_files.write(
       temporary,
@@ -205,6 +205,12 @@ def recorded(root: pathlib.Path, part: Part, key: str) -> PartShards | None:
 def any_recorded(root: pathlib.Path) -> bool:
   """Whether some part below `root` was finished."""
   return any(True for _ in root.rglob(_RECORD))
+
+
+def remove_unfinished(root: pathlib.Path) -> None:
+  """Removes what writers that are no more left unfinished below `root`."""
+  for leftover in root.glob(_UNFINISHED + '*'):
+    shutil.rmtree(leftover, ignore_errors=True)
 
 
 def _is_whole(folder: pathlib.Path, found: PartShards) -> bool:

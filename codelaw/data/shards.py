@@ -159,7 +159,10 @@ def write(
     if manifest_lib.exists(plan.shards_dir):
       return _existing(plan, corpus, tell)
     prepare(plan, tell)
-    written = _write_parts(plan, corpus, num_workers, tell)
+    try:
+      written = _write_parts(plan, corpus, num_workers, tell)
+    finally:
+      parts_lib.remove_unfinished(_partial(plan))
     manifest = finish(plan, written)
     tell(f'wrote {plan.shards_dir}', 1.0)
     return manifest
@@ -187,8 +190,7 @@ def prepare(
         ' corpus; name another folder, or delete that one.'
       )
     shutil.rmtree(partial, ignore_errors=True)
-  for leftover in partial.glob(parts_lib.TEMPORARY + '*'):
-    shutil.rmtree(leftover, ignore_errors=True)
+  parts_lib.remove_unfinished(partial)
   file = partial / manifest_lib.TOKENIZER_NAME
   if not file.exists():
     tokenizer_lib.save(_tokenizer(plan, corpus, tell), file)
