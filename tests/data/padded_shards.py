@@ -1,5 +1,7 @@
 """Shards of random sequences with padding anywhere, for tests."""
 
+import dataclasses
+
 import numpy as np
 
 from codelaw.data import manifest as manifest_lib
@@ -15,6 +17,10 @@ def write(folder, vocab_size, sources):
   for source, (packing, tokens) in sources.items():
     paddings = np.sum(tokens == 0, axis=1)
     (padded,) = np.nonzero(paddings)
+    (folder / source).mkdir(parents=True)
+    files = sequence_files.write(
+      folder / source, 'train', iter(tokens.astype(dtype)), 40
+    )
     splits[source] = {
       'train': manifest_lib.SplitShards(
         packing=packing,
@@ -25,15 +31,15 @@ def write(folder, vocab_size, sources):
         padding_tokens=int(paddings.sum()),
         truncated_tokens=0,
         left_out_documents=0,
-        files=sequence_files.write(
-          folder, f'{source}/train', iter(tokens.astype(dtype)), 40
+        files=tuple(
+          dataclasses.replace(file, name=f'{source}/{file.name}')
+          for file in files
         ),
         padding_file=manifest_lib.write_padding(
           folder, source, 'train', padded, paddings[padded]
         ),
       )
     }
-  sequence_files.remove_partial(folder)
   manifest_lib.write(
     folder,
     manifest_lib.Manifest(

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from codelaw import errors
+from codelaw.data import manifest as manifest_lib
 from codelaw.data import schedule as schedule_lib
 from codelaw.data import sequence_files
+from codelaw.data import shards
 
 _STAGES = (
   (0.8, {'code/python': 0.5, 'markup': 0.3, 'code/java': 0.2}),
@@ -194,6 +196,31 @@ def test_tokens_are_exact_with_padding_anywhere(
     source: sum(tokens[source] for tokens in schedule.stage_tokens().values())
     for source in seen
   } == seen
+  assert max(schedule.epochs().values()) > 2
+
+
+def test_tokens_are_exact_on_shards_that_were_packed_best_fit(
+  make_plan, cache_plan, tmp_path
+):
+  packed = dataclasses.replace(
+    cache_plan,
+    shards_dir=str(tmp_path),
+    tokenizer_path=f'{cache_plan.shards_dir}/tokenizer.json',
+    packing={'code/*': 'best_fit'},
+  )
+  shards.write(packed)
+  manifest = manifest_lib.read(tmp_path)
+  assert manifest.split('code/python', 'train').padding_file.sequences > 1
+  plan = make_plan(
+    _STAGES,
+    num_tokens=32 * 10 * 80,
+    batch_size=10,
+    shards_dir=str(tmp_path),
+    max_epochs=1e3,
+  )
+  schedule = schedule_lib.from_plan(plan, manifest)
+  for step, seen in enumerate(_counted(schedule, manifest, str(tmp_path))):
+    assert schedule.tokens_until(step) == seen
   assert max(schedule.epochs().values()) > 2
 
 
