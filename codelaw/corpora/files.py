@@ -44,7 +44,7 @@ _BLOCK_BYTES = 1 << 20
 _CACHES = frozenset(('__pycache__', 'node_modules'))
 
 
-class Refused(Exception):
+class RefusedError(Exception):
   """A file or record that gives no document.
 
   Attributes:
@@ -248,7 +248,7 @@ def opened(path: str) -> Iterator[BinaryIO]:
   """Opens a file as a stream of bytes, decompressed by its name.
 
   Raises:
-    Refused: for what is not a file, without waiting for it (a pipe).
+    RefusedError: for what is not a file, without waiting for it (a pipe).
     OSError: when it cannot be opened; `READ_ERRORS` while it is read.
   """
   with contextlib.ExitStack() as stack:
@@ -262,7 +262,7 @@ def _raw(path: str) -> Any:
   handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
   if not stat.S_ISREG(os.fstat(handle).st_mode):
     os.close(handle)
-    raise Refused('cannot be read (not a file)')
+    raise RefusedError('cannot be read (not a file)')
   return os.fdopen(handle, 'rb')
 
 
@@ -279,19 +279,19 @@ def _decompressed(raw: Any, name: str) -> Any:
   return contextlib.nullcontext(raw)
 
 
-def broken(error: BaseException) -> Refused:
+def broken(error: BaseException) -> RefusedError:
   """What one of `READ_ERRORS` says of the file that raised it."""
   if isinstance(error, OSError) and error.strerror:
-    return Refused(f'cannot be read ({error.strerror})')
-  return Refused('cannot be read (damaged or cut short)')
+    return RefusedError(f'cannot be read ({error.strerror})')
+  return RefusedError('cannot be read (damaged or cut short)')
 
 
 def read(path: str, max_bytes: int) -> bytes:
   """The whole content of a file.
 
   Raises:
-    Refused: when it cannot be read or has more than `max_bytes`, of which no
-      more than that is then read.
+    RefusedError: when it cannot be read or has more than `max_bytes`, of
+      which no more than that is then read.
   """
   try:
     with opened(path) as stream:
@@ -299,7 +299,7 @@ def read(path: str, max_bytes: int) -> bytes:
   except READ_ERRORS as error:
     raise broken(error) from error
   if len(content) > max_bytes:
-    raise Refused('too large', damaged=False)
+    raise RefusedError('too large', damaged=False)
   return content
 
 
@@ -333,13 +333,13 @@ def decode(content: bytes) -> str:
   """The text of a file's content, with a line feed for every line end.
 
   Raises:
-    Refused: when it is not text.
+    RefusedError: when it is not text.
   """
   utf16 = content.startswith((b'\xff\xfe', b'\xfe\xff'))
   try:
     text = content.decode('utf-16' if utf16 else 'utf-8-sig')
   except UnicodeDecodeError as error:
-    raise Refused(NOT_TEXT) from error
+    raise RefusedError(NOT_TEXT) from error
   return checked(text)
 
 
@@ -347,10 +347,10 @@ def checked(text: str) -> str:
   """`text` with plain line ends, when files can hold it.
 
   Raises:
-    Refused: for a NUL, or half of a surrogate pair (JSON can carry one).
+    RefusedError: for a NUL, or half of a surrogate pair (JSON can carry one).
   """
   if '\0' in text or valid(text) != text:
-    raise Refused(NOT_TEXT)
+    raise RefusedError(NOT_TEXT)
   return text.replace('\r\n', '\n').replace('\r', '\n')
 
 

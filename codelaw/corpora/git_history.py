@@ -105,8 +105,7 @@ class GitHistory:
     ):
       if value not in known:
         raise errors.UserError(
-          f'GitHistory.{name} must be one of {", ".join(known)}; got'
-          f' {value!r}.'
+          f'GitHistory.{name} must be one of {", ".join(known)}; got {value!r}.'
         )
     if self.max_changed_files < 1 or self.max_document_bytes < 1:
       raise errors.UserError(
@@ -174,7 +173,7 @@ class GitHistory:
           yield Commit(id_, reason='merge')
         else:
           yield Commit(id_, parents[0] if parents else '')
-    except git_process.Broken:
+    except git_process.BrokenHistoryError:
       yield Commit('', reason='its history is broken', damaged=True)
 
   def read(

@@ -9,6 +9,7 @@ another owner.
 """
 
 from collections.abc import Callable
+from collections.abc import Generator
 from collections.abc import Iterable
 from collections.abc import Iterator
 import contextlib
@@ -95,7 +96,7 @@ def output(git_dir: str, *arguments: str) -> str | None:
   return content.decode('utf-8', 'replace') if not process.returncode else None
 
 
-class Broken(Exception):
+class BrokenHistoryError(Exception):
   """Git stopped before its work was done."""
 
 
@@ -108,17 +109,18 @@ def history(git_dir: str, refs: Iterable[str]) -> Iterator[list[str]]:
       and tags.
 
   Raises:
-    Broken: after the commits that could be found, when git found a damage.
+    BrokenHistoryError: after the commits that could be found, when git found
+      a damage.
   """
   wanted = tuple(refs) or ('--all',)
   with running(git_dir, 'rev-list', '--parents', *wanted, '--') as process:
     for line in stream_of(process):
       ids = line.decode('ascii', 'replace').split()
       if not ids or not all(map(_ID.fullmatch, ids)):
-        raise Broken
+        raise BrokenHistoryError
       yield ids
     if process.wait():
-      raise Broken
+      raise BrokenHistoryError
 
 
 def stream_of(process: subprocess.Popen[bytes]) -> IO[bytes]:
@@ -160,7 +162,7 @@ class Change:
 
 def changes(
   git_dir: str, commits: Iterable[tuple[str, str]], limits: Limits
-) -> Iterator[Change | None]:
+) -> Generator[Change | None, None, None]:
   """Yields what each commit changed; None where git cannot read it.
 
   Git is told to print a random word around messages and after each commit, so
@@ -229,7 +231,9 @@ def _message(content: bytes) -> str:
     text = content.decode('utf-8')
   except UnicodeDecodeError:
     text = content.decode('latin-1')
-  return text.replace('\0', '').replace('\r\n', '\n').replace('\r', '\n').strip()
+  return (
+    text.replace('\0', '').replace('\r\n', '\n').replace('\r', '\n').strip()
+  )
 
 
 class _Diffs:
@@ -297,9 +301,9 @@ def _file_text(header: list[bytes], body: list[bytes]) -> str:
   try:
     # Git knows no other line ends: such a diff could not be applied.
     if b'\r' in content:
-      raise files.Refused(files.NOT_TEXT)
+      raise files.RefusedError(files.NOT_TEXT)
     return head + files.checked(content.decode('utf-8'))
-  except (UnicodeDecodeError, files.Refused):
+  except (UnicodeDecodeError, files.RefusedError):
     # The lines `---` and `+++` announce content.
     names = [
       line

@@ -6,18 +6,24 @@ import re
 
 _HEADINGS = {f'h{level}': '#' * level for level in range(1, 7)}
 _BLOCKS = frozenset(
-  'p div ul ol li blockquote pre hr table tr dl dt dd details summary'.split()
-) | frozenset(_HEADINGS)
+  (
+    *('p', 'div', 'ul', 'ol', 'li', 'blockquote', 'pre', 'hr', 'table', 'tr'),
+    *('dl', 'dt', 'dd', 'details', 'summary'),
+    *_HEADINGS,
+  )
+)
 _EMPHASIS = {'em': '*', 'i': '*', 'strong': '**', 'b': '**'}
 # Tags whose content is not text of the post.
 _UNSEEN = frozenset(('script', 'style'))
+# Posts do not nest deeper; damaged ones could grow with the square.
+_MAX_DEPTH = 20
 
 
 def markdown(html: str) -> str:
   r"""The Markdown of a fragment of HTML; damaged HTML gives what it can.
 
-  >>> markdown('<p>Use <code>a * b</code>:</p><pre><code>if a:\n  b\n</code></pre>')
-  'Use `a * b`:\n\n```\nif a:\n  b\n```'
+  >>> markdown('<p>Use <code>a * b</code>:</p><pre><code>b\n</code></pre>')
+  'Use `a * b`:\n\n```\nb\n```'
   """
   writer = _Writer()
   writer.feed(html)
@@ -76,10 +82,13 @@ class _Writer(parser.HTMLParser):
       self._emit(['---'])
     elif tag in ('ul', 'ol'):
       self._lists.append(1 if tag == 'ol' else None)
+      self._open('list', '', '')
     elif tag == 'li':
-      self._prefixes.append(('li', self._item_mark(), ''))
+      if self._prefixes and self._prefixes[-1][0] == 'li':  # Left open.
+        self._prefixes.pop()
+      self._open('li', self._item_mark(), '')
     elif tag == 'blockquote':
-      self._prefixes.append((tag, '> ', '> '))
+      self._open(tag, '> ', '> ')
     elif tag in _HEADINGS:
       self._heading = f'{_HEADINGS[tag]} '
 
@@ -103,17 +112,25 @@ class _Writer(parser.HTMLParser):
       self._end_block()
     if tag in ('ul', 'ol') and self._lists:
       self._lists.pop()
+      self._close('list')
     if tag in ('li', 'blockquote'):
-      for place in reversed(range(len(self._prefixes))):
-        if self._prefixes[place][0] == tag:
-          del self._prefixes[place:]
-          break
+      self._close(tag)
 
   def handle_data(self, data: str) -> None:
     if self._code is not None:
       self._code.append(data)
     elif not self._unseen:
       self._inline.append(re.sub(r'\s+', ' ', data))
+
+  def _open(self, tag: str, mark: str, after: str) -> None:
+    if len(self._prefixes) < _MAX_DEPTH:
+      self._prefixes.append((tag, mark, after))
+
+  def _close(self, tag: str) -> None:
+    for place in reversed(range(len(self._prefixes))):
+      if self._prefixes[place][0] == tag:
+        del self._prefixes[place:]
+        return
 
   def _item_mark(self) -> str:
     number = self._lists[-1] if self._lists else None

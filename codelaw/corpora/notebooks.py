@@ -23,8 +23,10 @@ _DAMAGED = 'not a notebook'
 # Languages whose line comments do not begin with a number sign.
 _COMMENTS = {
   **dict.fromkeys(
-    'java javascript typescript c c++ c# go rust kotlin scala swift dart jsx'
-    ' php'.split(),
+    (
+      *('java', 'javascript', 'typescript', 'c', 'c++', 'c#', 'go', 'rust'),
+      *('kotlin', 'scala', 'swift', 'dart', 'jsx', 'php'),
+    ),
     '//',
   ),
   **dict.fromkeys(('sql', 'lua', 'haskell'), '--'),
@@ -76,11 +78,11 @@ class Notebooks:
       content = files.decode(files.read(part.path, self.max_file_bytes))
       language, text = script(_parsed(content), self.max_output_chars)
       if not text:
-        raise files.Refused('empty', damaged=False)
+        raise files.RefusedError('empty', damaged=False)
       yield documents.RawDocument(
         files.checked(text), self.source, language, part.origin, self.license
       )
-    except files.Refused as refused:
+    except files.RefusedError as refused:
       yield refused.skipped(self.source, part.origin)
 
 
@@ -89,9 +91,9 @@ def _parsed(content: str) -> Mapping[str, Any]:
     notebook = json.loads(content)
   # Nesting without end, and numbers without end.
   except (ValueError, RecursionError) as error:
-    raise files.Refused('not JSON') from error
+    raise files.RefusedError('not JSON') from error
   if not isinstance(notebook, Mapping):
-    raise files.Refused(_DAMAGED)
+    raise files.RefusedError(_DAMAGED)
   return notebook
 
 
@@ -105,7 +107,7 @@ def script(
     max_output_chars: see `Notebooks`.
 
   Raises:
-    Refused: when this is not what a notebook looks like.
+    RefusedError: when this is not what a notebook looks like.
 
   >>> script({'cells': [{'cell_type': 'code', 'source': ['x = 1\n', 'x']}]})
   ('python', '# %%\nx = 1\nx\n')
@@ -114,7 +116,7 @@ def script(
   if cells is None:  # Formats 2 and 3 have sheets.
     sheets = notebook.get('worksheets')
     if not isinstance(sheets, list):
-      raise files.Refused(_DAMAGED)
+      raise files.RefusedError(_DAMAGED)
     cells = [
       cell for sheet in sheets for cell in _list(_mapping(sheet).get('cells'))
     ]
@@ -142,7 +144,7 @@ def _cell(cell: Mapping[str, Any], sign: str, max_output_chars: int) -> str:
   if not text.strip():
     return ''
   if kind not in ('markdown', 'raw', 'html'):
-    raise files.Refused(_DAMAGED)
+    raise files.RefusedError(_DAMAGED)
   return f'{sign} %% [{kind}]\n{_commented(text, sign)}'
 
 
@@ -182,13 +184,13 @@ def _language(
 
 def _mapping(value: Any) -> Mapping[str, Any]:
   if not isinstance(value, Mapping):
-    raise files.Refused(_DAMAGED)
+    raise files.RefusedError(_DAMAGED)
   return value
 
 
 def _list(value: Any) -> list[Any]:
   if not isinstance(value, list):
-    raise files.Refused(_DAMAGED)
+    raise files.RefusedError(_DAMAGED)
   return value
 
 
@@ -196,7 +198,7 @@ def _text(value: Any) -> str:
   """Text is a string or a list of lines."""
   text = ''.join(value) if _is_lines(value) else value
   if not isinstance(text, str):
-    raise files.Refused(_DAMAGED)
+    raise files.RefusedError(_DAMAGED)
   return text.replace('\r\n', '\n').replace('\r', '\n')
 
 

@@ -66,7 +66,7 @@ class PlainText:
         yield self._document(content, part.origin)
       else:
         yield from self._separated(part, is_full)
-    except files.Refused as refused:
+    except files.RefusedError as refused:
       yield refused.skipped(self.source, part.origin)
 
   def _separated(
@@ -82,9 +82,9 @@ class PlainText:
           place += 1
           try:
             if content is None:
-              raise files.Refused('too large', damaged=False)
+              raise files.RefusedError('too large', damaged=False)
             yield self._document(content, origin)
-          except files.Refused as refused:
+          except files.RefusedError as refused:
             yield refused.skipped(self.source, origin)
     except files.READ_ERRORS as error:
       raise files.broken(error) from error
@@ -112,7 +112,7 @@ class PlainText:
   def _document(self, content: bytes, origin: str) -> documents.RawDocument:
     text = files.decode(content)
     if not text.strip():
-      raise files.Refused('empty', damaged=False)
+      raise files.RefusedError('empty', damaged=False)
     return documents.RawDocument(
       text, self.source, self.language, origin, self.license
     )

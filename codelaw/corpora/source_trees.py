@@ -187,9 +187,7 @@ def check_sources(sources: Mapping[str, Sequence[str]], reader: str) -> None:
     languages.check(wanted, f'{reader}.sources[{source!r}]')
 
 
-def check_sizes(
-  min_file_bytes: int, max_file_bytes: int, reader: str
-) -> None:
+def check_sizes(min_file_bytes: int, max_file_bytes: int, reader: str) -> None:
   """Raises `UserError` unless some file can have an accepted size."""
   if not 0 <= min_file_bytes <= max_file_bytes:
     raise errors.UserError(
@@ -234,7 +232,7 @@ def read_files(
       return
     try:
       text = _text(file, min_file_bytes, max_file_bytes)
-    except files.Refused as refused:
+    except files.RefusedError as refused:
       yield refused.skipped(part.source, file.origin)
       continue
     language = languages.detect(file.origin, text)
@@ -249,8 +247,8 @@ def read_files(
 def _text(file: SourceFile, min_file_bytes: int, max_file_bytes: int) -> str:
   content = files.read(file.path, max_file_bytes)
   if len(content) < min_file_bytes:
-    raise files.Refused('too small', damaged=False)
+    raise files.RefusedError('too small', damaged=False)
   unnamed = not posixpath.splitext(file.origin)[1]
   if unnamed and not content.startswith(b'#!') and b'\0' in content:
-    raise files.Refused('another language', damaged=False)
+    raise files.RefusedError('another language', damaged=False)
   return files.decode(content)
