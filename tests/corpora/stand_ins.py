@@ -51,7 +51,10 @@ def git(root, *arguments, **settings):
       'GIT_CONFIG_NOSYSTEM': '1',
       **{f'GIT_{who}_NAME': 'A' for who in ('AUTHOR', 'COMMITTER')},
       **{f'GIT_{who}_EMAIL': 'a@b' for who in ('AUTHOR', 'COMMITTER')},
-      **{f'GIT_{who}_DATE': '2026-01-01' for who in ('AUTHOR', 'COMMITTER')},
+      **{
+        f'GIT_{who}_DATE': '2026-01-01T00:00:00Z'
+        for who in ('AUTHOR', 'COMMITTER')
+      },
     },
     **settings,
   ).stdout
