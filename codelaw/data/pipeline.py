@@ -21,13 +21,17 @@ Batch = dict[str, np.ndarray]
 # Reading a batch takes less than a millisecond; handing it from thread to
 # thread costs more than it hides.
 _NO_THREADS = grain.ReadOptions(num_threads=0, prefetch_buffer_size=0)
+# One request to a file for many records costs a third of many requests.
+_READ_SEQUENCES = 256  # of consecutive batches, at the least one batch
 
 
 class StepSource:
   """A Grain source whose elements are this host's rows of each global batch.
 
   An element is a whole batch, not a sequence: Grain's cost per element would
-  otherwise be ten times that of reading a short sequence.
+  otherwise be ten times that of reading a short sequence. Consecutive batches
+  are read together and the rest of them is kept for the next calls; any step
+  may be asked for at any time.
   """
 
   def __init__(
@@ -53,6 +57,9 @@ class StepSource:
       for source in schedule.sources
     ]
     self._fingerprint = manifest.fingerprint
+    self._dtype = manifest.token_dtype
+    self._steps_at_once = max(1, _READ_SEQUENCES // rows)
+    self._kept: tuple[int, np.ndarray, np.ndarray] | None = None
 
   def __len__(self) -> int:
     return self._schedule.num_steps
@@ -61,15 +68,27 @@ class StepSource:
     return f'StepSource(shards {self._fingerprint}, {len(self)} steps)'
 
   def __getitem__(self, step: int) -> Batch:
-    source_ids, indices = self._schedule.slots(int(step))
-    source_ids, indices = source_ids[self._rows], indices[self._rows]
+    first = int(step) - int(step) % self._steps_at_once
+    kept = self._kept
+    if kept is None or kept[0] != first:
+      kept = self._kept = (first, *self._read(first))
+    _, source_ids, tokens = kept
+    place = int(step) - first
+    return {**packing.features(tokens[place]), 'source_id': source_ids[place]}
+
+  def _read(self, first: int) -> tuple[np.ndarray, np.ndarray]:
+    """(source_ids [steps, rows], tokens [steps, rows, length]) from `first`."""
+    steps = range(first, min(first + self._steps_at_once, len(self)))
+    slots = [self._schedule.slots(step) for step in steps]
+    source_ids = np.stack([ids[self._rows] for ids, _ in slots])
+    indices = np.stack([places[self._rows] for _, places in slots])
     tokens = np.empty(
-      (len(source_ids), self._schedule.sequence_length), np.int32
+      (*source_ids.shape, self._schedule.sequence_length), self._dtype
     )
     for source_id in np.unique(source_ids):
       mine = source_ids == source_id
       tokens[mine] = self._readers[source_id].read(indices[mine])
-    return {**packing.features(tokens), 'source_id': source_ids}
+    return source_ids, tokens
 
 
 def train_batches(
@@ -132,6 +151,8 @@ def validation_batches(
   total = min(max_sequences, len(reader))
   for start in range(0, total, batch_size):
     rows = np.arange(start, min(start + batch_size, total))
-    tokens = np.zeros((batch_size, manifest.sequence_length), np.int32)
+    tokens = np.zeros(
+      (batch_size, manifest.sequence_length), manifest.token_dtype
+    )
     tokens[: len(rows)] = reader.read(rows)
     yield packing.features(tokens)
