@@ -187,9 +187,7 @@ def _compare(
   )
   turns = [
     a / b
-    for a, b in zip(
-      ours.tokens_per_second, best.tokens_per_second, strict=True
-    )
+    for a, b in zip(ours.tokens_per_second, best.tokens_per_second, strict=True)
   ]
   print(
     f'  ratio: codelaw / faster seqio = {ours.median / best.median:.1f}'
