@@ -82,6 +82,7 @@ class Reader:
 
   @property
   def median(self) -> float:
+    """Tokens per second."""
     return statistics.median(self.tokens_per_second)
 
   def _read_for(self, seconds: float) -> tuple[int, float]:
