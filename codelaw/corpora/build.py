@@ -7,13 +7,11 @@ build that was stopped leaves no corpus, and the next one starts afresh.
 
 from collections import Counter
 from collections.abc import Callable
-from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 import dataclasses
 import hashlib
 from typing import Any
-from typing import Protocol
 
 import codelaw
 from codelaw import errors
@@ -21,18 +19,10 @@ from codelaw import storage
 from codelaw.corpora import deduplication
 from codelaw.corpora import documents
 from codelaw.corpora import filters
+from codelaw.corpora import reading
 from codelaw.corpora import report
 
 Progress = Callable[[str, float], None]
-
-
-class Reader(Protocol):
-  """Where documents come from; a frozen dataclass, so that plans compare."""
-
-  def streams(
-    self, max_bytes_per_source: int
-  ) -> Mapping[str, Iterator[documents.RawDocument]]:
-    """Source -> its documents, read only as far as they are asked for."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,7 +42,7 @@ class CorpusPlan:
     min_bytes_per_source: a source with less text is a mistake.
   """
 
-  readers: Sequence[Reader]
+  readers: Sequence[reading.Reader]
   output_dir: str
   deduplication: deduplication.Deduplication
   filters: Sequence[str] = ()
@@ -62,7 +52,7 @@ class CorpusPlan:
 
   def __post_init__(self):
     if not isinstance(self.readers, (list, tuple)) or not all(
-      hasattr(reader, 'streams') for reader in self.readers
+      hasattr(reader, 'source_names') for reader in self.readers
     ):
       raise errors.UserError(
         'CorpusPlan.readers must be a list of readers, like'
@@ -187,6 +177,7 @@ class _Source:
 
   def __init__(self, output_dir: str, name: str):
     self.writer = documents.SourceWriter(output_dir, name)
+    self.full = False
     self.documents_read = 0
     self.bytes = 0
     self.documents: Counter[str] = Counter()
@@ -237,43 +228,54 @@ class _Corpus:
 
   def read(self, tell: Progress) -> None:
     """Takes documents from all readers until sources are full or ended."""
-    limit = self._plan.max_bytes_per_source
-    streams = [
-      (name, stream)
-      for reader in self._plan.readers
-      for name, stream in reader.streams(limit).items()
-    ]
-    for place, (name, stream) in enumerate(streams):
-      source = self._sources.setdefault(
-        name, _Source(self._plan.output_dir, name)
-      )
-      for raw in stream:
-        if not self._take(raw, source):
+    readers = self._plan.readers
+    for place, reader in enumerate(readers):
+      names = reader.source_names()
+      for name in names:
+        self._sources.setdefault(name, _Source(self._plan.output_dir, name))
+      for part in reader.parts(self._plan.max_bytes_per_source):
+        for item in reader.read(part, self._is_full):
+          if isinstance(item, documents.RawDocument):
+            self._take(item, self._sources[item.source])
+          if all(map(self._is_full, names)):
+            break
+        if all(map(self._is_full, names)):
           break
-        if source.documents_read % 50 == 0:
-          share = min(source.bytes / limit, 1.0)
-          tell(name, (place + share) / len(streams))
+        share = sum(map(self._share, names)) / len(names)
+        tell(', '.join(names), (place + share) / len(readers))
+    for name, source in self._sources.items():
       self._check(name, source)
-      tell(name, (place + 1) / len(streams))
 
-  def _take(self, raw: documents.RawDocument, source: _Source) -> bool:
-    """Keeps or drops a document; False when it would overfill the source."""
+  def _is_full(self, name: str) -> bool:
+    return self._sources[name].full
+
+  def _share(self, name: str) -> float:
+    """The part of what a source can hold that it has."""
+    source = self._sources[name]
+    if source.full:
+      return 1.0
+    return source.bytes / self._plan.max_bytes_per_source
+
+  def _take(self, raw: documents.RawDocument, source: _Source) -> None:
+    """Keeps or drops a document; one that would overfill its source ends it."""
+    if source.full:
+      return
     dropped = filters.first_to_drop(raw, self._plan.filters)
     if dropped is None:
       item = documents.document(
         raw, split_of(raw, self._plan.validation_fraction)
       )
       if source.bytes + item.bytes > self._plan.max_bytes_per_source:
-        return False
+        source.full = True
+        return
       dropped = self._index.add(raw.text)
     source.documents_read += 1
     if dropped is not None:
       source.dropped[dropped] += 1
-      return True
+      return
     source.add(item)
     line = f'{item.source} {item.split} {item.content_sha256}\n'
     self._digest.update(line.encode('utf-8'))
-    return True
 
   def _check(self, name: str, source: _Source) -> None:
     least = self._plan.min_bytes_per_source

@@ -20,7 +20,7 @@ import sysconfig
 from typing import cast
 
 from codelaw import errors
-from codelaw.corpora import documents
+from codelaw.corpora import reading
 from codelaw.corpora import source_trees
 
 _PYTHON_LICENSE = 'PSF-2.0'
@@ -65,26 +65,31 @@ class PythonEnvironment:
         f' most 1, got {self.max_share_per_distribution!r}.'
       )
 
-  def streams(
+  def source_names(self) -> tuple[str, ...]:
+    """The sources that were asked for."""
+    return tuple(self.sources)
+
+  def parts(
     self, max_bytes_per_source: int
-  ) -> Mapping[str, Iterator[documents.RawDocument]]:
-    """Source -> its documents, read when they are asked for."""
+  ) -> Iterator[source_trees.FilesOfSource]:
+    """Groups of files, source by source."""
     files = [*_python_files(), *_distribution_files()]
-    return {
-      source: source_trees.read_files(
-        source_trees.sample_order(
-          files,
-          wanted,
-          self.seed,
-          self.min_file_bytes,
-          self.max_file_bytes,
-          self.max_share_per_distribution * max_bytes_per_source,
-        ),
-        source,
+    for source, wanted in self.sources.items():
+      ordered = source_trees.sample_order(
+        files,
         wanted,
+        self.seed,
+        self.min_file_bytes,
+        self.max_file_bytes,
+        self.max_share_per_distribution * max_bytes_per_source,
       )
-      for source, wanted in self.sources.items()
-    }
+      yield from source_trees.grouped(ordered, source)
+
+  def read(
+    self, part: source_trees.FilesOfSource, is_full: reading.IsFull
+  ) -> Iterator[reading.Item]:
+    """The documents of a group of files."""
+    return source_trees.read_files(part, self.sources[part.source], is_full)
 
 
 def _python_files() -> Iterator[source_trees.SourceFile]:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 import dataclasses
 import hashlib
+import itertools
 import os
 import pathlib
 
@@ -19,6 +20,9 @@ from codelaw import errors
 from codelaw import records
 from codelaw.corpora import documents
 from codelaw.corpora import languages
+from codelaw.corpora import reading
+
+_FILES_PER_PART = 50
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,6 +40,14 @@ class SourceFile:
   origin: str
   owner: str
   license: str = ''
+
+
+@dataclasses.dataclass(frozen=True)
+class FilesOfSource:
+  """Files that may hold documents of one source: a part of a reader's work."""
+
+  source: str
+  files: tuple[SourceFile, ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,26 +78,29 @@ class SourceTree:
       )
     check_sources(self.sources, 'SourceTree')
 
-  def streams(
-    self, max_bytes_per_source: int
-  ) -> Mapping[str, Iterator[documents.RawDocument]]:
-    """Source -> its documents, read when they are asked for.
+  def source_names(self) -> tuple[str, ...]:
+    """The sources that were asked for."""
+    return tuple(self.sources)
+
+  def parts(self, max_bytes_per_source: int) -> Iterator[FilesOfSource]:
+    """Groups of files, source by source.
 
     Raises:
       UserError: when a folder does not exist.
     """
     del max_bytes_per_source  # One owner: nothing to share out.
     files = list(self._files())
-    return {
-      source: read_files(
-        sample_order(
-          files, wanted, self.seed, self.min_file_bytes, self.max_file_bytes
-        ),
-        source,
-        wanted,
+    for source, wanted in self.sources.items():
+      ordered = sample_order(
+        files, wanted, self.seed, self.min_file_bytes, self.max_file_bytes
       )
-      for source, wanted in self.sources.items()
-    }
+      yield from grouped(ordered, source)
+
+  def read(
+    self, part: FilesOfSource, is_full: reading.IsFull
+  ) -> Iterator[reading.Item]:
+    """The documents of a group of files."""
+    return read_files(part, self.sources[part.source], is_full)
 
   def _files(self) -> Iterator[SourceFile]:
     for folder in self.folders:
@@ -178,22 +193,33 @@ def _order_key(file: SourceFile, seed: int) -> tuple[bytes, str]:
   return hashlib.sha256(f'{seed}:{file.origin}'.encode()).digest(), file.path
 
 
+def grouped(
+  files: Iterable[SourceFile], source: str
+) -> Iterator[FilesOfSource]:
+  """Files in groups that are worth a piece of work."""
+  remaining = iter(files)
+  while group := tuple(itertools.islice(remaining, _FILES_PER_PART)):
+    yield FilesOfSource(source, group)
+
+
 def read_files(
-  files: Iterable[SourceFile], source: str, wanted: Sequence[str]
-) -> Iterator[documents.RawDocument]:
-  """Yields the documents of `source` among `files`.
+  part: FilesOfSource, wanted: Sequence[str], is_full: reading.IsFull
+) -> Iterator[reading.Item]:
+  """Yields the documents of one source among files.
 
   Files that are not UTF-8 text, or whose content shows another language
   than those wanted, are passed over.
   """
-  for file in files:
+  for file in part.files:
+    if is_full(part.source):
+      return
     text = _read_text(file.path)
     if text is None:
       continue
     language = languages.detect(file.origin, text)
     if language is not None and language in wanted:
       yield documents.RawDocument(
-        text, source, language, file.origin, file.license
+        text, part.source, language, file.origin, file.license
       )
 
 

@@ -1,4 +1,5 @@
 import email.message
+import itertools
 import sys
 import sysconfig
 
@@ -6,6 +7,7 @@ import pytest
 
 from codelaw import errors
 from codelaw.corpora import environment
+from tests.corpora import collected
 
 _PROGRAM = 'def f(x):\n  """Returns x."""\n  return x\n' * 5
 
@@ -41,12 +43,7 @@ def test_documents_of_an_environment(fake_environment):
   reader = environment.PythonEnvironment(
     {'code/python': ['python'], 'code/c': ['c']}
   )
-  streams = reader.streams(10**6)
-  found = {
-    (item.origin, item.license)
-    for stream in streams.values()
-    for item in stream
-  }
+  found = {(item.origin, item.license) for item in collected.items(reader)}
   version = f'python{sys.version_info.major}.{sys.version_info.minor}'
   assert found == {
     (f'{version}/os.py', 'PSF-2.0'),
@@ -57,13 +54,13 @@ def test_documents_of_an_environment(fake_environment):
 
 def test_this_environment_has_python_and_names_no_place_of_this_machine():
   reader = environment.PythonEnvironment({'code/python': ['python']})
-  stream = reader.streams(1_000_000)['code/python']
-  origins = [next(stream).origin for _ in range(100)]
+  found = collected.items(reader, 1_000_000)
+  origins = [item.origin for item in itertools.islice(found, 100)]
   assert not [origin for origin in origins if origin.startswith(('/', '.'))]
   # A sample, not the first packages of the alphabet.
   assert len({origin.split('/')[0] for origin in origins}) > 5
-  again = reader.streams(1_000_000)['code/python']
-  assert [next(again).origin for _ in range(100)] == origins
+  again = collected.items(reader, 1_000_000)
+  assert [item.origin for item in itertools.islice(again, 100)] == origins
 
 
 @pytest.mark.parametrize(

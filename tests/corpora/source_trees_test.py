@@ -4,6 +4,7 @@ import pytest
 
 from codelaw import errors
 from codelaw.corpora import source_trees
+from tests.corpora import collected
 
 _SOURCES = {'code/python': ['python'], 'code/c': ['c']}
 
@@ -19,9 +20,9 @@ def _write(root, files):
 
 def _read(root, **settings):
   settings = {'min_file_bytes': 1, **settings}
-  tree = source_trees.SourceTree([str(root)], _SOURCES, **settings)
-  streams = tree.streams(10**9)
-  return {source: list(stream) for source, stream in streams.items()}
+  return collected.by_source(
+    source_trees.SourceTree([str(root)], _SOURCES, **settings)
+  )
 
 
 def test_files_become_typed_documents_with_relative_origins(tmp_path):
@@ -118,4 +119,4 @@ def test_mistakes_are_explained(arguments, message):
 def test_missing_folder_is_named(tmp_path):
   tree = source_trees.SourceTree([str(tmp_path / 'gone')], _SOURCES)
   with pytest.raises(errors.UserError, match='gone, which is not a folder'):
-    tree.streams(1)
+    list(tree.parts(1))

@@ -7,16 +7,15 @@ not always give the same answer.
 """
 
 from collections.abc import Iterator
-from collections.abc import Mapping
 from collections.abc import Sequence
 import dataclasses
-import functools
 import itertools
 import random
 
 from codelaw import errors
 from codelaw import storage
 from codelaw.corpora import documents
+from codelaw.corpora import reading
 from codelaw.corpora.synthetic import divisibility
 from codelaw.corpora.synthetic import java
 from codelaw.corpora.synthetic import javascript
@@ -47,6 +46,7 @@ RENDERERS = {
   )
 }
 _NUM_INPUTS = 6
+_PROBLEMS_PER_PART = 100
 _NUM_STYLES = 3
 
 
@@ -87,39 +87,39 @@ class SyntheticPrograms:
           f' {", ".join(RENDERERS)}.'
         )
 
-  def streams(
-    self, max_bytes_per_source: int
-  ) -> Mapping[str, Iterator[documents.RawDocument]]:
-    """Source -> its documents, made when they are asked for."""
+  def source_names(self) -> tuple[str, ...]:
+    """A source per language."""
+    return tuple(map(_source, self.languages))
+
+  def parts(self, max_bytes_per_source: int) -> Iterator[range]:
+    """Groups of problem numbers."""
     del max_bytes_per_source  # Problems are made one by one.
-    return {
-      f'synthetic/{language}': self._documents(language)
-      for language in self.languages
-    }
+    for start in range(0, self.num_problems, _PROBLEMS_PER_PART):
+      yield range(start, min(start + _PROBLEMS_PER_PART, self.num_problems))
 
-  def _documents(self, language: str) -> Iterator[documents.RawDocument]:
-    for index in range(self.num_problems):
-      texts_by_language, group = _rendered(self.seed, index)
-      yield documents.RawDocument(
-        text=texts_by_language[language],
-        source=f'synthetic/{language}',
-        language=language,
-        origin=f'synthetic/{self.seed}/{index:06d}',
-        license='CC0-1.0',
-        group=group,
-      )
+  def read(
+    self, part: range, is_full: reading.IsFull
+  ) -> Iterator[reading.Item]:
+    """The documents of a group of problems, in all languages."""
+    for index in part:
+      wanted = [name for name in self.languages if not is_full(_source(name))]
+      if not wanted:
+        return
+      item = problem(self.seed, index)
+      group = storage.fingerprint(program.skeleton(item.functions))
+      for language in wanted:
+        yield documents.RawDocument(
+          text=RENDERERS[language]().document(item),
+          source=_source(language),
+          language=language,
+          origin=f'synthetic/{self.seed}/{index:06d}',
+          license='CC0-1.0',
+          group=group,
+        )
 
 
-# The languages are read one after the other; the cache saves drawing and
-# running the same problems again for each. It holds about 4 kB a problem.
-@functools.lru_cache(maxsize=8192)
-def _rendered(seed: int, index: int) -> tuple[Mapping[str, str], str]:
-  """Documents of a problem by language, and the group they share."""
-  item = problem(seed, index)
-  documents_ = {
-    language: kind().document(item) for language, kind in RENDERERS.items()
-  }
-  return documents_, storage.fingerprint(program.skeleton(item.functions))
+def _source(language: str) -> str:
+  return f'synthetic/{language}'
 
 
 def problem(seed: int, index: int) -> rendering.Problem:

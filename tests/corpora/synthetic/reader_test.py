@@ -12,13 +12,11 @@ import pytest
 from codelaw import errors
 from codelaw.corpora.synthetic import python
 from codelaw.corpora.synthetic import reader
+from tests.corpora import collected
 
 
 def _documents(num_problems, **settings):
-  programs = reader.SyntheticPrograms(num_problems, **settings)
-  return {
-    source: list(stream) for source, stream in programs.streams(1).items()
-  }
+  return collected.by_source(reader.SyntheticPrograms(num_problems, **settings))
 
 
 def test_sources_hold_the_same_problems():
@@ -51,8 +49,8 @@ def test_documents_are_the_same_in_every_process():
   """Nothing depends on the order of sets or on Python's own hashes."""
   script = (
     'from codelaw.corpora.synthetic import reader\n'
-    'for i in range(40):\n'
-    '  print(reader.problem(0, i).statement, reader._rendered(0, i))\n'
+    'for item in reader.SyntheticPrograms(40).read(range(40), lambda _: 0):\n'
+    '  print(item)\n'
   )
   outputs = {
     subprocess.run(
