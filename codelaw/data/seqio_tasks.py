@@ -3,15 +3,17 @@
 Definitions owned here: a task is called `PREFIX.SOURCE`, with `_` for every
 character of the source that SeqIO does not allow in a name.
 
-SeqIO rates count examples. An example here is one packed sequence, all of one
-length, so a rate is a share of tokens, as everywhere in codelaw. SeqIO draws
-the source of each example at random, so its counts are near the shares, where
-`schedule` keeps them exact.
+SeqIO rates count examples, which are packed sequences here, and codelaw's rates
+count tokens without padding. So a SeqIO rate is the share of tokens divided by
+the source's fill, the mean share of a training sequence that is no padding.
+SeqIO draws the source of each example at random, so its counts are near the
+shares, where `schedule` keeps them exact.
 
 TensorFlow is imported when a function here is called, not before.
 """
 
 from collections.abc import Mapping
+import dataclasses
 import functools
 import re
 from typing import Any
@@ -26,6 +28,23 @@ from codelaw.data import packing
 from codelaw.data import sequence_files
 
 _READ_SEQUENCES = 256  # read and converted at once
+
+
+@dataclasses.dataclass(frozen=True)
+class Origin:
+  """Where a task of ours reads.
+
+  Attributes:
+    source: in the shards.
+    manifest_fingerprint: of the shards.
+    fill: of the source, as defined above.
+  """
+
+  source: str
+  manifest_fingerprint: str
+  fill: float
+
+
 _DTYPES = {
   name: 'float32' if name == 'decoder_loss_weights' else 'int32'
   for name in ('targets', *packing.FEATURE_NAMES)
@@ -87,7 +106,7 @@ def mixture(
 
   Args:
     name: of the mixture.
-    mixture_rates: shares of tokens, which are the shares of examples here.
+    mixture_rates: shares of tokens.
     tasks: source -> name of its task, as `register` returns.
 
   Returns:
@@ -109,10 +128,25 @@ def mixture(
     raise errors.UserError(
       f'SeqIO already has a mixture {name}; give another name.'
     )
-  seqio.MixtureRegistry.add(
-    name, [(tasks[source], share) for source, share in shares.items()]
-  )
+  rates = []
+  for source, share in shares.items():
+    task = seqio.TaskRegistry.get(tasks[source])
+    rates.append((task.name, share / task.source.origin.fill))
+  seqio.MixtureRegistry.add(name, rates)
   return name
+
+
+def origin(task: Any) -> Origin | None:
+  """Where a task reads, or None for a task that `register` did not make."""
+  return getattr(task.source, 'origin', None)
+
+
+def _fill(manifest: manifest_lib.Manifest, source: str) -> float:
+  """1 where only the last sequence is padded, which `schedule` does too."""
+  split = manifest.split(source, 'train')
+  if split.packing == 'concatenate' or not split.sequences:
+    return 1.0
+  return split.tokens / (split.sequences * manifest.sequence_length)
 
 
 def _seqio_name(source: str) -> str:
@@ -141,6 +175,9 @@ def _data_source_class() -> Any:
         for split in manifest.sources[source]
       }
       self._length = manifest.sequence_length
+      self.origin = Origin(
+        source, manifest.fingerprint, _fill(manifest, source)
+      )
       super().__init__(
         splits=tuple(self._readers),
         num_input_examples={s: len(r) for s, r in self._readers.items()},
