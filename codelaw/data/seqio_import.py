@@ -14,7 +14,9 @@ from collections.abc import Iterator
 from collections.abc import Sequence
 import dataclasses
 import hashlib
+import os
 import pathlib
+import shutil
 from typing import Any
 
 import numpy as np
@@ -30,6 +32,7 @@ from codelaw.data import sequence_files
 
 _FORMAT = 1  # Changes when the same plan would write other shards.
 _TOLD_EXAMPLES = 1000  # between two reports of progress
+_PARTIAL = '.seqio'  # Folder of files that are not finished.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,6 +120,7 @@ def write(
       tell(f'{folder}: already there, nothing written', 1.0)
       return manifest
     written, digest = {}, hashlib.sha256()
+    _remove_partial(folder)  # of a writer that was stopped
     for number, (source, task) in enumerate(sources.items()):
 
       def read(count: int, source=source, number=number) -> None:
@@ -125,7 +129,7 @@ def write(
       written[source] = _write_task(
         plan, source, task, vocabulary, read, digest
       )
-    sequence_files.remove_partial(folder)
+    _remove_partial(folder)
     tokenizer_file = folder / manifest_lib.TOKENIZER_NAME
     storage.write_json(tokenizer_file, vocabulary)
     manifest = manifest_lib.Manifest(
@@ -140,6 +144,10 @@ def write(
     manifest_lib.write(folder, manifest)
     tell(f'wrote {folder}', 1.0)
     return manifest
+
+
+def _remove_partial(folder: pathlib.Path) -> None:
+  shutil.rmtree(folder / _PARTIAL, ignore_errors=True)
 
 
 def _sources(plan: SeqioImport) -> dict[str, Any]:
@@ -243,22 +251,23 @@ def _write_task(
   digest: Any,
 ) -> dict[str, manifest_lib.SplitShards]:
   """Split -> its shards; adds the examples to `digest`."""
-  partial = pathlib.Path(plan.shards_dir) / sequence_files.PARTIAL
-  partial.mkdir(parents=True, exist_ok=True)
-  spool = _Spool(partial / 'spool', _dtype(vocabulary))
-  try:
-    spool.fill(_split(plan, task, vocabulary, read))
-  except OSError as error:
-    raise errors.UserError(
-      f'Cannot write {partial} ({error}); free space or choose another folder.'
-    ) from error
+  partial = pathlib.Path(plan.shards_dir) / _PARTIAL
   held = {}
-  for split in manifest_lib.SPLITS:
-    digest.update(f'{source} {split}'.encode())
-    documents = spool.read(held_out=split == 'validation')
-    held[split] = _write_split(
-      plan, source, split, documents, vocabulary['token_bytes'], digest
-    )
+  try:
+    partial.mkdir(parents=True, exist_ok=True)
+    spool = _Spool(partial / 'spool', _dtype(vocabulary))
+    spool.fill(_split(plan, task, vocabulary, read))
+    for split in manifest_lib.SPLITS:
+      digest.update(f'{source} {split}'.encode())
+      documents = spool.read(held_out=split == 'validation')
+      held[split] = _write_split(
+        plan, source, split, documents, vocabulary['token_bytes'], digest
+      )
+  except (OSError, RuntimeError) as error:
+    raise errors.UserError(
+      f'Cannot write the shards of {source} in {plan.shards_dir} ({error});'
+      ' free space or choose another folder, then run `codelaw cache` again.'
+    ) from error
   if not held['train'].documents:
     raise errors.UserError(
       f'SeqIO task {task.name} gave no training examples; leave it out of the'
@@ -353,12 +362,14 @@ def _write_split(
       num_bytes += 0 if lengths is None else int(lengths[ids].sum())
       yield ids
 
+  folder = pathlib.Path(plan.shards_dir)
   files = sequence_files.write(
-    pathlib.Path(plan.shards_dir),
-    f'{source}/{split}',
+    folder / _PARTIAL,
+    split,
     packing.pack(tokens(), plan.sequence_length),
     plan.sequences_per_file,
   )
+  files = tuple(_move(folder, source, file) for file in files)
   num_sequences = sum(file.sequences for file in files)
   padding = num_sequences * plan.sequence_length - num_tokens
   padded = np.array([num_sequences - 1] if padding else [], np.int64)
@@ -376,3 +387,13 @@ def _write_split(
       plan.shards_dir, source, split, padded, np.full(len(padded), padding)
     ),
   )
+
+
+def _move(
+  folder: pathlib.Path, source: str, file: manifest_lib.ShardFile
+) -> manifest_lib.ShardFile:
+  """Gives a finished file its last name."""
+  name = f'{source}/{file.name}'
+  (folder / name).parent.mkdir(parents=True, exist_ok=True)
+  os.replace(folder / _PARTIAL / file.name, folder / name)
+  return dataclasses.replace(file, name=name)

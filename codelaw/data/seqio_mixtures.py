@@ -13,7 +13,9 @@ SeqIO is used to find rates, never to read batches: there is one exact,
 resumable reader, `pipeline`. It is imported when a function here is called.
 """
 
+from collections.abc import Iterator
 from collections.abc import Sequence
+import contextlib
 import dataclasses
 import importlib
 import math
@@ -62,10 +64,13 @@ def find(name: str, modules: Sequence[str]) -> Any:
     raise errors.UserError(
       f'SeqIO modules must be a list of names of modules, got {modules!r}.'
     )
-  # TensorFlow announces its build on standard error otherwise.
-  os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
   try:
-    import seqio
+    with _without_native_logs():
+      import seqio
+      import tensorflow as tf
+
+      with contextlib.suppress(RuntimeError):  # It may be running already.
+        tf.config.set_visible_devices([], 'GPU')  # The model needs their memory
   except ImportError as error:
     raise errors.UserError(
       f'SeqIO is not installed ({error}); install codelaw[seqio] to use the'
@@ -134,6 +139,21 @@ def token_shares(
     )
     for task, source, mean in rows
   )
+
+
+@contextlib.contextmanager
+def _without_native_logs() -> Iterator[None]:
+  """Hides what TensorFlow says about its build, on every import, to stderr."""
+  os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
+  sys.stderr.flush()
+  kept = os.dup(2)
+  try:
+    with open(os.devnull, 'wb') as nowhere:
+      os.dup2(nowhere.fileno(), 2)
+    yield
+  finally:
+    os.dup2(kept, 2)
+    os.close(kept)
 
 
 def _import(module: str) -> None:
