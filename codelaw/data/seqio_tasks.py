@@ -113,7 +113,7 @@ def mixture(
     `name`.
 
   Raises:
-    UserError: for a source without a task, or a name that is taken.
+    UserError: for a source without a task of ours, or a name that is taken.
   """
   import seqio
 
@@ -130,8 +130,13 @@ def mixture(
     )
   rates = []
   for source, share in shares.items():
-    task = seqio.TaskRegistry.get(tasks[source])
-    rates.append((task.name, share / task.source.origin.fill))
+    reads = origin(seqio.TaskRegistry.get(tasks[source]))
+    if reads is None:
+      raise errors.UserError(
+        f'SeqIO task {tasks[source]} does not read shards of codelaw; give the'
+        ' tasks that seqio_tasks.register returned.'
+      )
+    rates.append((tasks[source], share / reads.fill))
   seqio.MixtureRegistry.add(name, rates)
   return name
 

@@ -72,7 +72,7 @@ def _token_bytes(vocabulary: Any) -> list[int] | None:
   """UTF-8 bytes of each token, or None for vocabularies that do not tell.
 
   A byte or piece stands for the same bytes wherever it is; other vocabularies
-  only decode whole texts. Unknown text counts as nothing.
+  only decode whole texts. Unknown text and extra ids count as nothing.
   """
   import seqio
 
@@ -83,7 +83,7 @@ def _token_bytes(vocabulary: Any) -> list[int] | None:
   if isinstance(vocabulary, seqio.SentencePieceVocabulary):
     model = vocabulary.tokenizer
     return [
-      _piece_bytes(model, token) if token < model.GetPieceSize() else 0
+      _piece_bytes(model, token) if token < size - vocabulary.extra_ids else 0
       for token in range(size)
     ]
   return None

@@ -104,7 +104,7 @@ def main(arguments: list[str]) -> None:
   )
   parser.add_argument('--dir', default='results/bench/data', help='for files')
   parser.add_argument(
-    '--corpus', help='that `codelaw corpus build` wrote; default: built here'
+    '--gin_file', default='corpora/quickstart.gin', help='of the corpus'
   )
   parser.add_argument('--vocab_size', type=int, default=8192)
   parser.add_argument('--lengths', default='128,1024,8192')
@@ -115,7 +115,7 @@ def main(arguments: list[str]) -> None:
   parser.add_argument('--resume_step', type=int, default=_RESUME_STEP)
   args = parser.parse_args(arguments)
   folder = pathlib.Path(args.dir)
-  corpus = args.corpus or _build_corpus(folder / 'corpus')
+  corpus = _build_corpus(folder / 'corpus', args.gin_file)
   print(
     f'{os.cpu_count()} cores, vocabulary {args.vocab_size:,}, batches of'
     f' {args.batch_size}; {args.turns} turns of {args.seconds:g} s, each after'
@@ -125,10 +125,10 @@ def main(arguments: list[str]) -> None:
     _compare(_plan(folder, corpus, length, args), folder, args)
 
 
-def _build_corpus(folder: pathlib.Path) -> str:
-  """The quickstart's corpus: real and generated code, web text."""
+def _build_corpus(folder: pathlib.Path, gin_file: str) -> str:
+  """Builds the corpus, unless it is there."""
   code = command_line.main(
-    ['corpus', 'build', '--gin_file=corpora/quickstart.gin', f'--out={folder}']
+    ['corpus', 'build', f'--gin_file={gin_file}', f'--out={folder}']
   )
   if code:
     sys.exit(code)
@@ -238,14 +238,16 @@ def _seqio_readers(
   length = plan.sequence_length
   name = f'bench_{length}'
   seqio.add_global_cache_dirs([str(cache)])
-  tasks = {
-    source: _cached_task(plan, manifest, source, f'{name}_{number}', cache)
-    for number, source in enumerate(sorted(manifest.sources))
-  }
+  rates = {}
+  for number, (source, share) in enumerate(stage.mixture.shares().items()):
+    task = _cached_task(plan, manifest, source, f'{name}_{number}', cache)
+    stats = seqio.TaskRegistry.get(task).get_cached_stats('train')
+    rates[task] = share * stats['examples'] / stats['targets_tokens']
+  seqio.MixtureRegistry.add(f'{name}_cached', list(rates.items()))
   registered = seqio_tasks.register(plan.shards_dir, name)
   ways = {
     'seqio': (
-      seqio_tasks.mixture(f'{name}_cached', stage.mixture, tasks),
+      f'{name}_cached',
       seqio.DecoderFeatureConverter(pack=True),
       True,
     ),
