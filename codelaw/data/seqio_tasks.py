@@ -5,7 +5,7 @@ character of the source that SeqIO does not allow in a name.
 
 SeqIO rates count examples, which are packed sequences here, and codelaw's rates
 count tokens without padding. So a SeqIO rate is the share of tokens divided by
-the source's fill, the mean share of a training sequence that is no padding.
+the source's fill (defined in `schedule`).
 SeqIO draws the source of each example at random, so its counts are near the
 shares, where `schedule` keeps them exact.
 
@@ -25,6 +25,7 @@ from codelaw import records
 from codelaw import storage
 from codelaw.data import manifest as manifest_lib
 from codelaw.data import packing
+from codelaw.data import schedule
 from codelaw.data import sequence_files
 
 _READ_SEQUENCES = 256  # read and converted at once
@@ -37,7 +38,7 @@ class Origin:
   Attributes:
     source: in the shards.
     manifest_fingerprint: of the shards.
-    fill: of the source, as defined above.
+    fill: of the source, as defined in `schedule`.
   """
 
   source: str
@@ -146,14 +147,6 @@ def origin(task: Any) -> Origin | None:
   return getattr(task.source, 'origin', None)
 
 
-def _fill(manifest: manifest_lib.Manifest, source: str) -> float:
-  """1 where only the last sequence is padded, which `schedule` does too."""
-  split = manifest.split(source, 'train')
-  if split.packing == 'concatenate' or not split.sequences:
-    return 1.0
-  return split.tokens / (split.sequences * manifest.sequence_length)
-
-
 def _seqio_name(source: str) -> str:
   return re.sub(r'\W', '_', source)
 
@@ -180,8 +173,11 @@ def _data_source_class() -> Any:
         for split in manifest.sources[source]
       }
       self._length = manifest.sequence_length
+      train = manifest.split(source, 'train')
       self.origin = Origin(
-        source, manifest.fingerprint, _fill(manifest, source)
+        source,
+        manifest.fingerprint,
+        schedule.fill(train, self._length) if train.sequences else 1.0,
       )
       super().__init__(
         splits=tuple(self._readers),
