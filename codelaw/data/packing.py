@@ -229,8 +229,8 @@ def features(tokens: np.ndarray) -> dict[str, np.ndarray]:
   is_last = stream == EOS_ID  # of a segment; what follows one is filled below
   is_last[length - 1 :: length] = True
   lasts = np.flatnonzero(is_last)
-  firsts = np.roll(lasts, 1) + 1
-  firsts[:1] = 0
+  firsts = np.zeros_like(lasts)
+  firsts[1:] = lasts[:-1] + 1
   lengths = lasts - firsts + 1
   rows = firsts // length
   before = np.searchsorted(rows, np.arange(batch))  # segments of earlier rows
