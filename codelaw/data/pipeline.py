@@ -23,13 +23,17 @@ Batch = dict[str, np.ndarray]
 # ones take a few tenths of a millisecond, which the thread only moves about.
 _PREFETCH_TOKENS = 2**15
 _PREFETCH_BATCHES = 2
+# One request to the shards for many records costs a fraction of many requests.
+_READ_SEQUENCES = 256  # of consecutive batches; at the least one batch
 
 
 class StepSource:
   """A Grain source whose elements are this host's rows of each global batch.
 
   An element is a whole batch, not a sequence: Grain's cost per element would
-  otherwise be ten times that of reading a short sequence.
+  otherwise be ten times that of reading a short sequence. Consecutive batches
+  are read together and the rest of them is kept for the next calls; any step
+  may be asked for at any time.
   """
 
   def __init__(
@@ -56,6 +60,9 @@ class StepSource:
     ]
     self._length = manifest.sequence_length
     self._fingerprint = manifest.fingerprint
+    self._dtype = manifest.token_dtype
+    self._steps_at_once = max(1, _READ_SEQUENCES // rows)
+    self._kept: tuple[int, np.ndarray, np.ndarray] | None = None
 
   def __len__(self) -> int:
     return self._schedule.num_steps
@@ -64,13 +71,26 @@ class StepSource:
     return f'StepSource(shards {self._fingerprint}, {len(self)} steps)'
 
   def __getitem__(self, step: int) -> Batch:
-    source_ids, indices = self._schedule.slots(int(step))
-    source_ids, indices = source_ids[self._rows], indices[self._rows]
-    tokens = np.empty((len(source_ids), self._length), np.int32)
+    first = int(step) - int(step) % self._steps_at_once
+    kept = self._kept
+    if kept is None or kept[0] != first:
+      kept = self._kept = (first, *self._read(first))
+    _, source_ids, tokens = kept
+    place = int(step) - first
+    return {**packing.features(tokens[place]), 'source_id': source_ids[place]}
+
+  def _read(self, first: int) -> tuple[np.ndarray, np.ndarray]:
+    """(source_ids [steps, rows], tokens [steps, rows, length]) from `first`."""
+    steps = min(self._steps_at_once, len(self) - first)
+    source_ids, indices = (
+      values.reshape(steps, -1)[:, self._rows]
+      for values in self._schedule.slots(first, steps)
+    )
+    tokens = np.empty((*source_ids.shape, self._length), self._dtype)
     for source_id in np.unique(source_ids):
       mine = source_ids == source_id
       tokens[mine] = self._readers[source_id].read(indices[mine])
-    return {**packing.features(tokens), 'source_id': source_ids}
+    return source_ids, tokens
 
 
 def train_batches(
@@ -143,6 +163,8 @@ def validation_batches(
   total = min(max_sequences, len(reader))
   for start in range(0, total, batch_size):
     rows = np.arange(start, min(start + batch_size, total))
-    tokens = np.zeros((batch_size, manifest.sequence_length), np.int32)
+    tokens = np.zeros(
+      (batch_size, manifest.sequence_length), manifest.token_dtype
+    )
     tokens[: len(rows)] = reader.read(rows)
     yield packing.features(tokens)

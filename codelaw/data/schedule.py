@@ -84,19 +84,21 @@ class MixtureSchedule:
       for k, source in enumerate(self.sources)
     }
 
-  def slots(self, step: int) -> tuple[np.ndarray, np.ndarray]:
-    """What the global batch of one step holds.
+  def slots(self, step: int, steps: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    """What the global batches of one step, or a few, hold.
 
     Args:
       step: in [0, num_steps).
+      steps: consecutive ones, of which `step` is the first.
 
     Returns:
-      (source_ids int32 [batch], indices int64 [batch] of the sequences in the
-      training shards of their source).
+      (source_ids int32 [steps * batch], indices int64 [steps * batch] of the
+      sequences in the training shards of their source).
     """
     self._check_step(step, self.num_steps - 1)
-    start = step * self.batch_size
-    source_ids = self._assignment.sources(start, start + self.batch_size)
+    self._check_step(step + steps, self.num_steps)
+    start, end = step * self.batch_size, (step + steps) * self.batch_size
+    source_ids = self._assignment.sources(start, end)
     draws = self._assignment.counts(start)[source_ids]
     draws += _occurrences(source_ids)
     indices = supply_lib.indices(self.supplies, source_ids, draws)
@@ -240,7 +242,7 @@ def uncapped(
     sources=sources,
     stages=tuple(stage.name for stage in plan.schedule.stages),
     shares=tuple(_span(stage, sources) for stage in plan.schedule.stages),
-    fills=tuple(_fill(split, plan.sequence_length) for split in shards),
+    fills=tuple(fill(split, plan.sequence_length) for split in shards),
     stage_ends=plan.schedule.stage_ends(plan.num_sequences),
     num_steps=plan.num_steps,
     batch_size=plan.batch_size,
@@ -282,7 +284,8 @@ def _span(stage: records.Stage, sources: tuple[str, ...]) -> targets.Span:
   )
 
 
-def _fill(shards: manifest_lib.SplitShards, sequence_length: int) -> float:
+def fill(shards: manifest_lib.SplitShards, sequence_length: int) -> float:
+  """The fill of a source with these training shards, as defined above."""
   if shards.packing == 'concatenate':
     return 1.0
   return shards.tokens / (shards.sequences * sequence_length)

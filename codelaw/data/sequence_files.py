@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import itertools
 import os
 import pathlib
+import threading
 
 from array_record.python import array_record_module
 import numpy as np
@@ -83,8 +84,8 @@ class SequenceReader:
   """Random access to the sequences of one source and split.
 
   Grain's own ArrayRecord source starts a pool of threads for each batch of
-  records, which costs more than reading records this small; this asks each
-  file once for all the records that a batch needs from it.
+  records, which costs more than reading records this small. This reads one
+  record after the other in the calling thread; several threads may share it.
   """
 
   def __init__(
@@ -107,6 +108,7 @@ class SequenceReader:
     self._paths = [os.fspath(folder / file.name) for file in files]
     self._ends = np.cumsum([file.sequences for file in files], dtype=np.int64)
     self._readers: dict[int, array_record_module.ArrayRecordReader] = {}
+    self._lock = threading.Lock()
     self._dtype = np.dtype(manifest.token_dtype).newbyteorder('<')
     self._length = manifest.sequence_length
 
@@ -136,13 +138,20 @@ class SequenceReader:
 
   def _read_file(self, file_id: int, indices: np.ndarray) -> np.ndarray:
     path = self._paths[file_id]
+    content = []
     try:
-      if file_id not in self._readers:
-        self._readers[file_id] = array_record_module.ArrayRecordReader(
-          path, _READER_OPTIONS, file_reader_buffer_size=_READER_BUFFER_BYTES
-        )
-      content = b''.join(self._readers[file_id].read(indices.tolist()))
-      return np.frombuffer(content, self._dtype).reshape(-1, self._length)
+      with self._lock:
+        if file_id not in self._readers:
+          self._readers[file_id] = array_record_module.ArrayRecordReader(
+            path, _READER_OPTIONS, file_reader_buffer_size=_READER_BUFFER_BYTES
+          )
+        reader = self._readers[file_id]
+        for index in indices.tolist():
+          reader.seek(index)
+          content.append(reader.read())
+      return np.frombuffer(b''.join(content), self._dtype).reshape(
+        len(indices), self._length
+      )
     except (OSError, RuntimeError, ValueError, IndexError) as error:
       raise errors.UserError(
         f'Cannot read shard {path} ({error}); check it with `codelaw cache'

@@ -76,6 +76,27 @@ def manifest(cache_plan):
 
 
 @pytest.fixture(scope='session')
+def packed(corpus_dir, tmp_path_factory):
+  """Shards of the same corpus, each source packed in another way."""
+  folder = str(tmp_path_factory.mktemp('packed'))
+  plan = shards.CachePlan(
+    corpus_dir=corpus_dir,
+    shards_dir=folder,
+    vocab_size=320,
+    sequence_length=128,
+    packing={'markup': 'best_fit', 'code/java': 'whole'},
+    sequences_per_file=50,
+  )
+  shards.write(plan)
+  return folder
+
+
+@pytest.fixture(scope='session')
+def packed_manifest(packed):
+  return manifest_lib.read(packed)
+
+
+@pytest.fixture(scope='session')
 def make_plan(cache_plan):
   """Builds run plans: [(weight, rates[, end rates]), ...] and overrides."""
 
