@@ -142,7 +142,8 @@ class SequenceReader:
           path, _READER_OPTIONS, file_reader_buffer_size=_READER_BUFFER_BYTES
         )
       content = b''.join(self._readers[file_id].read(indices.tolist()))
-      return np.frombuffer(content, self._dtype).reshape(-1, self._length)
+      tokens = np.frombuffer(content, self._dtype)
+      return tokens.reshape(len(indices), self._length)
     except (OSError, RuntimeError, ValueError, IndexError) as error:
       raise errors.UserError(
         f'Cannot read shard {path} ({error}); check it with `codelaw cache'

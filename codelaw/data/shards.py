@@ -8,8 +8,8 @@ next one keeps, and no manifest.
 
 Memory of a process that writes parts: the documents of one part
 (`CachePlan.part_bytes` of UTF-8 text; Python needs up to four times that for
-text beyond Latin-1) and what packing holds, plus about 150 MB for tokenizing.
-Each worker process holds one part.
+text beyond Latin-1), what packing holds, and about 300 MB for libraries, one
+row group and one chunk of tokens. Each worker process holds one part.
 
 `write` does it all in one call. A cluster calls its steps: `prepare`, `parts`,
 `write_part` in any order on any process that sees the folders, `finish`.
@@ -137,8 +137,8 @@ def write(
     plan: what to write.
     progress: called with what is being done and the share that is done.
     num_workers: processes that write parts; the shards do not depend on it.
-      The tokenizer uses all cores in one process, so that more processes
-      help with packing and checksums only.
+      The tokenizer's threads leave the cores idle while one process reads,
+      packs and writes, so that a process per core is faster.
 
   Returns:
     The manifest of `plan.shards_dir`.
