@@ -32,6 +32,7 @@ from codelaw.corpora import documents
 from codelaw.corpora import report
 from codelaw.data import manifest as manifest_lib
 from codelaw.data import packing as packing_lib
+from codelaw.data import part_writer
 from codelaw.data import parts as parts_lib
 from codelaw.data import tokenizer as tokenizer_lib
 from codelaw.data import workers
@@ -255,17 +256,17 @@ def write_part(
     return found
   if items is None:
     items = parts_lib.read_documents(plan.corpus_dir, part)
-  return parts_lib.write(
+  return part_writer.write(
     root,
     part,
     key,
-    parts_lib.Settings(
+    part_writer.Settings(
       packing=plan.packing_of(part.source),
       sequence_length=plan.sequence_length,
       token_dtype=token_dtype(plan),
       sequences_per_file=plan.sequences_per_file,
     ),
-    parts_lib.load_tokenizer(tokenizer_file),
+    part_writer.load_tokenizer(tokenizer_file),
     items,
     packed,
   )
@@ -300,16 +301,8 @@ def finish(
     )
   ]
   for (source, split), group in groups:
-    found = sum(
-      item.shards.documents + item.shards.left_out_documents for item in group
-    )
     listed = _totals(corpus, source, split).documents
-    if found != listed:
-      raise errors.UserError(
-        f'{plan.corpus_dir} lists {listed} {split} documents of {source}, its'
-        f' files hold {found}; delete the folder and run `codelaw corpus'
-        ' build` again.'
-      )
+    parts_lib.check_documents(partial, group, listed, plan.corpus_dir)
   try:
     for (source, split), group in groups:
       sources.setdefault(source, {})[split] = parts_lib.merged(
