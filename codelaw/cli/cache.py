@@ -56,7 +56,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     type=int,
     default=1,
     metavar='N',
-    help='processes that pack (default 1, whose tokenizer uses all cores)',
+    help='processes that pack; each holds CachePlan.part_bytes (default 1)',
   )
 
 

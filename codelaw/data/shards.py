@@ -8,8 +8,8 @@ next one keeps, and no manifest.
 
 Memory of a process that writes parts: the documents of one part
 (`CachePlan.part_bytes` of UTF-8 text; Python needs up to four times that for
-text beyond Latin-1) and what packing holds, plus about 150 MB for tokenizing.
-Each worker process holds one part.
+text beyond Latin-1), what packing holds, and about 300 MB for libraries, one
+row group and one chunk of tokens. Each worker process holds one part.
 
 `write` does it all in one call. A cluster calls its steps: `prepare`, `parts`,
 `write_part` in any order on any process that sees the folders, `finish`.
@@ -32,6 +32,7 @@ from codelaw.corpora import documents
 from codelaw.corpora import report
 from codelaw.data import manifest as manifest_lib
 from codelaw.data import packing as packing_lib
+from codelaw.data import part_writer
 from codelaw.data import parts as parts_lib
 from codelaw.data import tokenizer as tokenizer_lib
 from codelaw.data import workers
@@ -137,8 +138,8 @@ def write(
     plan: what to write.
     progress: called with what is being done and the share that is done.
     num_workers: processes that write parts; the shards do not depend on it.
-      The tokenizer uses all cores in one process, so that more processes
-      help with packing and checksums only.
+      The tokenizer's threads leave the cores idle while one process reads,
+      packs and writes, so that a process per core is faster.
 
   Returns:
     The manifest of `plan.shards_dir`.
@@ -255,17 +256,17 @@ def write_part(
     return found
   if items is None:
     items = parts_lib.read_documents(plan.corpus_dir, part)
-  return parts_lib.write(
+  return part_writer.write(
     root,
     part,
     key,
-    parts_lib.Settings(
+    part_writer.Settings(
       packing=plan.packing_of(part.source),
       sequence_length=plan.sequence_length,
       token_dtype=token_dtype(plan),
       sequences_per_file=plan.sequences_per_file,
     ),
-    parts_lib.load_tokenizer(tokenizer_file),
+    part_writer.load_tokenizer(tokenizer_file),
     items,
     packed,
   )
@@ -300,16 +301,8 @@ def finish(
     )
   ]
   for (source, split), group in groups:
-    found = sum(
-      item.shards.documents + item.shards.left_out_documents for item in group
-    )
     listed = _totals(corpus, source, split).documents
-    if found != listed:
-      raise errors.UserError(
-        f'{plan.corpus_dir} lists {listed} {split} documents of {source}, its'
-        f' files hold {found}; delete the folder and run `codelaw corpus'
-        ' build` again.'
-      )
+    parts_lib.check_documents(partial, group, listed, plan.corpus_dir)
   try:
     for (source, split), group in groups:
       sources.setdefault(source, {})[split] = parts_lib.merged(

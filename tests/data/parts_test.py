@@ -8,7 +8,12 @@ from codelaw.data import parts as parts_lib
 @hypothesis.given(st.integers(1, 3000), st.data())
 @hypothesis.settings(deadline=None, max_examples=100)
 def test_every_hash_is_in_the_range_of_one_part(num_parts, data):
-  start = data.draw(st.integers(0, 2**32 - 1))
+  # Anywhere, or beside a border.
+  border = data.draw(st.integers(0, num_parts)) * 2**32 // num_parts
+  start = data.draw(
+    st.integers(0, 2**32 - 1)
+    | st.integers(border - 1, border + 1).filter(lambda n: 0 <= n < 2**32)
+  )
   sha256 = f'{start:08x}' + data.draw(st.sampled_from(['0' * 56, 'f' * 56]))
   ranges = [
     parts_lib.Part('s', 'train', number, num_parts).hash_range()

@@ -13,7 +13,7 @@ import pytest
 from codelaw import errors
 from codelaw.corpora import report
 from codelaw.data import manifest as manifest_lib
-from codelaw.data import parts as parts_lib
+from codelaw.data import part_writer
 from codelaw.data import shards
 
 # Stops in its fourth part, when the first sequences of it are on their way:
@@ -72,13 +72,13 @@ def test_a_killed_writer_leaves_whole_parts_for_the_next(
   with pytest.raises(errors.UserError, match='holds no finished shards'):
     manifest_lib.read(folder)
   packed = []
-  write = parts_lib.write
+  write = part_writer.write
 
   def counting(root, part, *arguments):
     packed.append(part)
     return write(root, part, *arguments)
 
-  monkeypatch.setattr(parts_lib, 'write', counting)
+  monkeypatch.setattr(part_writer, 'write', counting)
   assert shards.write(plan) == manifest
   todo = shards.parts(plan, report.read(plan.corpus_dir))
   assert packed == list(todo[3:])
