@@ -27,7 +27,7 @@ from codelaw.data import targets as targets_lib
 # More than rounding and nudges of all targets add up to.
 _MARGIN = 1e-3
 _BLOCK = 2**12  # sequences that are assigned together
-_KEPT_BLOCKS = 256
+_KEPT_BLOCKS = 64
 # Slots looked back over at once: at first, and at the most.
 _FIRST_SCAN = 2**10
 _LONGEST_SCAN = 2**18
