@@ -15,6 +15,7 @@ from rich import table
 from rich import text as rich_text
 
 from codelaw import records
+from codelaw.cli import corpus_view
 from codelaw.data import manifest as manifest_lib
 from codelaw.data import schedule as schedule_lib
 
@@ -170,8 +171,8 @@ def _rows(
       'sequences': f'{sequences[source]:,}',
       'tokens': f'{tokens[source]:,}',
       'epochs': epochs,
-      'bytes': f'{_three_digits(part * shards.bytes)}B',
-      'documents': _three_digits(part * shards.documents).strip(),
+      'bytes': corpus_view.size(round(part * shards.bytes)),
+      'documents': corpus_view.count(round(part * shards.documents)),
     }
     rows.append(_Row(source, cells, source in refused))
   totals = {
@@ -179,8 +180,8 @@ def _rows(
     'sequences': f'{sum(sequences.values()):,}',
     'tokens': f'{sum(tokens.values()):,}',
     'epochs': '',
-    'bytes': f'{_three_digits(all_bytes)}B',
-    'documents': _three_digits(all_documents).strip(),
+    'bytes': corpus_view.size(round(all_bytes)),
+    'documents': corpus_view.count(round(all_documents)),
   }
   return [*rows, _Row('all', totals)]
 
@@ -241,17 +242,3 @@ def _notes(
   unused = sorted(set(manifest.sources) - set(schedule.sources))
   if unused:
     yield f'In the shards, but not used by any stage: {", ".join(unused)}.'
-
-
-def _three_digits(number: float) -> str:
-  """Three digits and a decimal prefix.
-
-  >>> _three_digits(43_210), _three_digits(999.9), _three_digits(7)
-  ('43.2 k', '1.00 k', '7.00 ')
-  """
-  prefixes = iter(' kMGTPE')
-  prefix = next(prefixes)
-  while number >= 999.5:
-    number, prefix = number / 1000, next(prefixes)
-  digits = 2 if number < 9.995 else 1 if number < 99.95 else 0
-  return f'{number:.{digits}f} {prefix.strip()}'

@@ -27,7 +27,7 @@ from codelaw.data import targets as targets_lib
 # More than rounding and nudges of all targets add up to.
 _MARGIN = 1e-3
 _BLOCK = 2**12  # sequences that are assigned together
-_KEPT_BLOCKS = 256
+_KEPT_BLOCKS = 64
 # Slots looked back over at once: at first, and at the most.
 _FIRST_SCAN = 2**10
 _LONGEST_SCAN = 2**18
@@ -51,19 +51,21 @@ class _Entry:
   as many of these jobs as could ever come to their turn in the pause, those
   due first, are due shortly after it begins.
 
-  Why all windows can still be met: let n_a sources not pause, and Y be what
-  the paused ones have had beyond their targets. In the pause, the released
-  jobs of the others run out only where their sum of R_k - T_k, which is
-  above -n_a e, is at -Y - 1; we do jobs until this cannot be, which leaves
-  Y < n_a e. The jobs then due by any later time u are fewer than u - Y +
-  2 n e < u + 1. Before `settled`, nothing is asked that was not before.
+  Why all windows can still be met: let n_a of the n sources not pause, and Y be
+  what the paused ones have had beyond their targets. In the pause, the
+  released jobs of the others run out only where their sum of R_k - T_k, which
+  is above -n_a e, is at -Y - 1; we hasten jobs until this cannot be, which
+  leaves Y < n_a e. As the jobs hastened are those due first, the slots up to
+  any time from `settled` on that no due job needs are a whole number above
+  -Y - (2 n - n_a) e > -2 n e >= -1. Before `settled`, nothing is due that was
+  not due before.
 
   Attributes:
     time: sequences done.
     counts: sequences of each source among them, int64 [sources].
     paused: whether the stage gives a source nothing, bool [sources].
-    hastened: paused sources whose next job is due at `settled`.
-    settled: when all jobs are due that were open at `time`, but paused ones.
+    hastened: paused sources whose open job is due at `settled`.
+    settled: when all jobs are due that were open at `time` and not paused.
   """
 
   time: int
@@ -186,12 +188,11 @@ class Assignment:
     entry = self._entry(int(np.searchsorted(self._ends, time, 'left')))
     targets, counts, waiting = self.targets, entry.counts.copy(), []
     for k, before in enumerate(entry.counts.tolist()):
-      hastened = k in entry.hastened
-      sure = before + (hastened and entry.settled <= time)
-      counts[k] = max(targets.num_due(k, time), sure)
+      counts[k] = max(targets.num_due(k, time), before)
       if targets.num_released(k, time) > counts[k]:
         job = np.array([counts[k] + 1])
-        due = entry.settled if hastened else int(targets.due(k, job)[0])
+        due = int(targets.due(k, job)[0])
+        due = entry.settled if k in entry.hastened else due
         waiting.append((due, k, int(targets.release(k, job)[0])))
     ahead = time - int(counts.sum())
     waiting.sort()

@@ -131,11 +131,11 @@ def test_it_shows_exact_numbers_from_a_leaf_of_codelaw_train(
   parts = _sources(capsys)
   assert list(parts) == ['main', 'cooldown', 'whole run']
   for source in _SOURCES:
-    whole = ['20.00%', '200', '12,780', '2.000', '400', 'kB', '2.00']
+    whole = ['20.00%', '200', '12,780', '2.000', '400', 'kB', '2']
     assert parts['whole run'][source] == whole
     assert parts['main'][source][:2] == ['20.00%', '160']
     assert parts['main'][source][3] == '1.600'
-  assert parts['whole run']['all'] == ['1,000', '63,900', '2.00', 'MB', '10.0']
+  assert parts['whole run']['all'] == ['1,000', '63,900', '2.00', 'MB', '10']
 
 
 def test_a_stage_can_have_rates_of_its_own(leaf, shards_dir, capsys):

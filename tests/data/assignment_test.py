@@ -161,6 +161,24 @@ def test_many_and_tiny_sources_in_any_order_of_blocks(
     )
 
 
+def test_a_slot_that_all_left_over_long_ago_is_found(monkeypatch):
+  """A job that is done long before its due date, in a slot of rare luck.
+
+  After 76 sequences the targets are .76, 30.12 and 45.12, so that nothing of
+  the last two sources is released, and the only job of the first is done
+  though it is not due before 88.
+  """
+  spans, ends = _still((0.01, 30.12 / 76, 45.12 / 76)), (100,)
+  expected = _simulated(spans, ends)
+  assert 0 in expected[:76]
+  monkeypatch.setattr(assignment, '_FIRST_SCAN', 1)
+  for place in range(77, 88):
+    np.testing.assert_array_equal(
+      assignment.Assignment(spans, ends).counts(place),
+      np.bincount(expected[:place], minlength=3),
+    )
+
+
 def test_a_source_without_share_never_comes():
   spans = _still((0.5, 0.0, 0.5), (0.0, 1.0, 0.0), (0.5, 0.0, 0.5))
   assigned = assignment.of(spans, (10, 15, 31)).sources(0, 31)

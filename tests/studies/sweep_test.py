@@ -62,6 +62,19 @@ def _shares(run: sweep.PlannedRun) -> dict[str, float]:
   return first
 
 
+def test_runs_of_a_sweep_have_one_mixture_from_start_to_end():
+  study_plan = _study()
+  stage = dataclasses.replace(
+    study_plan.run.schedule.stages[0],
+    end_mixture=records.MixtureRates({'b': 1, 'c': 1}),
+  )
+  moving = dataclasses.replace(
+    study_plan.run, schedule=records.Schedule((stage,))
+  )
+  for run in sweep.planned_runs(_study(run=moving)):
+    assert run.plan.schedule.stages[0].end_mixture is None
+
+
 def test_the_sweep_is_grid_pairs_and_mixtures_each_once():
   runs = sweep.planned_runs(_study())
   assert len({run.run_id for run in runs}) == len(runs)
