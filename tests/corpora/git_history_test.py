@@ -68,7 +68,7 @@ def test_no_content_is_taken_for_a_line_of_git(tmp_path):
   added = [line[1:] for line in diff.split('\n')[4:-1]]
   assert '\n'.join(added) + '\n' == hostile
   assert more.count('\ndiff --git ') == 2
-  assert len(_read(root, max_changed_files=2)) == 2
+  assert len(_texts(_read(root, max_changed_files=2))) == 2
 
 
 def test_names_renames_and_files_without_content(tmp_path):
