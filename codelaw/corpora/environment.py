@@ -78,7 +78,7 @@ class PythonEnvironment:
 
   def parts(
     self, max_bytes_per_source: int
-  ) -> Iterator[source_trees.FilesOfSource]:
+  ) -> Iterator[source_trees.SourceFiles]:
     """Groups of files, source by source."""
     found = [*_python_files(), *_distribution_files()]
     for source, wanted in self.sources.items():
@@ -88,15 +88,15 @@ class PythonEnvironment:
         self.max_share_per_distribution * max_bytes_per_source,
         self.max_file_bytes,
       )
-      yield from source_trees.grouped(ordered, source)
+      yield from source_trees.grouped(ordered, (source,))
 
   def read(
-    self, part: source_trees.FilesOfSource, is_full: reading.IsFull
+    self, part: source_trees.SourceFiles, is_full: reading.IsFull
   ) -> Iterator[reading.Item]:
     """The documents of a group of files."""
     return source_trees.read_files(
       part,
-      self.sources[part.source],
+      self.sources,
       self.min_file_bytes,
       self.max_file_bytes,
       is_full,

@@ -192,7 +192,7 @@ def changes(
       while pending:
         change, ended = _change(stream, word.encode('ascii'), limits)
         pending.pop(0)
-        yield change if ended else None
+        yield change
         if not ended:
           break
 
@@ -226,7 +226,7 @@ def _change(
 
 
 def _message(content: bytes) -> str:
-  """Git has recoded what says its encoding; the rest is most often Latin-1."""
+  """Git has recoded what names its encoding; it takes the rest for Latin-1."""
   try:
     text = content.decode('utf-8')
   except UnicodeDecodeError:

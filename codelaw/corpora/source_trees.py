@@ -46,10 +46,10 @@ class SourceFile:
 
 
 @dataclasses.dataclass(frozen=True)
-class FilesOfSource:
-  """Files that may hold documents of one source: a part of a reader's work."""
+class SourceFiles:
+  """Files that may hold documents of some sources: a part of the work."""
 
-  source: str
+  sources: tuple[str, ...]
   files: tuple[SourceFile, ...]
 
 
@@ -91,8 +91,8 @@ class SourceTree:
     """The sources that were asked for."""
     return tuple(self.sources)
 
-  def parts(self, max_bytes_per_source: int) -> Iterator[FilesOfSource]:
-    """Groups of files, source by source.
+  def parts(self, max_bytes_per_source: int) -> Iterator[SourceFiles]:
+    """Groups of files of all sources, so that none is read twice.
 
     Raises:
       UserError: when a folder does not exist.
@@ -106,48 +106,36 @@ class SourceTree:
         )
     names = [_name(root) for root in roots]
     keys = self._keys(roots, names)
-    for source in self.sources:
-      ordered = keys.pop(source)
-      ordered.sort()
-      found = (self._file(key, roots, names) for key in ordered)
-      yield from grouped(found, source)
+    keys.sort()
+    found = (self._file(key, roots, names) for key in keys)
+    yield from grouped(found, tuple(self.sources))
 
   def read(
-    self, part: FilesOfSource, is_full: reading.IsFull
+    self, part: SourceFiles, is_full: reading.IsFull
   ) -> Iterator[reading.Item]:
     """The documents of a group of files."""
     return read_files(
       part,
-      self.sources[part.source],
+      self.sources,
       self.min_file_bytes,
       self.max_file_bytes,
       is_full,
     )
 
-  def _keys(
-    self, roots: Sequence[str], names: Sequence[str]
-  ) -> dict[str, list[bytes]]:
-    """Source -> its files, each as place in the order, folder and path."""
-    keys: dict[str, list[bytes]] = {source: [] for source in self.sources}
+  def _keys(self, roots: Sequence[str], names: Sequence[str]) -> list[bytes]:
+    """Each file as its place in the order, its folder and its path."""
+    wanted = frozenset(itertools.chain(*self.sources.values()))
+    keys = []
     for place, (root, name) in enumerate(zip(roots, names, strict=True)):
       for _, relative in files.walk(root):
-        matching = [
-          source
-          for source, wanted in self.sources.items()
-          if languages.could_be(relative, wanted)
-        ]
-        if relative.endswith('/'):  # A folder that cannot be listed.
-          matching = list(self.sources)[:1]
-        if matching:
-          key = b''.join(
-            (
-              order_key(files.valid(f'{name}/{relative}'), self.seed),
-              place.to_bytes(_FOLDER_BYTES, 'big'),
-              os.fsencode(relative),
-            )
+        # A slash is at the end of a folder that cannot be listed.
+        if languages.could_be(relative, wanted) or relative.endswith('/'):
+          parts = (
+            order_key(files.valid(f'{name}/{relative}'), self.seed),
+            place.to_bytes(_FOLDER_BYTES, 'big'),
+            os.fsencode(relative),
           )
-          for source in matching:
-            keys[source].append(key)
+          keys.append(b''.join(parts))
     return keys
 
   def _file(
@@ -207,49 +195,65 @@ def order_key(origin: str, seed: int) -> bytes:
 
 
 def grouped(
-  found: Iterable[SourceFile], source: str
-) -> Iterator[FilesOfSource]:
+  found: Iterable[SourceFile], sources: tuple[str, ...]
+) -> Iterator[SourceFiles]:
   """Files in groups that are worth a piece of work."""
   remaining = iter(found)
   while group := tuple(itertools.islice(remaining, _FILES_PER_PART)):
-    yield FilesOfSource(source, group)
+    yield SourceFiles(sources, group)
 
 
 def read_files(
-  part: FilesOfSource,
-  wanted: Sequence[str],
+  part: SourceFiles,
+  languages_by_source: Mapping[str, Sequence[str]],
   min_file_bytes: int,
   max_file_bytes: int,
   is_full: reading.IsFull,
 ) -> Iterator[reading.Item]:
-  """Yields the documents of one source among files, and what gave none.
+  """Yields the documents of files, and what gave none.
 
-  What cannot be read or is not text is damaged, unless nothing but a first
-  line could have made it source. Files that are too small or too large, or
-  whose content shows another language than those wanted, are passed over.
+  What cannot be read or is not text is damaged; but a file without extension
+  that holds a NUL is a program. Files that are too small or too large, or
+  whose content shows another language than those wanted, are passed over. A
+  file that several sources might want is counted for the first of them.
   """
   for file in part.files:
-    if is_full(part.source):
-      return
+    open_sources = [
+      source
+      for source in part.sources
+      if not is_full(source)
+      and (
+        languages.could_be(file.origin, languages_by_source[source])
+        or file.origin.endswith('/')
+      )
+    ]
+    if not open_sources:
+      continue
     try:
       text = _text(file, min_file_bytes, max_file_bytes)
     except files.RefusedError as refused:
-      yield refused.skipped(part.source, file.origin)
+      yield refused.skipped(open_sources[0], file.origin)
       continue
     language = languages.detect(file.origin, text)
-    if language is not None and language in wanted:
+    found = [
+      source
+      for source in open_sources
+      if language in languages_by_source[source]
+    ]
+    if language is None or not found:
+      yield reading.Skipped(open_sources[0], file.origin, 'another language')
+      continue
+    for source in found:
       yield documents.RawDocument(
-        text, part.source, language, file.origin, file.license
+        text, source, language, file.origin, file.license
       )
-    else:
-      yield reading.Skipped(part.source, file.origin, 'another language')
 
 
 def _text(file: SourceFile, min_file_bytes: int, max_file_bytes: int) -> str:
   content = files.read(file.path, max_file_bytes)
   if len(content) < min_file_bytes:
     raise files.RefusedError('too small', damaged=False)
-  unnamed = not posixpath.splitext(file.origin)[1]
-  if unnamed and not content.startswith(b'#!') and b'\0' in content:
+  # Programs, and archives that begin with a script.
+  if not posixpath.splitext(file.origin)[1] and b'\0' in content:
     raise files.RefusedError('another language', damaged=False)
   return files.decode(content)

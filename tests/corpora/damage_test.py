@@ -220,7 +220,11 @@ def test_memory_of_parquet_does_not_grow_with_its_row_groups(tmp_path):
     rows = [f'{place} {"x" * 1000}' for place in range(num_rows)]
     table = pa.table({'text': rows, 'l': [['MIT']] * num_rows})
     parquet.write_table(
-      table, path, row_group_size=num_rows, use_dictionary=False
+      table,
+      path,
+      row_group_size=num_rows,
+      use_dictionary=False,
+      compression='none',
     )
     del table, rows
     reader = _READERS['a.parquet'](str(path))

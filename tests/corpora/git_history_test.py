@@ -68,6 +68,7 @@ def test_no_content_is_taken_for_a_line_of_git(tmp_path):
   added = [line[1:] for line in diff.split('\n')[4:-1]]
   assert '\n'.join(added) + '\n' == hostile
   assert more.count('\ndiff --git ') == 2
+  assert len(_texts(_read(root, max_changed_files=2))) == 2
 
 
 def test_names_renames_and_files_without_content(tmp_path):
@@ -170,7 +171,15 @@ def test_merges_are_counted_or_compared_with_their_first_parent(tmp_path):
 
 def test_messages_of_other_encodings(tmp_path):
   root = tmp_path / 'repo'
-  stand_ins.commit(root, {'a': '1\n'}, 'caf\xe9'.encode('latin-1'))
+  stand_ins.commit(root, {'a': '1\n'}, 'latin')
+  # Git itself would not write such a commit today.
+  content = stand_ins.git(root, 'cat-file', 'commit', 'HEAD')
+  old = stand_ins.git(
+    root,
+    *('hash-object', '-t', 'commit', '-w', '--stdin'),
+    input=content.replace(b'latin', b'caf\xe9'),
+  )
+  stand_ins.git(root, 'reset', '-q', old.decode().strip())
   stand_ins.git(root, 'config', 'i18n.commitEncoding', 'cp1251')
   stand_ins.commit(root, {'a': '2\n'}, 'где'.encode('cp1251'))
   russian, french = _texts(_read(root))

@@ -57,9 +57,10 @@ def test_a_separator_stands_between_documents(tmp_path):
     't\nwo',
     'a.txt#2',
     'a.txt#3',
+    'a.txt#4',
     'last',
   ]
-  assert [item.damaged for item in found[2:4]] == [True, False]
+  assert [item.damaged for item in found[2:5]] == [True, False, False]
 
 
 def test_what_comes_before_a_damage_stays(tmp_path):

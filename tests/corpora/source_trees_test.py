@@ -52,6 +52,7 @@ def test_what_gives_no_document_is_named(tmp_path):
       'program': b'\x7fELF\0\0',
       'script': '#!/usr/bin/env python3\n',
       'broken-script': b'#!/usr/bin/env python3\n\xff',
+      'archive': b'#!/bin/sh\n\0',
       'notes': 'text',
       'image.png': b'\0',
       '.hidden.py': 'x = 1\n',
@@ -85,6 +86,7 @@ def test_what_gives_no_document_is_named(tmp_path):
     'small.py': ('too small', False),
     'cplusplus.h': ('another language', False),
     'program': ('another language', False),
+    'archive': ('another language', False),
     'notes': ('another language', False),
   }
 
@@ -144,6 +146,40 @@ def test_the_order_is_a_sample_that_the_seed_decides(tmp_path):
 
   assert order(1) == order(1) != order(2)
   assert sorted(order(1)) == sorted(order(2)) != order(1)
+
+
+def test_a_file_is_read_once_for_all_sources(tmp_path, monkeypatch):
+  root = tmp_path / 'tree'
+  stand_ins.write(
+    root, {'a.h': 'int f(void);\n', 'b.h': b'\xff\n', 'c.h': 'namespace n {}\n'}
+  )
+  read = []
+  original = source_trees.files.read
+  monkeypatch.setattr(
+    source_trees.files,
+    'read',
+    lambda path, most: read.append(path) or original(path, most),
+  )
+  reader = source_trees.SourceTree(
+    [str(root)],
+    {'code/c': ['c'], 'code/cpp': ['c++'], 'code/all': ['c', 'c++']},
+    min_file_bytes=1,
+  )
+  found = sorted((i.origin, i.source) for i in collected.items(reader))
+  assert found == [
+    ('tree/a.h', 'code/all'),
+    ('tree/a.h', 'code/c'),
+    ('tree/b.h', 'code/c'),
+    ('tree/c.h', 'code/all'),
+    ('tree/c.h', 'code/cpp'),
+  ]
+  assert len(read) == 3
+  # What is full is not read at all.
+  (part,) = reader.parts(1)
+  only = list(reader.read(part, lambda source: source != 'code/cpp'))
+  assert {item.source for item in only} == {'code/cpp'}
+  assert not list(reader.read(part, lambda source: True))
+  assert len(read) == 6
 
 
 def test_folders_of_one_name_are_both_read(tmp_path):

@@ -175,7 +175,7 @@ def test_an_entity_bomb_is_refused(tmp_path):
 
 
 def test_a_row_without_end_is_refused(tmp_path):
-  (found,) = _read(tmp_path, '<posts><row Body="' + 'x' * 5_000_000)
+  (found,) = _read(tmp_path, _posts(_question(1, Body='x' * 5_000_000)))
   assert (found.reason, found.damaged) == ('damaged XML', True)
 
 

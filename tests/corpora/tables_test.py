@@ -177,6 +177,15 @@ def test_rows_without_text_are_named(tmp_path):
   ] == ['empty', 'too large', 'too large', 'too large']
 
 
+def test_nesting_without_end_is_not_json(tmp_path):
+  content = b'{"text": ' + b'[' * 100_000 + b'\n{"text": "a"}\n'
+  (tmp_path / 'a.jsonl').write_bytes(content)
+  assert [item[2] for item in _shown(_read(tmp_path, **_TEXT))] == [
+    'not JSON',
+    'a',
+  ]
+
+
 def test_a_damaged_row_group_is_named_and_the_others_are_read(tmp_path):
   rows = [{'text': f'{i:05d}' * 40} for i in range(300)]
   path = _parquet(
@@ -185,6 +194,7 @@ def test_a_damaged_row_group_is_named_and_the_others_are_read(tmp_path):
     row_group_size=100,
     use_dictionary=False,
     write_page_checksum=True,
+    compression='none',
   )
   content = path.read_bytes()
   column = parquet.ParquetFile(path).metadata.row_group(1).column(0)
