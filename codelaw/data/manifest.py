@@ -3,6 +3,8 @@
 Definitions owned here:
   tokens: stored tokens, the end-of-document tokens included, padding not.
   bytes: UTF-8 bytes of the documents, which bits per byte divide by.
+  padding: tokens 0 on the right of a sequence. Any sequence may have some;
+    which ones do, and how many, is kept in one file per source and split.
 The manifest is the last file `codelaw cache` writes: a folder without it is
 not a folder of shards.
 """
@@ -12,8 +14,11 @@ from collections.abc import Mapping
 import dataclasses
 import functools
 import hashlib
+import io
 import os
 from typing import Any
+
+import numpy as np
 
 from codelaw import errors
 from codelaw import records
@@ -22,17 +27,18 @@ from codelaw import storage
 FILE_NAME = 'manifest.json'
 TOKENIZER_NAME = 'tokenizer.json'
 SPLITS = ('train', 'validation')
+_FORMAT = 2  # Of the manifest; another one cannot be read.
 # (what is done now, fraction of the work that is done)
 Progress = Callable[[str, float], None]
 
 
 @dataclasses.dataclass(frozen=True)
 class ShardFile:
-  """One ArrayRecord file.
+  """One file of the shards.
 
   Attributes:
     name: relative to the folder of shards.
-    sequences: records in the file.
+    sequences: that it holds, or (a padding file) tells of.
     bytes: size of the file.
     sha256: of its content, in hexadecimal.
   """
@@ -48,22 +54,28 @@ class SplitShards:
   """The shards of one source and split.
 
   Attributes:
+    packing: how documents were packed, one of `packing.PACKINGS`.
     documents: packed.
     bytes: UTF-8 bytes of those documents.
     tokens: stored, one end token per document included, padding excluded.
     sequences: of `Manifest.sequence_length` tokens.
-    padding_tokens: at the end of the last sequence; nowhere else.
-    truncated_tokens: tokens of documents that were not stored; always 0.
-    files: in reading order.
+    padding_tokens: of all sequences together.
+    truncated_tokens: of documents that were left out.
+    left_out_documents: longer than a sequence, where none may be cut.
+    files: ArrayRecord files, in reading order.
+    padding_file: which sequences are padded; None when there are none.
   """
 
+  packing: str
   documents: int
   bytes: int
   tokens: int
   sequences: int
   padding_tokens: int
   truncated_tokens: int
+  left_out_documents: int
   files: tuple[ShardFile, ...]
+  padding_file: ShardFile | None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,12 +124,13 @@ class Manifest:
     return self.sources[source][split]
 
   def files(self) -> tuple[ShardFile, ...]:
-    """Every file of every source and split."""
+    """Every file of every source and split, padding files included."""
     return tuple(
       file
       for splits in self.sources.values()
       for shards in splits.values()
-      for file in shards.files
+      for file in (*shards.files, shards.padding_file)
+      if file is not None
     )
 
 
@@ -128,7 +141,10 @@ def exists(shards_dir: storage.PathLike) -> bool:
 
 def write(shards_dir: storage.PathLike, manifest: Manifest) -> None:
   """Writes `manifest.json`; must come after every other file."""
-  content: dict[str, Any] = {'fingerprint': manifest.fingerprint}
+  content: dict[str, Any] = {
+    'format': _FORMAT,
+    'fingerprint': manifest.fingerprint,
+  }
   content.update(records.to_json(manifest))
   storage.write_json(storage.path(shards_dir) / FILE_NAME, content)
 
@@ -156,6 +172,12 @@ def read(shards_dir: storage.PathLike) -> Manifest:
       ' shards_dir, or write the shards again with `codelaw cache`.'
     )
   claimed = content.pop('fingerprint')
+  if content.pop('format', None) != _FORMAT:
+    raise errors.UserError(
+      f'{os.fspath(folder / FILE_NAME)} was written by another version of'
+      ' codelaw, whose shards this one does not read; delete the folder and'
+      ' run `codelaw cache` again.'
+    )
   manifest = records.from_json(content, Manifest)
   if claimed != manifest.fingerprint:
     raise errors.UserError(
@@ -176,6 +198,86 @@ def read(shards_dir: storage.PathLike) -> Manifest:
   return manifest
 
 
+def write_padding(
+  shards_dir: storage.PathLike,
+  source: str,
+  split: str,
+  indices: np.ndarray,
+  paddings: np.ndarray,
+) -> ShardFile | None:
+  """Writes which sequences of one source and split are padded.
+
+  Args:
+    shards_dir: folder of the shards.
+    source: name of the source.
+    split: `train` or `validation`.
+    indices: of the padded sequences, ascending, int64 [p].
+    paddings: tokens of padding of each, at least 1, int64 [p].
+
+  Returns:
+    The file for `SplitShards.padding_file`; None when no sequence is padded.
+
+  Raises:
+    UserError: when the disk refuses the file.
+  """
+  if not len(indices):
+    return None
+  buffer = io.BytesIO()
+  np.save(buffer, np.stack([indices, paddings]).astype('<i8'))
+  content = buffer.getvalue()
+  name = f'{source}/{split}.padding.npy'
+  storage.write_bytes(storage.path(shards_dir) / name, content)
+  digest = hashlib.sha256(content).hexdigest()
+  return ShardFile(name, len(indices), len(content), digest)
+
+
+def padded_sequences(
+  shards_dir: storage.PathLike, manifest: Manifest, source: str, split: str
+) -> tuple[np.ndarray, np.ndarray]:
+  """Which sequences of one source and split are padded, and by how much.
+
+  Args:
+    shards_dir: folder of the shards.
+    manifest: of that folder.
+    source: name of the source.
+    split: `train` or `validation`.
+
+  Returns:
+    indices, int64 [p], ascending: the sequences with padding, all of them;
+    paddings, int64 [p]: tokens of padding of each, at least 1.
+
+  Raises:
+    UserError: when there are no such shards, or the file is missing, damaged
+      or disagrees with the manifest.
+  """
+  shards = manifest.split(source, split)
+  table = np.zeros((2, 0), np.int64)
+  place = f'the manifest in {os.fspath(shards_dir)}'
+  if shards.padding_file is not None:
+    folder = storage.path(shards_dir)
+    place = os.fspath(folder / shards.padding_file.name)
+    _check_size(folder, shards.padding_file)
+    content = (folder / shards.padding_file.name).read_bytes()
+    _check_content(
+      place, shards.padding_file, hashlib.sha256(content).hexdigest()
+    )
+    table = np.load(io.BytesIO(content), allow_pickle=False).astype(np.int64)
+  indices, paddings = table
+  inside = np.all((paddings > 0) & (paddings < manifest.sequence_length))
+  ascending = np.all(np.diff(indices, prepend=-1) > 0)
+  if (
+    not (inside and ascending and np.all(indices < shards.sequences))
+    or paddings.sum() != shards.padding_tokens
+  ):
+    raise errors.UserError(
+      f'{source} {split}: {place} tells of {paddings.sum():,} tokens of'
+      f' padding in {len(indices):,} of {shards.sequences:,} sequences, the'
+      f' manifest of {shards.padding_tokens:,}; delete the folder and run'
+      ' `codelaw cache` again.'
+    )
+  return indices, paddings
+
+
 def verify(
   shards_dir: storage.PathLike,
   manifest: Manifest,
@@ -193,13 +295,8 @@ def verify(
   for file in files:
     tell(file.name, done / total)
     _check_size(folder, file)
-    found = checksum(folder / file.name)
-    if found != file.sha256:
-      raise errors.UserError(
-        f'Shard {os.fspath(folder / file.name)} is damaged (sha256'
-        f' {found[:12]}..., expected {file.sha256[:12]}...); restore it, or'
-        ' delete the folder and run `codelaw cache` again.'
-      )
+    place = folder / file.name
+    _check_content(os.fspath(place), file, checksum(place))
     done += file.bytes
   tell(f'{len(files)} files, sha256 as written', 1.0)
 
@@ -228,4 +325,13 @@ def _check_size(folder: storage.epath.Path, file: ShardFile) -> None:
       f'Shard {os.fspath(place)} has {size:,} bytes, expected'
       f' {file.bytes:,}; restore it, or delete the folder and run `codelaw'
       ' cache` again.'
+    )
+
+
+def _check_content(place: str, file: ShardFile, sha256: str) -> None:
+  if sha256 != file.sha256:
+    raise errors.UserError(
+      f'Shard {place} is damaged (sha256 {sha256[:12]}..., expected'
+      f' {file.sha256[:12]}...); restore it, or delete the folder and run'
+      ' `codelaw cache` again.'
     )

@@ -21,7 +21,7 @@ from codelaw.data import packing
 from codelaw.data import sequence_files
 from codelaw.data import tokenizer as tokenizer_lib
 
-_FORMAT = 1  # Changes when the same plan would write other shards.
+_FORMAT = 2  # Changes when the same plan would write other shards.
 _PASS_BYTES = 512_000_000  # of documents held in memory to be ordered.
 _CHUNK_BYTES = 8_000_000  # of documents tokenized at once.
 
@@ -268,9 +268,16 @@ def _write_split(
         yield ids.astype(token_dtype(plan))
       packed(tally.bytes)
 
+  padded: list[tuple[int, int]] = []
+
   def sequences() -> Iterator[np.ndarray]:
-    for sequence in packing.pack(tokens(), plan.sequence_length):
-      tally.stored_tokens += int(np.sum(sequence != packing.PAD_ID))
+    for index, sequence in enumerate(
+      packing.pack(tokens(), plan.sequence_length)
+    ):
+      padding = int(np.sum(sequence == packing.PAD_ID))
+      if padding:
+        padded.append((index, padding))
+      tally.stored_tokens += len(sequence) - padding
       yield sequence
 
   files = sequence_files.write(
@@ -286,14 +293,20 @@ def _write_split(
       ' run `codelaw corpus build` again.'
     )
   num_sequences = sum(file.sequences for file in files)
+  indices, paddings = np.array(padded, np.int64).reshape(-1, 2).T
   return manifest_lib.SplitShards(
+    packing='concatenate',
     documents=tally.documents,
     bytes=tally.bytes,
     tokens=tally.stored_tokens,
     sequences=num_sequences,
     padding_tokens=num_sequences * plan.sequence_length - tally.stored_tokens,
     truncated_tokens=tally.tokens - tally.stored_tokens,
+    left_out_documents=0,
     files=files,
+    padding_file=manifest_lib.write_padding(
+      plan.shards_dir, source, split, indices, paddings
+    ),
   )
 
 

@@ -56,7 +56,7 @@ def test_it_writes_shows_and_then_finds_the_shards(arguments, capsys):
   assert main.main([*arguments, '--verify']) == 0
   shown = capsys.readouterr().err
   assert 'already there, nothing written' in shown
-  assert 'verify: 4 files, sha256 as written' in shown
+  assert 'verify: 8 files, sha256 as written' in shown
 
 
 def test_another_plan_ends_with_one_sentence(arguments, capsys):

@@ -1,5 +1,6 @@
 import argparse
 
+import numpy as np
 import pytest
 
 from codelaw.cli import gin_config
@@ -45,13 +46,18 @@ def shards_dir(tmp_path):
   tokenizer = tmp_path / 'tokenizer.json'
   tokenizer.write_text('{}')
   train_shards = manifest_lib.SplitShards(
+    packing='concatenate',
     documents=1,
     bytes=200_000,
     tokens=100 * 64 - 10,
     sequences=100,
     padding_tokens=10,
     truncated_tokens=0,
+    left_out_documents=0,
     files=(),
+    padding_file=manifest_lib.write_padding(
+      tmp_path, 'code/python', 'train', np.array([99]), np.array([10])
+    ),
   )
   manifest_lib.write(
     tmp_path,

@@ -1,9 +1,12 @@
+import dataclasses
 import json
 
+import numpy as np
 import pytest
 
 from codelaw import errors
 from codelaw.data import manifest as manifest_lib
+from codelaw.data import sequence_files
 
 
 def _shard(folder):
@@ -76,6 +79,67 @@ def test_a_changed_tokenizer_is_refused(shards_copy):
   file.unlink()
   with pytest.raises(errors.UserError, match='tokenizer.json, found none'):
     manifest_lib.read(shards_copy)
+
+
+def test_a_manifest_of_another_version_is_refused(shards_copy):
+  file = shards_copy / 'manifest.json'
+  content = json.loads(file.read_text())
+  del content['format']
+  file.write_text(json.dumps(content))
+  with pytest.raises(errors.UserError, match='by another version of codelaw'):
+    manifest_lib.read(shards_copy)
+
+
+@pytest.mark.parametrize('source', ['code/python', 'code/java', 'markup'])
+@pytest.mark.parametrize('split', manifest_lib.SPLITS)
+def test_padded_sequences_are_those_with_padding(
+  shards_copy, manifest, source, split
+):
+  reader = sequence_files.SequenceReader(shards_copy, manifest, source, split)
+  held = np.sum(reader.read(np.arange(len(reader))) == 0, axis=1)
+  indices, paddings = manifest_lib.padded_sequences(
+    shards_copy, manifest, source, split
+  )
+  assert indices.dtype == paddings.dtype == np.int64
+  np.testing.assert_array_equal(indices, np.flatnonzero(held))
+  np.testing.assert_array_equal(paddings, held[held > 0])
+
+
+def test_a_changed_padding_file_is_refused(shards_copy, manifest):
+  file = shards_copy / 'markup/train.padding.npy'
+  content = bytearray(file.read_bytes())
+  content[-1] ^= 1
+  file.write_bytes(content)
+  with pytest.raises(errors.UserError, match='train.padding.npy is damaged'):
+    manifest_lib.padded_sequences(shards_copy, manifest, 'markup', 'train')
+  with pytest.raises(errors.UserError, match='train.padding.npy is damaged'):
+    manifest_lib.verify(shards_copy, manifest)
+  file.unlink()
+  with pytest.raises(errors.UserError, match='train.padding.npy is missing'):
+    manifest_lib.padded_sequences(shards_copy, manifest, 'markup', 'train')
+  with pytest.raises(errors.UserError, match='train.padding.npy is missing'):
+    manifest_lib.read(shards_copy)
+
+
+@pytest.mark.parametrize(
+  ('indices', 'paddings'),
+  [([], []), ([0], [6]), ([0, 9], [2, 3]), ([4, 2], [2, 3]), ([1, 3], [5, 0])],
+)
+def test_padding_that_disagrees_with_the_manifest_is_refused(
+  tmp_path, manifest, indices, paddings
+):
+  file = manifest_lib.write_padding(
+    tmp_path, 's', 'train', np.array(indices), np.array(paddings)
+  )
+  shards = dataclasses.replace(
+    manifest.split('markup', 'train'),
+    sequences=5,
+    padding_tokens=5,
+    padding_file=file,
+  )
+  wrong = dataclasses.replace(manifest, sources={'s': {'train': shards}})
+  with pytest.raises(errors.UserError, match='tokens of padding in'):
+    manifest_lib.padded_sequences(tmp_path, wrong, 's', 'train')
 
 
 def test_a_folder_without_manifest_is_refused(tmp_path):
