@@ -8,6 +8,7 @@ counts and samples of the documents.
 
 import argparse
 import dataclasses
+import shlex
 
 from rich import console
 
@@ -17,6 +18,7 @@ from codelaw.cli import gin_config
 from codelaw.cli import progress
 from codelaw.corpora import build
 from codelaw.corpora import deduplication
+from codelaw.corpora import distributed
 from codelaw.corpora import documents
 from codelaw.corpora import environment
 from codelaw.corpora import git_history
@@ -53,6 +55,18 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
   )
   parser.add_argument(
     '--out', metavar='DIR', help='build: folder to write, instead of the plan'
+  )
+  parser.add_argument(
+    '--beam',
+    action='store_true',
+    help='build: with many workers, on Apache Beam; by default in this process',
+  )
+  parser.add_argument(
+    '--beam_options',
+    metavar='FLAGS',
+    help="build: options of Apache Beam, like '--direct_num_workers=8"
+    " --direct_running_mode=multi_processing' or '--runner=DataflowRunner"
+    " --project=NAME'",
   )
   parser.add_argument('--corpus', metavar='DIR', help='inspect: the corpus')
   parser.add_argument(
@@ -93,10 +107,10 @@ def run(args: argparse.Namespace) -> None:
       )
     _build(args)
     return
-  if args.out or not args.corpus:
+  if args.out or args.beam or args.beam_options or not args.corpus:
     raise errors.UserError(
       '`codelaw corpus inspect` needs --corpus=DIR, a folder that `codelaw'
-      ' corpus build` wrote, and no --out.'
+      ' corpus build` wrote, and no --out, --beam or --beam_options.'
     )
   gin_config.refuse(args)
   if args.samples < 0:
@@ -109,7 +123,11 @@ def _build(args: argparse.Namespace) -> None:
   if args.out:
     plan = dataclasses.replace(plan, output_dir=args.out)
   with progress.Progress('corpus') as display:
-    content = build.build(plan, display)
+    if args.beam or args.beam_options:
+      options = shlex.split(args.beam_options or '')
+      content = distributed.build(plan, options, display)
+    else:
+      content = build.build(plan, display)
   out = console.Console(highlight=False)
   for part in corpus_view.tables(content, plan.output_dir):
     out.print(part)

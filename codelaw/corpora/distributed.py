@@ -28,6 +28,7 @@ from collections.abc import Sequence
 import dataclasses
 import functools
 import hashlib
+import importlib.util
 import logging
 import re
 from typing import Any
@@ -79,6 +80,11 @@ class Found(NamedTuple):
   num_bytes: int
   split_place: int
   signature: bytes
+
+
+def is_installed() -> bool:
+  """Whether Apache Beam is there to be imported."""
+  return importlib.util.find_spec('apache_beam') is not None
 
 
 def build(
@@ -529,7 +535,11 @@ def _run(beam: Any, options: Any, plan: build_lib.CorpusPlan) -> _Numbers:
   Raises:
     UserError: that of a worker.
   """
+  log = logging.getLogger('apache_beam.runners')
+  level = log.level
   try:
+    # It would print the trace of every mistake, which is told below.
+    log.setLevel(logging.CRITICAL)
     with beam.Pipeline(options=options) as root:
       _pipeline(beam, root, plan)
   except Exception as error:  # A runner raises what it likes.
@@ -538,6 +548,8 @@ def _run(beam: Any, options: Any, plan: build_lib.CorpusPlan) -> _Numbers:
     if mistake is None:
       raise
     raise errors.UserError(mistake[1]) from error
+  finally:
+    log.setLevel(level)
   numbers = storage.read_json(
     storage.path(plan.output_dir) / staging.FOLDER / _NUMBERS_NAME
   )
@@ -648,26 +660,32 @@ def _options(flags: Sequence[str]) -> Any:
   """Beam's options from flags, with our runner unless they name one.
 
   Raises:
-    UserError: for a flag that the local runner does not know.
+    UserError: for a runner that is not there, a value that is none, or a flag
+      that the local runner does not know.
   """
   from apache_beam.options import pipeline_options
+  from apache_beam.runners import runner as beam_runner
 
-  names = [flag.split('=')[0] for flag in flags]
+  if not any(flag.split('=')[0] == '--runner' for flag in flags):
+    flags = [*flags, f'--runner={DEFAULT_RUNNER}']
   try:
-    if '--runner' in names:
-      return pipeline_options.PipelineOptions(list(flags))
-    local = [*flags, f'--runner={DEFAULT_RUNNER}']
-    options = pipeline_options.PipelineOptions(local)
+    options = pipeline_options.PipelineOptions(list(flags))
     known = options.get_all_options()
     every = options.get_all_options(retain_unknown_options=True)
+    beam_runner.create_runner(known['runner'])
   except SystemExit as error:
     raise errors.UserError(
       f'Apache Beam does not take {" ".join(flags)!r} (see above).'
     ) from error
-  for name in every:
-    if name not in known:
-      raise errors.UserError(
-        f'Apache Beam has no option --{name}; `codelaw corpus --help` names'
-        ' where they are listed.'
-      )
+  except (AttributeError, ImportError, ValueError) as error:
+    raise errors.UserError(
+      f'Apache Beam has no runner {known["runner"]} here ({error}).'
+    ) from error
+  unknown = sorted(every.keys() - known.keys())
+  # Runners elsewhere have options that are not known here.
+  if unknown and known['runner'] == DEFAULT_RUNNER:
+    raise errors.UserError(
+      f'Apache Beam has no option --{unknown[0]}; its documentation lists them'
+      ' under PipelineOptions.'
+    )
   return options
