@@ -1,7 +1,7 @@
 """How a corpus looks on a terminal: tables of its report, and samples.
 
-Everything fits 80 columns. Numbers of documents are exact; sizes have three
-digits, the exact ones are in `corpus.json`.
+Everything fits 80 columns. Sizes have three digits, and so have numbers from
+ten millions; the exact ones are in `corpus.json`.
 """
 
 from collections.abc import Iterable
@@ -39,8 +39,8 @@ def size(num_bytes: int) -> str:
 
 
 def count(number: int) -> str:
-  """A large number in three digits; a small one as it is."""
-  return f'{number:,}' if number < 10_000 else _three_digits(number).strip()
+  """A number of documents or tokens: exact up to ten millions."""
+  return f'{number:,}' if number < 10**7 else _three_digits(number)
 
 
 def _three_digits(number: float) -> str:
@@ -56,7 +56,7 @@ def tables(
   content: report.CorpusReport,
   corpus_dir: str,
   manifest: manifest_lib.Manifest | None = None,
-) -> Iterator[table.Table | rich_text.Text]:
+) -> Iterator[rich_console.RenderableType]:
   """What a corpus holds, what it does not and why.
 
   Args:
@@ -64,19 +64,19 @@ def tables(
     corpus_dir: where it is.
     manifest: of shards that were packed from it, to show tokens too.
   """
-  yield _plain(f'\nCorpus {corpus_dir}, fingerprint {content.fingerprint}')
-  yield _held(content)
+  yield _plain(f'Corpus {corpus_dir}, fingerprint {content.fingerprint}\n')
+  found = [_held(content)]
   if manifest is not None:
-    yield _tokens(manifest)
-  lost = [_dropped(content), _skipped(content)]
-  yield from (rows for rows in lost if rows.row_count)
-  if content.damaged:
-    yield _damaged(content)
-  clusters = _clusters(content)
-  if clusters.row_count:
-    yield clusters
+    found.append(_tokens(manifest))
+  found += [_dropped(content), _skipped(content), _damaged(content)]
+  found.append(_clusters(content))
   for title, field in (('Languages', 'languages'), ('Licences', 'licenses')):
-    yield _kinds(content, title, field)
+    found.append(_kinds(content, title, field))
+  for rows in found:
+    if rows.row_count:
+      # A title of its own is not wrapped at the width of its table.
+      title, rows.title = str(rows.title), None
+      yield rich_console.Group(rich_text.Text(title, style='bold'), rows)
 
 
 def _table(
@@ -84,8 +84,6 @@ def _table(
 ) -> table.Table:
   found = table.Table(
     title=title,
-    title_justify='left',
-    title_style='bold',
     box=box.SIMPLE_HEAD,
     pad_edge=False,
     padding=(0, 1, 0, 0),
@@ -114,21 +112,21 @@ def _held(content: report.CorpusReport) -> table.Table:
   for name, source in content.sources.items():
     rows.add_row(
       name,
-      f'{source.documents:,}',
+      count(source.documents),
       _share(source.documents, all_documents),
       size(source.bytes),
       _share(source.bytes, all_bytes),
-      *(f'{source.splits[split].documents:,}' for split in report.SPLITS),
+      *(count(source.splits[split].documents) for split in report.SPLITS),
     )
   rows.add_section()
   rows.add_row(
     'all',
-    f'{all_documents:,}',
+    count(all_documents),
     '',
     size(all_bytes),
     '',
     *(
-      f'{sum(source.splits[split].documents for source in sources):,}'
+      count(sum(source.splits[split].documents for source in sources))
       for split in report.SPLITS
     ),
   )
@@ -168,7 +166,7 @@ def _dropped(content: report.CorpusReport) -> table.Table:
       rows.add_row(
         name,
         reason,
-        f'{lost.documents:,}',
+        count(lost.documents),
         _share(lost.documents, source.documents_read),
         size(lost.bytes),
         _share(lost.bytes, read_bytes),
@@ -181,9 +179,9 @@ def _skipped(content: report.CorpusReport) -> table.Table:
   rows = _table('Not documents', ['source', 'reason'], ['items', 'damaged'])
   for name, source in content.sources.items():
     for reason, number in source.damaged.items():
-      rows.add_row(name, reason, f'{number:,}', 'yes')
+      rows.add_row(name, reason, count(number), 'yes')
     for reason, number in source.skipped.items():
-      rows.add_row(name, reason, f'{number:,}', 'no')
+      rows.add_row(name, reason, count(number), 'no')
   return rows
 
 
@@ -211,9 +209,9 @@ def _clusters(content: report.CorpusReport) -> table.Table:
     if source.largest_cluster > 1:
       rows.add_row(
         name,
-        f'{source.largest_cluster:,}',
+        count(source.largest_cluster),
         _share(source.largest_cluster, source.documents),
-        f'{source.copies_kept:,}',
+        count(source.copies_kept),
       )
   return rows
 
@@ -224,12 +222,12 @@ def _kinds(content: report.CorpusReport, title: str, field: str) -> table.Table:
   for name, source in content.sources.items():
     kinds: Mapping[str, int] = getattr(source, field)
     parts = [
-      f'{damage.one_line(kind) or "unknown"} {number:,}'
+      f'{damage.one_line(kind) or "unknown"} {count(number)}'
       for kind, number in list(kinds.items())[:_MOST_KINDS]
     ]
     if len(kinds) > _MOST_KINDS:
       others = sum(kinds.values()) - sum([*kinds.values()][:_MOST_KINDS])
-      parts.append(f'{len(kinds) - _MOST_KINDS:,} others {others:,}')
+      parts.append(f'{len(kinds) - _MOST_KINDS:,} others {count(others)}')
     rows.add_row(name, _plain(', '.join(parts)))
   return rows
 
