@@ -9,6 +9,7 @@ whether to drop it; what it dropped is counted under its name.
 from collections.abc import Callable
 from collections.abc import Iterable
 import re
+import string
 
 from codelaw import errors
 from codelaw.corpora import data_filters
@@ -23,6 +24,8 @@ _GENERATED = re.compile(
   r'|generated automatically|this file is generated|do not (?:edit|modify)',
   re.IGNORECASE,
 )
+_ASCII = re.compile(r'[\x00-\x7f]+')
+_LETTERS_AND_DIGITS = (string.ascii_letters + string.digits).encode()
 _WELL_KNOWN_DOMAINS = frozenset(('com', 'net', 'org', 'edu', 'gov'))
 _LONG_LINED = frozenset(
   ('html', 'json', 'markdown', 'restructuredtext', 'rmarkdown', 'tex')
@@ -99,7 +102,11 @@ def few_letters(raw: documents.RawDocument) -> bool:
 
   The rule of StarCoder (arXiv:2305.06161) against tables and drawings.
   """
-  return 4 * sum(map(str.isalnum, raw.text)) < len(raw.text)
+  plain = raw.text.encode('ascii', 'ignore')
+  count = len(plain) - len(plain.translate(None, _LETTERS_AND_DIGITS))
+  if len(plain) < len(raw.text):
+    count += sum(map(str.isalnum, _ASCII.sub('', raw.text)))
+  return 4 * count < len(raw.text)
 
 
 def few_alphabetic(raw: documents.RawDocument) -> bool:

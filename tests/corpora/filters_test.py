@@ -1,3 +1,5 @@
+import hypothesis
+from hypothesis import strategies
 import pytest
 
 from codelaw import errors
@@ -71,3 +73,10 @@ def test_the_first_named_filter_counts():
 def test_unknown_filter_is_named():
   with pytest.raises(errors.UserError, match="'hex'; known are many_floats"):
     filters.check(['hex'], 'CorpusPlan.filters')
+
+
+@hypothesis.given(strategies.text(strategies.sampled_from('aé漢9²٣- -—\n')))
+def test_few_letters_counts_characters_of_every_script(text):
+  letters = sum(character.isalnum() for character in text)
+  dropped = filters.FILTERS['few_letters'](_raw(text))
+  assert dropped == (letters < len(text) / 4)
