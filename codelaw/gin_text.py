@@ -27,36 +27,70 @@ def bindings(record: Any, scope: str = '') -> str:
   Nested records become references. Members of a list of records are scoped by
   their `name`, and everything below them inherits that scope; what is equal
   below all members is bound once without it, because gin's scopes fall back
-  to unscoped bindings: one line then swaps the mixture of every stage.
+  to unscoped bindings: one line then swaps the mixture of every stage. Where
+  two fields of a record hold records of one class, the second has the field's
+  name as a scope of its own.
   """
+  return '\n'.join(block.text for block in _blocks(record, scope))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Block:
+  """The bindings of one record's own fields.
+
+  Attributes:
+    text: one binding a line.
+    is_scoped: whether a field's name is part of their scope.
+  """
+
+  text: str
+  is_scoped: bool = False
+
+
+def _blocks(record: Any, scope: str) -> list[_Block]:
+  """The record's own block, then those of the records in it."""
   prefix = f'{scope}/' if scope else ''
   kind = type(record).__name__
-  own, nested = [], []
+  own, nested = '', []
+  kinds = set()
   for field in dataclasses.fields(record):
     value = getattr(record, field.name)
     target = f'{prefix}{kind}.{field.name}'
     if dataclasses.is_dataclass(value):
-      own.append(f'{target} = @{prefix}{type(value).__name__}()\n')
-      nested.append(bindings(value, scope))
+      is_scoped = type(value) in kinds
+      kinds.add(type(value))
+      inner = f'{prefix}{field.name}' if is_scoped else scope
+      reference = f'{inner}/' if inner else ''
+      own += f'{target} = @{reference}{type(value).__name__}()\n'
+      nested += [
+        _Block(block.text, block.is_scoped or is_scoped)
+        for block in _blocks(value, inner)
+      ]
     elif isinstance(value, (tuple, list)) and any(
       dataclasses.is_dataclass(item) for item in value
     ):
       references = ', '.join(
         f'@{prefix}{item.name}/{type(item).__name__}()' for item in value
       )
-      own.append(f'{target} = [{references}]\n')
-      texts = [bindings(item, prefix + item.name) for item in value]
-      below = [
-        bindings(item, scope).partition('\n\n')[2].strip() for item in value
+      own += f'{target} = [{references}]\n'
+      below = [_blocks(item, scope)[1:] for item in value]
+      shared = [
+        block
+        for block in below[0]
+        if not block.is_scoped and all(block in blocks for blocks in below)
       ]
-      if below[0] and len(set(below)) == 1:
-        nested += [text.partition('\n\n')[0] + '\n' for text in texts]
-        nested.append(below[0] + '\n')
-      else:
-        nested += texts
+      for item, blocks in zip(value, below, strict=True):
+        first, *others = _blocks(item, prefix + item.name)
+        nested.append(first)
+        nested += [
+          other
+          for other, block in zip(others, blocks, strict=True)
+          if block not in shared
+        ]
+      nested += shared
     else:
-      own.append(binding(target, value))
-  return ''.join(own) + ''.join('\n' + text for text in nested)
+      own += binding(target, value)
+  return [_Block(own), *nested]
 
 
 def train_settings(plan: Any, model_dir: str) -> str:

@@ -92,13 +92,16 @@ class Stage:
 
   Attributes:
     name: of the stage, for logs and tables: `main`, `cooldown`.
-    mixture: what it trains on.
+    mixture: what it trains on, or begins with.
     token_weight: its length relative to the run's other stages; a run's
       tokens are divided among its stages in proportion to these weights.
     learning_rate_shape: `constant`, `linear` or `cosine` between the two
       factors over the span of the stage.
     start_factor: of the peak learning rate, at the first token of the stage.
     end_factor: of the peak learning rate, after its last token.
+    end_mixture: shares move in proportion to the stage's tokens from those of
+      `mixture` to these; None keeps them. A source that only one of the two
+      names starts or ends at 0.
   """
 
   name: str
@@ -107,6 +110,7 @@ class Stage:
   learning_rate_shape: str = 'constant'
   start_factor: float = 1.0
   end_factor: float = 1.0
+  end_mixture: MixtureRates | None = None
 
   def __post_init__(self):
     check_source_name(self.name)
@@ -114,6 +118,11 @@ class Stage:
       isinstance(self.mixture, MixtureRates),
       f'Stage {self.name}: mixture must be @MixtureRates(), got'
       f' {self.mixture!r}.',
+    )
+    _require(
+      self.end_mixture is None or isinstance(self.end_mixture, MixtureRates),
+      f'Stage {self.name}: end_mixture must be None or a scoped'
+      f' @{self.name}/end_mixture/MixtureRates(), got {self.end_mixture!r}.',
     )
     _require(
       _is_number(self.token_weight)
@@ -141,6 +150,11 @@ class Stage:
         f' start_factor and end_factor, got {self.start_factor} and'
         f' {self.end_factor}; name another learning_rate_shape.',
       )
+
+  @property
+  def mixtures(self) -> tuple[MixtureRates, MixtureRates]:
+    """At the stage's first token and after its last."""
+    return self.mixture, self.end_mixture or self.mixture
 
 
 @dataclasses.dataclass(frozen=True)
@@ -179,7 +193,12 @@ class Schedule:
   @property
   def sources(self) -> tuple[str, ...]:
     """Every source with a positive rate in any stage, sorted."""
-    names = {s for stage in self.stages for s in stage.mixture.shares()}
+    names = {
+      source
+      for stage in self.stages
+      for mixture in stage.mixtures
+      for source in mixture.shares()
+    }
     return tuple(sorted(names))
 
   def stage_ends(self, total: int) -> tuple[int, ...]:
@@ -259,6 +278,12 @@ class RunPlan:
     batch_size: sequences per update, over all hosts.
     seed: of the initial parameters and of the data order.
     max_epochs: how often a source may be repeated at the most.
+    source_max_epochs: source -> the same for one source, instead of
+      `max_epochs`.
+    target_tokens: tokens of a longer run that this one stands for (simulated
+      epoching): each source has only num_tokens / target_tokens of its
+      sequences, and is repeated as often as in the longer run. None uses
+      all sequences.
     eval_sequences: held-out sequences per source and evaluation, at the most.
     eval_every_steps: 0 evaluates only after the last update.
     checkpoint_every_steps: 0 keeps only the checkpoint after the last update.
@@ -273,6 +298,10 @@ class RunPlan:
   batch_size: int
   seed: int = 0
   max_epochs: float = 4.0
+  source_max_epochs: Mapping[str, float] = dataclasses.field(
+    default_factory=dict
+  )
+  target_tokens: int | None = None
   eval_sequences: int = 64
   eval_every_steps: int = 0
   checkpoint_every_steps: int = 0
@@ -288,9 +317,10 @@ class RunPlan:
         isinstance(value, kind),
         f'RunPlan.{name} must be @{kind.__name__}(), got {value!r}.',
       )
-    tokens = self.num_tokens
-    if isinstance(tokens, float) and math.isfinite(tokens) and not tokens % 1:
-      object.__setattr__(self, 'num_tokens', int(tokens))  # 2e9 in gin
+    for name in ('num_tokens', 'target_tokens'):
+      tokens = getattr(self, name)
+      if isinstance(tokens, float) and math.isfinite(tokens) and not tokens % 1:
+        object.__setattr__(self, name, int(tokens))  # 2e9 in gin
     for name, least in (
       ('num_tokens', 1),
       ('sequence_length', 2),
@@ -312,10 +342,39 @@ class RunPlan:
       _is_number(self.max_epochs) and self.max_epochs > 0,
       f'RunPlan.max_epochs must be a positive number, got {self.max_epochs!r}.',
     )
+    self._check_source_max_epochs()
+    _require(
+      self.target_tokens is None
+      or (
+        isinstance(self.target_tokens, int)
+        and not isinstance(self.target_tokens, bool)
+        and self.target_tokens >= self.num_tokens
+      ),
+      'RunPlan.target_tokens must be None or a whole number of at least'
+      f' num_tokens ({self.num_tokens}), because it is what the longer run'
+      f' trains on; got {self.target_tokens!r}.',
+    )
     _require(
       isinstance(self.shards_dir, str) and bool(self.shards_dir),
       'RunPlan.shards_dir must be the folder that `codelaw cache` wrote,'
       f' got {self.shards_dir!r}.',
+    )
+
+  def _check_source_max_epochs(self) -> None:
+    caps = self.source_max_epochs
+    _require(
+      isinstance(caps, Mapping),
+      "RunPlan.source_max_epochs must be like {'code/python': 2.0}, got"
+      f' {caps!r}.',
+    )
+    for source, cap in caps.items():
+      _require(
+        _is_number(cap) and cap > 0,
+        f'RunPlan.source_max_epochs[{source!r}] must be a positive number,'
+        f' got {cap!r}.',
+      )
+    object.__setattr__(
+      self, 'source_max_epochs', {s: float(cap) for s, cap in caps.items()}
     )
 
   @property

@@ -16,17 +16,24 @@ PARTS = (
 )
 
 
-def _plan(same_mixture: bool = False) -> records.RunPlan:
+def _plan(
+  same_mixture: bool = False, moving: tuple[str, ...] = ()
+) -> records.RunPlan:
+  """A plan of two stages; those named in `moving` have an end mixture."""
   main = records.MixtureRates({f'code/language-{i}': i + 1 for i in range(9)})
   cooldown = records.MixtureRates({'code/python': 1 / 3, 'commits': 2 / 3})
   if same_mixture:
     cooldown = main
+  end = records.MixtureRates({'code/python': 0.25, 'code/java': 0.75})
+  ends = {name: end for name in moving}
   return records.RunPlan(
     model=accounting.ModelShape(32, 8, 1, 1, 8, 16, tie_embeddings=False),
     schedule=records.Schedule(
       (
-        records.Stage('main', main, 0.9),
-        records.Stage('cooldown', cooldown, 0.1, 'linear', 1.0, 1e-6),
+        records.Stage('main', main, 0.9, end_mixture=ends.get('main')),
+        records.Stage(
+          'cooldown', cooldown, 0.1, 'linear', 1.0, 1e-6, ends.get('cooldown')
+        ),
       )
     ),
     optimizer=records.OptimizerSettings(3e-3, z_loss=1e-4),
@@ -34,6 +41,8 @@ def _plan(same_mixture: bool = False) -> records.RunPlan:
     num_tokens=4096,
     sequence_length=8,
     batch_size=4,
+    source_max_epochs={'code/python': 1.5},
+    target_tokens=10**12,
   )
 
 
@@ -44,9 +53,21 @@ def test_a_mixture_of_all_stages_is_bound_once():
   assert gin_text.bindings(_plan()).count('MixtureRates.rates') == 2
 
 
+def test_an_end_mixture_has_a_scope_of_its_own():
+  text = gin_text.bindings(_plan(same_mixture=True, moving=('cooldown',)))
+  assert 'main/Stage.end_mixture = None' in text
+  assert (
+    'cooldown/Stage.end_mixture = @cooldown/end_mixture/MixtureRates()' in text
+  )
+  assert '\ncooldown/end_mixture/MixtureRates.rates = ' in text
+  assert '\nMixtureRates.rates = ' in text  # still one line for both stages
+  assert text.count('MixtureRates.rates') == 2
+
+
+@pytest.mark.parametrize('moving', [(), ('cooldown',), ('main', 'cooldown')])
 @pytest.mark.parametrize('same_mixture', [False, True])
-def test_bindings_rebuild_an_equal_record(same_mixture):
-  plan = _plan(same_mixture)
+def test_bindings_rebuild_an_equal_record(same_mixture, moving):
+  plan = _plan(same_mixture, moving)
   built = {}
   with gin.config_scope(None):
     gin.clear_config()

@@ -90,6 +90,11 @@ def test_steps_are_tokens_rounded_to_whole_batches():
     {'batch_size': 0},
     {'seed': -1},
     {'max_epochs': 0},
+    {'source_max_epochs': {'markup': 0}},
+    {'source_max_epochs': 2.0},
+    {'target_tokens': 999},
+    {'target_tokens': 1000.5},
+    {'target_tokens': True},
     {'shards_dir': ''},
     {'model': 'big'},
   ],
@@ -157,3 +162,42 @@ def test_a_damaged_run_record_is_named(tmp_path):
     records.read_run_record(tmp_path)
   with pytest.raises(errors.UserError, match='status'):
     dataclasses.replace(_record(), status='done')
+
+
+def test_sources_include_those_of_end_mixtures():
+  end = records.MixtureRates({'commits': 1, 'markup': 0})
+  stage = records.Stage('main', MIXTURE, end_mixture=end)
+  assert stage.mixtures == (MIXTURE, end)
+  assert records.Schedule((stage,)).sources == (
+    'code/python',
+    'commits',
+    'markup',
+  )
+  assert records.Stage('main', MIXTURE).mixtures == (MIXTURE, MIXTURE)
+  with pytest.raises(errors.UserError, match='end_mixture must be None or'):
+    records.Stage('main', MIXTURE, end_mixture={'commits': 1})
+
+
+def test_a_plan_of_an_older_version_is_read_with_defaults():
+  plan = _plan()
+  content = records.to_json(plan)
+  for name in ('source_max_epochs', 'target_tokens'):
+    del content[name]
+  for stage in content['schedule']['stages']:
+    del stage['end_mixture']
+  assert records.from_json(content, records.RunPlan) == plan
+
+
+def test_a_plan_with_everything_set_comes_back_from_json():
+  stage = records.Stage(
+    'main', MIXTURE, end_mixture=records.MixtureRates({'commits': 1})
+  )
+  plan = _plan(
+    schedule=records.Schedule((stage,)),
+    source_max_epochs={'markup': 2},
+    target_tokens=2e9,
+  )
+  assert plan.target_tokens == 2_000_000_000
+  assert isinstance(plan.target_tokens, int)
+  content = json.loads(json.dumps(records.to_json(plan)))
+  assert records.from_json(content, records.RunPlan) == plan

@@ -13,6 +13,7 @@ from codelaw import errors
 from codelaw import records
 from codelaw.cli import gin_config
 from codelaw.cli import progress
+from codelaw.cli import seqio_mixture
 
 EXAMPLE = 'codelaw train --gin_file=generated/quickstart_run.gin'
 
@@ -48,6 +49,7 @@ PARTS = (
   records.RunPlan,
   records.Schedule,
   records.Stage,
+  seqio_mixture.SeqioMixture,
 )
 
 

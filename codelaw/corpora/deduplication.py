@@ -106,14 +106,14 @@ def signature(text: str, settings: Deduplication) -> np.ndarray | None:
   shingles = shingle_hashes(text)
   if not len(shingles):
     return None
-  multipliers, summands = _permutations(settings.num_permutations)
+  factors, summands = _permutations(settings.num_permutations)
   for shift, multiplier in _FINALIZER:
     shingles ^= shingles >> shift
     shingles *= multiplier
   shingles ^= shingles >> _FINALIZER[0][0]
   least = np.full(settings.num_permutations, 2**32 - 1, np.uint32)
   for start in range(0, len(shingles), _SHINGLES_AT_ONCE):
-    some = multipliers * shingles[start : start + _SHINGLES_AT_ONCE]
+    some = factors * shingles[start : start + _SHINGLES_AT_ONCE]
     some += summands
     np.minimum(least, some.min(axis=1), out=least)
   return least
@@ -121,7 +121,7 @@ def signature(text: str, settings: Deduplication) -> np.ndarray | None:
 
 @functools.lru_cache
 def _permutations(count: int) -> tuple[np.ndarray, np.ndarray]:
-  """Multipliers and summands of datasketch's permutations: uint32 [count, 1]."""
+  """Factors and summands of datasketch's permutations: uint32 [count, 1]."""
   made = datasketch.MinHash(count, scheme='affine32').permutations
   return made[0][:, None], made[1][:, None]
 

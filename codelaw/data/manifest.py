@@ -77,6 +77,10 @@ class SplitShards:
   files: tuple[ShardFile, ...]
   padding_file: ShardFile | None
 
+  def all_files(self) -> tuple[ShardFile, ...]:
+    """The ArrayRecord files and, where there is one, the padding file."""
+    return (*self.files, *filter(None, [self.padding_file]))
+
 
 @dataclasses.dataclass(frozen=True)
 class Manifest:
@@ -129,8 +133,7 @@ class Manifest:
       file
       for splits in self.sources.values()
       for shards in splits.values()
-      for file in (*shards.files, shards.padding_file)
-      if file is not None
+      for file in shards.all_files()
     )
 
 
@@ -250,30 +253,39 @@ def padded_sequences(
     UserError: when there are no such shards, or the file is missing, damaged
       or disagrees with the manifest.
   """
-  shards = manifest.split(source, split)
+  return read_padding(
+    storage.path(shards_dir),
+    manifest.split(source, split),
+    manifest.sequence_length,
+  )
+
+
+def read_padding(
+  folder: storage.PathLike, shards: SplitShards, sequence_length: int
+) -> tuple[np.ndarray, np.ndarray]:
+  """`padded_sequences` of shards whose names are relative to `folder`."""
   table = np.zeros((2, 0), np.int64)
-  place = f'the manifest in {os.fspath(shards_dir)}'
+  place = os.fspath(storage.path(folder))
   if shards.padding_file is not None:
-    folder = storage.path(shards_dir)
-    place = os.fspath(folder / shards.padding_file.name)
-    _check_size(folder, shards.padding_file)
-    content = (folder / shards.padding_file.name).read_bytes()
+    place = os.fspath(storage.path(folder) / shards.padding_file.name)
+    _check_size(storage.path(folder), shards.padding_file)
+    content = storage.path(place).read_bytes()
     _check_content(
       place, shards.padding_file, hashlib.sha256(content).hexdigest()
     )
     table = np.load(io.BytesIO(content), allow_pickle=False).astype(np.int64)
   indices, paddings = table
-  inside = np.all((paddings > 0) & (paddings < manifest.sequence_length))
+  inside = np.all((paddings > 0) & (paddings < sequence_length))
   ascending = np.all(np.diff(indices, prepend=-1) > 0)
   if (
     not (inside and ascending and np.all(indices < shards.sequences))
     or paddings.sum() != shards.padding_tokens
   ):
     raise errors.UserError(
-      f'{source} {split}: {place} tells of {paddings.sum():,} tokens of'
-      f' padding in {len(indices):,} of {shards.sequences:,} sequences, the'
-      f' manifest of {shards.padding_tokens:,}; delete the folder and run'
-      ' `codelaw cache` again.'
+      f'{place} tells of {paddings.sum():,} tokens of padding in'
+      f' {len(indices):,} of {shards.sequences:,} sequences, the manifest of'
+      f' {shards.padding_tokens:,}; delete the folder and run `codelaw cache`'
+      ' again.'
     )
   return indices, paddings
 

@@ -223,19 +223,29 @@ def features(tokens: np.ndarray) -> dict[str, np.ndarray]:
   Returns:
     The five features, int32 (the weights float32) [batch, length].
   """
-  targets = tokens.astype(np.int32)
-  stored = targets != PAD_ID
-  starts = np.ones(targets.shape, bool)
-  starts[:, 1:] = targets[:, :-1] == EOS_ID
+  batch, length = tokens.shape
+  stream = tokens.reshape(-1)
+  stored = stream != PAD_ID
+  is_last = stream == EOS_ID  # of a segment; what follows one is filled below
+  is_last[length - 1 :: length] = True
+  lasts = np.flatnonzero(is_last)
+  firsts = np.roll(lasts, 1) + 1
+  firsts[:1] = 0
+  lengths = lasts - firsts + 1
+  rows = firsts // length
+  before = np.searchsorted(rows, np.arange(batch))  # segments of earlier rows
+  numbers = np.arange(1, len(firsts) + 1) - before[rows]
+  segments = np.repeat(numbers.astype(np.int32), lengths)
+  positions = np.arange(len(stream), dtype=np.int32)
+  positions -= np.repeat(firsts.astype(np.int32), lengths)
+  targets = stream.astype(np.int32)
   inputs = np.zeros_like(targets)
-  inputs[:, 1:] = targets[:, :-1]
-  inputs[starts | ~stored] = 0
-  places = np.arange(targets.shape[1], dtype=np.int32)
-  origins = np.maximum.accumulate(np.where(starts, places, 0), axis=1)
+  inputs[1:] = targets[:-1]
+  inputs[firsts] = 0
+  for values in (inputs, segments, positions):
+    values *= stored
+  features = (inputs, targets, stored.astype(np.float32), segments, positions)
   return {
-    'decoder_input_tokens': inputs,
-    'decoder_target_tokens': targets,
-    'decoder_loss_weights': stored.astype(np.float32),
-    'decoder_segment_ids': np.cumsum(starts, axis=1, dtype=np.int32) * stored,
-    'decoder_positions': (places - origins) * stored,
+    name: values.reshape(tokens.shape)
+    for name, values in zip(FEATURE_NAMES, features, strict=True)
   }

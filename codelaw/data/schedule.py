@@ -1,17 +1,20 @@
 """Which sequence every slot of every global batch holds.
 
 A mixture schedule is a pure function of (manifest, schedule, seed, step):
-nothing but the step is needed to resume, on any number of hosts. Over every
-prefix of the run's sequences, also across stage borders, no source is one
+nothing but the step is needed to resume, on any number of hosts, and nothing
+that grows with the run is computed or stored. Over every prefix of the run's
+sequences, also across stage borders and while rates move, no source is one
 sequence or more from its target.
 
 Definitions owned here:
   slot: one sequence of a global batch.
-  epoch of a source: its training sequences once, in an order of its own that
-    follows from the seed, the source and the number of the epoch.
+  fill: tokens per token slot of a source's training sequences. Rates are
+    shares of tokens; a source whose sequences are padded (packed `best_fit` or
+    `whole`) gets 1 / fill as many sequences. Packed `concatenate`, the fill is
+    1: only the end of a source is padded.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 import dataclasses
 import difflib
 import functools
@@ -22,12 +25,11 @@ from codelaw import errors
 from codelaw import records
 from codelaw.data import assignment
 from codelaw.data import manifest as manifest_lib
-from codelaw.data import permutation
+from codelaw.data import supply as supply_lib
+from codelaw.data import targets
 
-_COUNTED_SLOTS = 2**14  # between two stored counts
 
-
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class MixtureSchedule:
   """The slots of every step of one run.
 
@@ -35,28 +37,28 @@ class MixtureSchedule:
     sources: every source with a positive rate in any stage, sorted; a
       `source_id` is an index into it.
     stages: names of the stages, in order.
-    shares: [stages][sources], of the sequences of each stage.
+    shares: [stages][2][sources], of tokens at the start and the end of each
+      stage; they move in proportion to the tokens of the stage.
+    fills: per source, in (0, 1].
     stage_ends: sequences done when each stage ends.
     num_steps: global batches.
     batch_size: sequences per global batch.
-    sequence_length: tokens per sequence.
-    available_sequences: per source, in its training shards.
-    padding_tokens: per source, in its last training sequence.
-    seed: of the order inside the epochs.
-    max_epochs: how often a source may be repeated at the most.
+    supplies: per source.
+    max_epochs: per source, how often it may be repeated at the most.
+    target_tokens: of the run that this one stands for in simulated epoching,
+      or None.
   """
 
   sources: tuple[str, ...]
   stages: tuple[str, ...]
-  shares: tuple[tuple[float, ...], ...]
+  shares: tuple[targets.Span, ...]
+  fills: tuple[float, ...]
   stage_ends: tuple[int, ...]
   num_steps: int
   batch_size: int
-  sequence_length: int
-  available_sequences: tuple[int, ...]
-  padding_tokens: tuple[int, ...]
-  seed: int
-  max_epochs: float
+  supplies: tuple[supply_lib.Supply, ...]
+  max_epochs: tuple[float, ...]
+  target_tokens: int | None
 
   @property
   def stage_end_steps(self) -> dict[str, float]:
@@ -68,60 +70,60 @@ class MixtureSchedule:
 
   def stage_of(self, step: int) -> str:
     """The stage of the first slot of a step (`num_steps`: the last stage)."""
-    self._check_step(step, self.num_steps)
-    slot = min(step * self.batch_size, self.stage_ends[-1] - 1)
-    return self.stages[int(np.searchsorted(self.stage_ends, slot, 'right'))]
+    return self.stages[self._stage_index(step)]
 
-  def slots(self, step: int) -> tuple[np.ndarray, np.ndarray]:
-    """What the global batch of one step holds.
+  def shares_at(self, step: int) -> dict[str, float]:
+    """Source -> its share of tokens at the first slot of a step."""
+    stage = self._stage_index(step)
+    progress = self._assignment.targets.progress(
+      stage, min(step * self.batch_size, self.stage_ends[-1])
+    )
+    start, end = self.shares[stage]
+    return {
+      source: start[k] + (end[k] - start[k]) * progress
+      for k, source in enumerate(self.sources)
+    }
+
+  def slots(self, step: int, steps: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    """What the global batches of one step, or a few, hold.
 
     Args:
       step: in [0, num_steps).
+      steps: consecutive ones, of which `step` is the first.
 
     Returns:
-      (source_ids int32 [batch], indices int64 [batch] of the sequences in the
-      training shards of their source).
+      (source_ids int32 [steps * batch], indices int64 [steps * batch] of the
+      sequences in the training shards of their source).
     """
     self._check_step(step, self.num_steps - 1)
-    start = step * self.batch_size
-    source_ids = self._assignment[start : start + self.batch_size]
-    draws = self._counts(start)[source_ids] + _occurrences(source_ids)
-    sizes = np.array(self.available_sequences, np.int64)[source_ids]
-    epochs, places = np.divmod(draws, sizes)
-    round_keys = np.stack(
-      [
-        self._keys(k, epoch)
-        for k, epoch in zip(source_ids.tolist(), epochs.tolist(), strict=True)
-      ]
-    )
-    indices = permutation.permute(places, sizes, round_keys)
+    self._check_step(step + steps, self.num_steps)
+    start, end = step * self.batch_size, (step + steps) * self.batch_size
+    source_ids = self._assignment.sources(start, end)
+    draws = self._assignment.counts(start)[source_ids]
+    draws += _occurrences(source_ids)
+    indices = supply_lib.indices(self.supplies, source_ids, draws)
     return source_ids.astype(np.int32), indices
 
   def planned_sequences(self) -> dict[str, dict[str, int]]:
     """Stage -> source -> sequences."""
-    parts = np.split(self._assignment, self.stage_ends[:-1])
+    until = self._counts_at_stage_ends()
+    numbers = np.diff(until, axis=0, prepend=0).tolist()
     return {
-      stage: dict(
-        zip(
-          self.sources,
-          np.bincount(part, minlength=len(self.sources)).tolist(),
-          strict=True,
-        )
-      )
-      for stage, part in zip(self.stages, parts, strict=True)
+      stage: dict(zip(self.sources, row, strict=True))
+      for stage, row in zip(self.stages, numbers, strict=True)
     }
 
   def stage_tokens(self) -> dict[str, dict[str, int]]:
     """Stage -> source -> training tokens, padding excluded."""
-    tokens, done = {}, [0] * len(self.sources)
-    for stage, sequences in self.planned_sequences().items():
-      until = [d + n for d, n in zip(done, sequences.values(), strict=True)]
-      tokens[stage] = {
-        source: self._tokens(k, until[k]) - self._tokens(k, done[k])
-        for k, source in enumerate(self.sources)
-      }
-      done = until
-    return tokens
+    until = [
+      [self.supplies[k].tokens(count) for k, count in enumerate(counts)]
+      for counts in self._counts_at_stage_ends()
+    ]
+    numbers = np.diff(until, axis=0, prepend=0).tolist()
+    return {
+      stage: dict(zip(self.sources, row, strict=True))
+      for stage, row in zip(self.stages, numbers, strict=True)
+    }
 
   def planned_tokens(self) -> dict[str, int]:
     """Source -> training tokens of the whole run, padding excluded."""
@@ -130,86 +132,77 @@ class MixtureSchedule:
   def tokens_until(self, step: int) -> dict[str, int]:
     """Source -> training tokens of the first `step` steps, padding excluded."""
     self._check_step(step, self.num_steps)
-    counts = self._counts(step * self.batch_size).tolist()
+    counts = self._assignment.counts(step * self.batch_size).tolist()
     return {
-      source: self._tokens(k, counts[k])
+      source: self.supplies[k].tokens(counts[k])
       for k, source in enumerate(self.sources)
     }
 
   def epochs(self) -> dict[str, float]:
-    """Source -> how often the run goes through its training sequences."""
-    counts = self._counts(self.stage_ends[-1]).tolist()
+    """Source -> how often the run goes through its supply."""
+    counts = self._assignment.counts(self.stage_ends[-1]).tolist()
     return {
-      source: counts[k] / self.available_sequences[k]
+      source: counts[k] / self.supplies[k].sequences
       for k, source in enumerate(self.sources)
     }
 
   def over_cap(self) -> dict[str, float]:
-    """Source -> epochs, of the sources repeated more than `max_epochs`."""
-    return {s: e for s, e in self.epochs().items() if e > self.max_epochs}
+    """Source -> epochs, of the sources repeated more than they may be."""
+    caps = dict(zip(self.sources, self.max_epochs, strict=True))
+    return {s: e for s, e in self.epochs().items() if e > caps[s]}
 
   def check_cap(self) -> None:
-    """Refuses a run that repeats a source more than `max_epochs` times.
+    """Refuses a run that repeats a source more than its `max_epochs` times.
 
     Raises:
-      UserError: naming the source that is furthest above the cap.
+      UserError: naming all sources above their caps, the furthest first.
     """
     refused = self.over_cap()
     if not refused:
       return
-    source = max(refused, key=lambda name: refused[name])
-    others = sorted(set(refused) - {source})
-    also = f' (also above it: {", ".join(others)})' if others else ''
+    caps = dict(zip(self.sources, self.max_epochs, strict=True))
+    named = ', '.join(
+      f'{source} {refused[source]:.2f} times (max_epochs is {caps[source]:g})'
+      for source in sorted(refused, key=lambda s: -refused[s] / caps[s])
+    )
+    simulated = (
+      f', as a run of {self.target_tokens:,} tokens would'
+      if self.target_tokens
+      else ''
+    )
+    rates = 'its rate' if len(refused) == 1 else 'their rates'
     raise errors.UserError(
-      f'The plan repeats {source} {refused[source]:.2f} times, max_epochs is'
-      f' {self.max_epochs:g}{also}; lower its rate, train on fewer tokens,'
-      ' add documents to the source, or raise RunPlan.max_epochs.'
+      f'The plan repeats {named}{simulated}; lower {rates}, train on fewer'
+      ' tokens, add documents, or raise RunPlan.max_epochs or'
+      ' RunPlan.source_max_epochs.'
     )
 
-  @property
-  def _assignment(self) -> np.ndarray:
-    return assignment.assign(self.shares, self.stage_ends)
+  @functools.cached_property
+  def _assignment(self) -> assignment.Assignment:
+    spans = tuple(
+      tuple(
+        tuple(
+          share / fill for share, fill in zip(side, self.fills, strict=True)
+        )
+        for side in span
+      )
+      for span in self.shares
+    )
+    return assignment.of(spans, self.stage_ends)
 
-  def _counts(self, slot: int) -> np.ndarray:
-    """Sequences per source before a slot, int64 [sources]."""
-    block = slot // _COUNTED_SLOTS
-    before = _block_counts(self.shares, self.stage_ends)[block]
-    rest = self._assignment[block * _COUNTED_SLOTS : slot]
-    return before + np.bincount(rest, minlength=len(self.sources))
+  def _counts_at_stage_ends(self) -> list[list[int]]:
+    return [self._assignment.counts(end).tolist() for end in self.stage_ends]
 
-  def _tokens(self, k: int, count: int) -> int:
-    """Tokens of the first `count` sequences drawn from source k.
-
-    Only the last sequence of a source is padded; it comes once per epoch.
-    """
-    size = self.available_sequences[k]
-    epoch, rest = divmod(count, size)
-    last = np.array([size - 1])
-    place = permutation.place_of(last, size, self._keys(k, epoch))[0]
-    padded = epoch + int(place < rest)
-    return count * self.sequence_length - padded * self.padding_tokens[k]
-
-  def _keys(self, k: int, epoch: int) -> np.ndarray:
-    return permutation.keys(self.seed, self.sources[k], epoch)
+  def _stage_index(self, step: int) -> int:
+    self._check_step(step, self.num_steps)
+    slot = min(step * self.batch_size, self.stage_ends[-1] - 1)
+    return int(np.searchsorted(self.stage_ends, slot, 'right'))
 
   def _check_step(self, step: int, last: int) -> None:
     if not 0 <= step <= last:
       raise errors.UserError(
         f'Step {step} is not in the run, which has {self.num_steps} steps.'
       )
-
-
-@functools.lru_cache(maxsize=4)
-def _block_counts(
-  shares: tuple[tuple[float, ...], ...], ends: tuple[int, ...]
-) -> np.ndarray:
-  """Sequences per source before each block of slots, [blocks, sources]."""
-  assigned = assignment.assign(shares, ends)
-  counts = [np.zeros(len(shares[0]), np.int64)]
-  for start in range(0, len(assigned), _COUNTED_SLOTS):
-    block = assigned[start : start + _COUNTED_SLOTS]
-    counts.append(np.bincount(block, minlength=len(shares[0])))
-  return np.cumsum(counts, axis=0)
 
 
 def _occurrences(values: np.ndarray) -> np.ndarray:
@@ -242,24 +235,25 @@ def uncapped(
       ' sequence; set SEQUENCE_LENGTH to that, or write other shards with'
       ' `codelaw cache`.'
     )
+  _check_sources(plan.source_max_epochs, 'RunPlan.source_max_epochs', manifest)
   sources = plan.schedule.sources
   shards = [_training_shards(manifest, source) for source in sources]
-  by_stage = [stage.mixture.shares() for stage in plan.schedule.stages]
   return MixtureSchedule(
     sources=sources,
     stages=tuple(stage.name for stage in plan.schedule.stages),
-    shares=tuple(
-      tuple(shares.get(source, 0.0) for source in sources)
-      for shares in by_stage
-    ),
+    shares=tuple(_span(stage, sources) for stage in plan.schedule.stages),
+    fills=tuple(fill(split, plan.sequence_length) for split in shards),
     stage_ends=plan.schedule.stage_ends(plan.num_sequences),
     num_steps=plan.num_steps,
     batch_size=plan.batch_size,
-    sequence_length=plan.sequence_length,
-    available_sequences=tuple(split.sequences for split in shards),
-    padding_tokens=tuple(split.padding_tokens for split in shards),
-    seed=plan.seed,
-    max_epochs=plan.max_epochs,
+    supplies=tuple(
+      _supply(plan, manifest, source, split)
+      for source, split in zip(sources, shards, strict=True)
+    ),
+    max_epochs=tuple(
+      plan.source_max_epochs.get(source, plan.max_epochs) for source in sources
+    ),
+    target_tokens=plan.target_tokens,
   )
 
 
@@ -282,17 +276,60 @@ def from_plan(
   return schedule
 
 
+def _span(stage: records.Stage, sources: tuple[str, ...]) -> targets.Span:
+  start, end = (mixture.shares() for mixture in stage.mixtures)
+  return (
+    tuple(start.get(source, 0.0) for source in sources),
+    tuple(end.get(source, 0.0) for source in sources),
+  )
+
+
+def fill(shards: manifest_lib.SplitShards, sequence_length: int) -> float:
+  """The fill of a source with these training shards, as defined above."""
+  if shards.packing == 'concatenate':
+    return 1.0
+  return shards.tokens / (shards.sequences * sequence_length)
+
+
+def _supply(
+  plan: records.RunPlan,
+  manifest: manifest_lib.Manifest,
+  source: str,
+  shards: manifest_lib.SplitShards,
+) -> supply_lib.Supply:
+  sequences = shards.sequences
+  if plan.target_tokens is not None:  # rounded up
+    sequences = -(-sequences * plan.num_tokens // plan.target_tokens)
+  return supply_lib.Supply(
+    source=source,
+    seed=plan.seed,
+    stored_sequences=shards.sequences,
+    sequences=sequences,
+    sequence_length=plan.sequence_length,
+    read_padding=functools.partial(
+      manifest_lib.padded_sequences, plan.shards_dir, manifest, source, 'train'
+    ),
+  )
+
+
+def _check_sources(
+  names: Iterable[str], where: str, manifest: manifest_lib.Manifest
+) -> None:
+  known = sorted(manifest.sources)
+  for source in names:
+    if source not in known:
+      nearest = difflib.get_close_matches(source, known, n=1)
+      hint = f'did you mean {nearest[0]}?' if nearest else 'check the spelling.'
+      raise errors.UserError(
+        f'{where} names {source!r}, which the shards do not have; they have'
+        f' {", ".join(known)}; {hint}'
+      )
+
+
 def _training_shards(
   manifest: manifest_lib.Manifest, source: str
 ) -> manifest_lib.SplitShards:
-  known: Mapping[str, object] = manifest.sources
-  if source not in known:
-    nearest = difflib.get_close_matches(source, known, n=1)
-    hint = f' did you mean {nearest[0]}?' if nearest else ''
-    raise errors.UserError(
-      f'MixtureRates names {source!r}, which the shards do not have; they'
-      f' have {", ".join(sorted(known))};{hint or " check the spelling."}'
-    )
+  _check_sources([source], 'MixtureRates', manifest)
   shards = manifest.split(source, 'train')
   if not shards.sequences:
     raise errors.UserError(

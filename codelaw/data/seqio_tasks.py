@@ -3,15 +3,17 @@
 Definitions owned here: a task is called `PREFIX.SOURCE`, with `_` for every
 character of the source that SeqIO does not allow in a name.
 
-SeqIO rates count examples. An example here is one packed sequence, all of one
-length, so a rate is a share of tokens, as everywhere in codelaw. SeqIO draws
-the source of each example at random, so its counts are near the shares, where
-`schedule` keeps them exact.
+SeqIO rates count examples, which are packed sequences here, and codelaw's rates
+count tokens without padding. So a SeqIO rate is the share of tokens divided by
+the source's fill (defined in `schedule`).
+SeqIO draws the source of each example at random, so its counts are near the
+shares, where `schedule` keeps them exact.
 
 TensorFlow is imported when a function here is called, not before.
 """
 
 from collections.abc import Mapping
+import dataclasses
 import functools
 import re
 from typing import Any
@@ -23,9 +25,27 @@ from codelaw import records
 from codelaw import storage
 from codelaw.data import manifest as manifest_lib
 from codelaw.data import packing
+from codelaw.data import schedule
 from codelaw.data import sequence_files
 
 _READ_SEQUENCES = 256  # read and converted at once
+
+
+@dataclasses.dataclass(frozen=True)
+class Origin:
+  """Where a task of ours reads.
+
+  Attributes:
+    source: in the shards.
+    manifest_fingerprint: of the shards.
+    fill: of the source, as defined in `schedule`.
+  """
+
+  source: str
+  manifest_fingerprint: str
+  fill: float
+
+
 _DTYPES = {
   name: 'float32' if name == 'decoder_loss_weights' else 'int32'
   for name in ('targets', *packing.FEATURE_NAMES)
@@ -87,14 +107,14 @@ def mixture(
 
   Args:
     name: of the mixture.
-    mixture_rates: shares of tokens, which are the shares of examples here.
+    mixture_rates: shares of tokens.
     tasks: source -> name of its task, as `register` returns.
 
   Returns:
     `name`.
 
   Raises:
-    UserError: for a source without a task, or a name that is taken.
+    UserError: for a source without a task of ours, or a name that is taken.
   """
   import seqio
 
@@ -109,10 +129,22 @@ def mixture(
     raise errors.UserError(
       f'SeqIO already has a mixture {name}; give another name.'
     )
-  seqio.MixtureRegistry.add(
-    name, [(tasks[source], share) for source, share in shares.items()]
-  )
+  rates = []
+  for source, share in shares.items():
+    reads = origin(seqio.TaskRegistry.get(tasks[source]))
+    if reads is None:
+      raise errors.UserError(
+        f'SeqIO task {tasks[source]} does not read shards of codelaw; give the'
+        ' tasks that seqio_tasks.register returned.'
+      )
+    rates.append((tasks[source], share / reads.fill))
+  seqio.MixtureRegistry.add(name, rates)
   return name
+
+
+def origin(task: Any) -> Origin | None:
+  """Where a task reads, or None for a task that `register` did not make."""
+  return getattr(task.source, 'origin', None)
 
 
 def _seqio_name(source: str) -> str:
@@ -141,6 +173,12 @@ def _data_source_class() -> Any:
         for split in manifest.sources[source]
       }
       self._length = manifest.sequence_length
+      train = manifest.split(source, 'train')
+      self.origin = Origin(
+        source,
+        manifest.fingerprint,
+        schedule.fill(train, self._length) if train.sequences else 1.0,
+      )
       super().__init__(
         splits=tuple(self._readers),
         num_input_examples={s: len(r) for s, r in self._readers.items()},

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import itertools
 import os
 import pathlib
-import shutil
+import threading
 
 from array_record.python import array_record_module
 import numpy as np
@@ -17,7 +17,6 @@ from codelaw import errors
 from codelaw import storage
 from codelaw.data import manifest as manifest_lib
 
-PARTIAL = '.partial'  # Folder of files that are not finished.
 # One record per group: reading one sequence decodes no other.
 _WRITER_OPTIONS = 'group_size:1'
 # No read-ahead: records are read in random order.
@@ -31,50 +30,38 @@ def write(
   sequences: Iterable[np.ndarray],
   sequences_per_file: int,
 ) -> tuple[manifest_lib.ShardFile, ...]:
-  """Writes `STEM-00000-of-00002.array_record` and so on below `folder`.
+  """Writes `STEM-00000.array_record` and so on in `folder`.
 
   Args:
-    folder: of the shards.
-    stem: of the names, like `code/python/train`.
+    folder: that is there, and that nothing else writes to.
+    stem: of the names, like `train`.
     sequences: arrays of one length and dtype.
     sequences_per_file: at the most.
 
   Raises:
-    UserError: when the disk refuses a file.
+    OSError or RuntimeError: when the disk refuses a file.
   """
-  partial = folder / PARTIAL
-  partial.mkdir(parents=True, exist_ok=True)
-  written: list[tuple[pathlib.Path, int]] = []
+  files: list[manifest_lib.ShardFile] = []
   remaining = iter(sequences)
-  try:
-    while part := list(itertools.islice(remaining, 1)):
-      file = partial / f'{len(written):05d}'
-      part_sequences = itertools.chain(
-        part, itertools.islice(remaining, sequences_per_file - 1)
-      )
-      written.append((file, _write_file(file, part_sequences)))
-    files = []
-    for number, (file, count) in enumerate(written):
-      name = f'{stem}-{number:05d}-of-{len(written):05d}.array_record'
-      size, sha256 = file.stat().st_size, manifest_lib.checksum(file)
-      files.append(manifest_lib.ShardFile(name, count, size, sha256))
-      (folder / name).parent.mkdir(parents=True, exist_ok=True)
-      os.replace(file, folder / name)
-  except (OSError, RuntimeError) as error:
-    raise errors.UserError(
-      f'Cannot write the shards of {stem} in {folder} ({error}); free space'
-      ' or choose another folder, then run `codelaw cache` again.'
-    ) from error
+  while first := list(itertools.islice(remaining, 1)):
+    file = folder / f'{stem}-{len(files):05d}.array_record'
+    count = _write_file(
+      file,
+      itertools.chain(
+        first, itertools.islice(remaining, sequences_per_file - 1)
+      ),
+    )
+    size, sha256 = file.stat().st_size, manifest_lib.checksum(file)
+    files.append(manifest_lib.ShardFile(file.name, count, size, sha256))
   return tuple(files)
 
 
-def remove_partial(folder: pathlib.Path) -> None:
-  """Removes the folder of unfinished files, also a stopped writer's."""
-  shutil.rmtree(folder / PARTIAL, ignore_errors=True)
-
-
 def _write_file(file: pathlib.Path, sequences: Iterable[np.ndarray]) -> int:
-  """Writes one file and opens it again: (sequences in it)."""
+  """Writes one file and opens it again: (sequences in it).
+
+  On a full disk `write` goes on in silence and `close` raises; what arrived
+  is counted all the same.
+  """
   writer = array_record_module.ArrayRecordWriter(str(file), _WRITER_OPTIONS)
   count = 0
   for sequence in sequences:
@@ -83,6 +70,8 @@ def _write_file(file: pathlib.Path, sequences: Iterable[np.ndarray]) -> int:
       sequence.astype(sequence.dtype.newbyteorder('<'), copy=False).tobytes()
     )
   writer.close()
+  with open(file, 'rb') as stream:
+    os.fsync(stream.fileno())
   reader = array_record_module.ArrayRecordReader(str(file), _READER_OPTIONS)
   found = reader.num_records()
   reader.close()
@@ -95,8 +84,8 @@ class SequenceReader:
   """Random access to the sequences of one source and split.
 
   Grain's own ArrayRecord source starts a pool of threads for each batch of
-  records, which costs more than reading records this small; this asks each
-  file once for all the records that a batch needs from it.
+  records, which costs more than reading records this small. This reads one
+  record after the other in the calling thread; several threads may share it.
   """
 
   def __init__(
@@ -119,6 +108,7 @@ class SequenceReader:
     self._paths = [os.fspath(folder / file.name) for file in files]
     self._ends = np.cumsum([file.sequences for file in files], dtype=np.int64)
     self._readers: dict[int, array_record_module.ArrayRecordReader] = {}
+    self._lock = threading.Lock()
     self._dtype = np.dtype(manifest.token_dtype).newbyteorder('<')
     self._length = manifest.sequence_length
 
@@ -148,13 +138,20 @@ class SequenceReader:
 
   def _read_file(self, file_id: int, indices: np.ndarray) -> np.ndarray:
     path = self._paths[file_id]
+    content = []
     try:
-      if file_id not in self._readers:
-        self._readers[file_id] = array_record_module.ArrayRecordReader(
-          path, _READER_OPTIONS, file_reader_buffer_size=_READER_BUFFER_BYTES
-        )
-      content = b''.join(self._readers[file_id].read(indices.tolist()))
-      return np.frombuffer(content, self._dtype).reshape(-1, self._length)
+      with self._lock:
+        if file_id not in self._readers:
+          self._readers[file_id] = array_record_module.ArrayRecordReader(
+            path, _READER_OPTIONS, file_reader_buffer_size=_READER_BUFFER_BYTES
+          )
+        reader = self._readers[file_id]
+        for index in indices.tolist():
+          reader.seek(index)
+          content.append(reader.read())
+      return np.frombuffer(b''.join(content), self._dtype).reshape(
+        len(indices), self._length
+      )
     except (OSError, RuntimeError, ValueError, IndexError) as error:
       raise errors.UserError(
         f'Cannot read shard {path} ({error}); check it with `codelaw cache'

@@ -1,29 +1,47 @@
 """Corpus to packed shards: tokenizer, ArrayRecord files, manifest last.
 
-Documents of a source and split are packed in the order of their content
-hash, so that neighbouring files do not stay neighbours, and so that the first
-sequences of a split are a fair sample of it.
+The documents of each source and split are divided into parts by content hash,
+and each part is packed alone (see `parts`). Parts that are finished wait
+below `.partial/`; when all are there, their files get their last names and
+the manifest is written. So a stopped writer leaves finished parts, which the
+next one keeps, and no manifest.
+
+Memory of a process that writes parts: the documents of one part
+(`CachePlan.part_bytes` of UTF-8 text; Python needs up to four times that for
+text beyond Latin-1) and what packing holds, plus about 150 MB for tokenizing.
+Each worker process holds one part.
+
+`write` does it all in one call. A cluster calls its steps: `prepare`, `parts`,
+`write_part` in any order on any process that sees the folders, `finish`.
 """
 
 from collections.abc import Callable
-from collections.abc import Iterator
+from collections.abc import Iterable
+from collections.abc import Mapping
+from collections.abc import Sequence
 import dataclasses
+import fnmatch
+import functools
+import itertools
 import pathlib
-
-import numpy as np
+import shutil
 
 from codelaw import errors
 from codelaw import storage
 from codelaw.corpora import documents
 from codelaw.corpora import report
 from codelaw.data import manifest as manifest_lib
-from codelaw.data import packing
-from codelaw.data import sequence_files
+from codelaw.data import packing as packing_lib
+from codelaw.data import parts as parts_lib
 from codelaw.data import tokenizer as tokenizer_lib
+from codelaw.data import workers
 
 _FORMAT = 2  # Changes when the same plan would write other shards.
-_PASS_BYTES = 512_000_000  # of documents held in memory to be ordered.
-_CHUNK_BYTES = 8_000_000  # of documents tokenized at once.
+_PARTIAL = '.partial'  # Folder of everything that is not finished.
+_PLAN_NAME = 'plan.json'  # In it: whose parts they are.
+# Pairs of programs are told apart by nothing but their order, so a cut one
+# teaches the wrong thing.
+_DEFAULT_PACKING = {'parallel/*': 'whole'}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,6 +57,12 @@ class CachePlan:
     sample_bytes_per_token: training text, per token of the vocabulary and
       shared equally among the sources, that a tokenizer is trained on.
     sequences_per_file: at the most.
+    packing: pattern of source names, as in a shell -> one of
+      `packing.PACKINGS`. The first pattern that fits a source counts; a
+      source that none fits is concatenated.
+    part_bytes: of documents that are ordered and packed together, at about.
+      Each part may end in a padded sequence. Parts are what workers share
+      and what bounds their memory.
   """
 
   corpus_dir: str
@@ -48,6 +72,10 @@ class CachePlan:
   tokenizer_path: str | None = None
   sample_bytes_per_token: int = 10_000
   sequences_per_file: int = 1_000_000
+  packing: Mapping[str, str] = dataclasses.field(
+    default_factory=lambda: dict(_DEFAULT_PACKING)
+  )
+  part_bytes: int = 512_000_000
 
   def __post_init__(self):
     for name, least in (
@@ -55,6 +83,7 @@ class CachePlan:
       ('sequence_length', 2),
       ('sample_bytes_per_token', 1),
       ('sequences_per_file', 1),
+      ('part_bytes', 1),
     ):
       value = getattr(self, name)
       if not isinstance(value, int) or value < least:
@@ -74,50 +103,275 @@ class CachePlan:
         'ArrayRecord files are written to disks, not to'
         f' {self.shards_dir}; mount the bucket, or copy the folder there.'
       )
+    if not isinstance(self.packing, Mapping):
+      raise errors.UserError(
+        "CachePlan.packing must map sources to packings, like {'parallel/*':"
+        f" 'whole'}}; got {self.packing!r}."
+      )
+    for pattern, packing in self.packing.items():
+      if not isinstance(pattern, str) or packing not in packing_lib.PACKINGS:
+        raise errors.UserError(
+          f'CachePlan.packing[{pattern!r}] must be one of'
+          f' {", ".join(packing_lib.PACKINGS)}; got {packing!r}.'
+        )
+
+  def packing_of(self, source: str) -> str:
+    """The packing of a source."""
+    for pattern, packing in self.packing.items():
+      if fnmatch.fnmatchcase(source, pattern):
+        return packing
+    return 'concatenate'
 
 
 def write(
-  plan: CachePlan, progress: manifest_lib.Progress | None = None
+  plan: CachePlan,
+  progress: manifest_lib.Progress | None = None,
+  num_workers: int = 1,
 ) -> manifest_lib.Manifest:
   """Writes the shards of a corpus, unless they are already there.
 
-  A writer that is stopped leaves no manifest, and the next one starts again.
+  A writer that is stopped leaves no manifest; the next one of the same plan
+  keeps the parts that were finished.
 
   Args:
     plan: what to write.
     progress: called with what is being done and the share that is done.
+    num_workers: processes that write parts; the shards do not depend on it.
+      The tokenizer uses all cores in one process, so that more processes
+      help with packing and checksums only.
 
   Returns:
     The manifest of `plan.shards_dir`.
 
   Raises:
-    UserError: when the folder holds shards of another plan or corpus, or is
-      being written by another process; when there is no corpus; when the
-      tokenizer cannot be trained or read; when the disk refuses a file.
+    UserError: when the folder holds shards of another plan or corpus,
+      finished or not, or is being written by another process; when there is
+      no corpus; when the tokenizer cannot be trained or read; when the disk
+      refuses a file.
   """
+  if not isinstance(num_workers, int) or num_workers < 1:
+    raise errors.UserError(
+      f'The number of workers must be at least 1, got {num_workers!r}.'
+    )
   tell = progress or (lambda message, fraction: None)
   corpus = report.read(plan.corpus_dir)
   with storage.exclusive(plan.shards_dir):
     if manifest_lib.exists(plan.shards_dir):
       return _existing(plan, corpus, tell)
-    folder = pathlib.Path(plan.shards_dir)
-    tokenizer = _tokenizer(plan, corpus, tell)
-    sources = _write_sources(plan, tokenizer, corpus, tell)
-    sequence_files.remove_partial(folder)
-    tokenizer_file = folder / manifest_lib.TOKENIZER_NAME
-    tokenizer_lib.save(tokenizer, tokenizer_file)
-    manifest = manifest_lib.Manifest(
-      vocab_size=plan.vocab_size,
-      sequence_length=plan.sequence_length,
-      token_dtype=token_dtype(plan),
-      tokenizer_fingerprint=manifest_lib.tokenizer_fingerprint(tokenizer_file),
-      corpus_fingerprint=corpus.fingerprint,
-      plan_fingerprint=_plan_fingerprint(plan, corpus),
-      sources=sources,
-    )
-    manifest_lib.write(folder, manifest)
+    prepare(plan, tell)
+    try:
+      written = _write_parts(plan, corpus, num_workers, tell)
+    finally:
+      parts_lib.remove_unfinished(_partial(plan))
+    manifest = finish(plan, written)
     tell(f'wrote {plan.shards_dir}', 1.0)
     return manifest
+
+
+def prepare(
+  plan: CachePlan, progress: manifest_lib.Progress | None = None
+) -> None:
+  """Claims the folder for the plan and puts the tokenizer there.
+
+  Raises:
+    UserError: when the folder holds finished parts of another plan, or the
+      tokenizer cannot be trained, read or written.
+  """
+  tell = progress or (lambda message, fraction: None)
+  corpus = report.read(plan.corpus_dir)
+  fingerprint = _plan_fingerprint(plan, corpus)
+  partial = _partial(plan)
+  claim = partial / _PLAN_NAME
+  claimed = storage.read_json(claim) if claim.exists() else None
+  if claimed != fingerprint:
+    if parts_lib.any_recorded(partial):
+      raise errors.UserError(
+        f'{plan.shards_dir} holds unfinished shards of another plan or'
+        ' corpus; name another folder, or delete that one.'
+      )
+    shutil.rmtree(partial, ignore_errors=True)
+  parts_lib.remove_unfinished(partial)
+  file = partial / manifest_lib.TOKENIZER_NAME
+  if not file.exists():
+    tokenizer_lib.save(_tokenizer(plan, corpus, tell), file)
+  storage.write_json(claim, fingerprint)
+
+
+def parts(
+  plan: CachePlan, corpus: report.CorpusReport
+) -> tuple[parts_lib.Part, ...]:
+  """The parts of the shards, in the order of their sequences.
+
+  Raises:
+    UserError: for a packing of sources that the corpus does not have.
+  """
+  for pattern in plan.packing:
+    if pattern not in _DEFAULT_PACKING and not fnmatch.filter(
+      corpus.sources, pattern
+    ):
+      raise errors.UserError(
+        f'CachePlan.packing names {pattern!r}, which fits no source of'
+        f' {plan.corpus_dir}; it has {", ".join(corpus.sources)}.'
+      )
+  found = []
+  for source in sorted(corpus.sources):
+    for split in manifest_lib.SPLITS:
+      count = 1 + _totals(corpus, source, split).bytes // plan.part_bytes
+      found += [
+        parts_lib.Part(source, split, number, count) for number in range(count)
+      ]
+  return tuple(found)
+
+
+def write_part(
+  plan: CachePlan,
+  part: parts_lib.Part,
+  items: Iterable[documents.Document] | None = None,
+  packed: Callable[[int], None] | None = None,
+) -> parts_lib.PartShards:
+  """Writes one part, unless it is already there.
+
+  Args:
+    plan: for which `prepare` was called.
+    part: one of `parts`.
+    items: the documents of the part in the order of their content hash, for
+      a caller that has them; by default they are read from the corpus, of
+      which every document of the source is decompressed.
+    packed: called with the bytes of documents packed so far.
+
+  Raises:
+    UserError: when the corpus cannot be read or the disk refuses a file.
+  """
+  root = _partial(plan)
+  tokenizer_file = root / manifest_lib.TOKENIZER_NAME
+  key = storage.fingerprint(
+    {
+      'plan': storage.read_json(root / _PLAN_NAME),
+      'tokenizer': manifest_lib.checksum(tokenizer_file),
+    }
+  )
+  found = parts_lib.recorded(root, part, key)
+  if found is not None:
+    return found
+  if items is None:
+    items = parts_lib.read_documents(plan.corpus_dir, part)
+  return parts_lib.write(
+    root,
+    part,
+    key,
+    parts_lib.Settings(
+      packing=plan.packing_of(part.source),
+      sequence_length=plan.sequence_length,
+      token_dtype=token_dtype(plan),
+      sequences_per_file=plan.sequences_per_file,
+    ),
+    parts_lib.load_tokenizer(tokenizer_file),
+    items,
+    packed,
+  )
+
+
+def finish(
+  plan: CachePlan, written: Sequence[parts_lib.PartShards]
+) -> manifest_lib.Manifest:
+  """Gives the files of all parts their last names and writes the manifest.
+
+  Args:
+    plan: of the shards.
+    written: all that `write_part` returned, in any order.
+
+  Raises:
+    UserError: when the corpus's files do not hold the documents that its
+      index lists, or the disk refuses a file.
+  """
+  corpus = report.read(plan.corpus_dir)
+  by_part = {item.part: item for item in written}
+  partial = _partial(plan)
+  folder = pathlib.Path(plan.shards_dir)
+  sources: dict[str, dict[str, manifest_lib.SplitShards]] = {}
+  everything = parts(plan, corpus)
+  missing = [part for part in everything if part not in by_part]
+  if missing or len({item.key for item in written}) != 1:
+    raise ValueError(f'not the parts of one writing; missing: {missing[:3]}')
+  groups = [
+    (name, [by_part[part] for part in group])
+    for name, group in itertools.groupby(
+      everything, key=lambda part: (part.source, part.split)
+    )
+  ]
+  for (source, split), group in groups:
+    found = sum(
+      item.shards.documents + item.shards.left_out_documents for item in group
+    )
+    listed = _totals(corpus, source, split).documents
+    if found != listed:
+      raise errors.UserError(
+        f'{plan.corpus_dir} lists {listed} {split} documents of {source}, its'
+        f' files hold {found}; delete the folder and run `codelaw corpus'
+        ' build` again.'
+      )
+  try:
+    for (source, split), group in groups:
+      sources.setdefault(source, {})[split] = parts_lib.merged(
+        folder, partial, group, plan.sequence_length
+      )
+  except OSError as error:
+    raise errors.UserError(
+      f'Cannot give the shards in {folder} their last names ({error}); free'
+      ' space or choose another folder, then run `codelaw cache` again.'
+    ) from error
+  tokenizer_file = folder / manifest_lib.TOKENIZER_NAME
+  storage.write_bytes(
+    tokenizer_file, (partial / manifest_lib.TOKENIZER_NAME).read_bytes()
+  )
+  manifest = manifest_lib.Manifest(
+    vocab_size=plan.vocab_size,
+    sequence_length=plan.sequence_length,
+    token_dtype=token_dtype(plan),
+    tokenizer_fingerprint=manifest_lib.tokenizer_fingerprint(tokenizer_file),
+    corpus_fingerprint=corpus.fingerprint,
+    plan_fingerprint=_plan_fingerprint(plan, corpus),
+    sources=sources,
+  )
+  manifest_lib.write(folder, manifest)
+  shutil.rmtree(partial, ignore_errors=True)
+  return manifest
+
+
+def _write_parts(
+  plan: CachePlan,
+  corpus: report.CorpusReport,
+  num_workers: int,
+  tell: manifest_lib.Progress,
+) -> list[parts_lib.PartShards]:
+  todo = parts(plan, corpus)
+  total = sum(_part_bytes(corpus, part) for part in todo)
+  written: list[parts_lib.PartShards] = []
+  done = 0.0
+
+  def write_here(part: parts_lib.Part) -> parts_lib.PartShards:
+    name = f'{part.source} {part.split}'
+    return write_part(
+      plan,
+      part,
+      packed=lambda num_bytes: tell(name, min(1, (done + num_bytes) / total)),
+    )
+
+  # A worker process has nobody to tell before its part is done.
+  work = write_here if num_workers == 1 else functools.partial(write_part, plan)
+  for index, result in workers.run(work, todo, num_workers):
+    written.append(result)
+    done += _part_bytes(corpus, todo[index])
+    tell(f'{len(written)} of {len(todo)} parts', min(0.999, done / total))
+  return written
+
+
+def _part_bytes(corpus: report.CorpusReport, part: parts_lib.Part) -> float:
+  return _totals(corpus, part.source, part.split).bytes / part.num_parts
+
+
+def _partial(plan: CachePlan) -> pathlib.Path:
+  return pathlib.Path(plan.shards_dir) / _PARTIAL
 
 
 def _plan_fingerprint(plan: CachePlan, corpus: report.CorpusReport) -> str:
@@ -134,6 +388,8 @@ def _plan_fingerprint(plan: CachePlan, corpus: report.CorpusReport) -> str:
         else {'sample_bytes_per_token': plan.sample_bytes_per_token}
       ),
       'sequences_per_file': plan.sequences_per_file,
+      'packing': {s: plan.packing_of(s) for s in sorted(corpus.sources)},
+      'part_bytes': plan.part_bytes,
     }
   )
 
@@ -165,7 +421,12 @@ def _tokenizer(
 ) -> tokenizer_lib.Tokenizer:
   if plan.tokenizer_path is None:
     tell(f'learns a tokenizer of {plan.vocab_size:,} tokens', 0.0)
-    return tokenizer_lib.train(tokenizer_sample(plan), plan.vocab_size)
+    sample = parts_lib.sample(
+      plan.corpus_dir,
+      [part for part in parts(plan, corpus) if part.split == 'train'],
+      plan.vocab_size * plan.sample_bytes_per_token,
+    )
+    return tokenizer_lib.train(sample, plan.vocab_size)
   tokenizer = tokenizer_lib.load(plan.tokenizer_path)
   if tokenizer.get_vocab_size() != plan.vocab_size:
     raise errors.UserError(
@@ -175,152 +436,8 @@ def _tokenizer(
   return tokenizer
 
 
-def tokenizer_sample(plan: CachePlan) -> Iterator[str]:
-  """Training text, as many bytes of each source (all of a smaller one)."""
-  corpus = report.read(plan.corpus_dir)
-  total = plan.vocab_size * plan.sample_bytes_per_token
-  share = total // len(corpus.sources)
-  for source in sorted(corpus.sources):
-    left = share
-    for document in _in_content_order(plan, corpus, source, 'train'):
-      # A cut inside a character drops the character.
-      yield document.text.encode()[:left].decode(errors='ignore')
-      left -= document.bytes
-      if left <= 0:
-        break
-
-
-def _in_content_order(
-  plan: CachePlan, corpus: report.CorpusReport, source: str, split: str
-) -> Iterator[documents.Document]:
-  """Documents by content hash, holding about `_PASS_BYTES` of them at once."""
-  passes = 1 + _totals(corpus, source, split).bytes // _PASS_BYTES
-  for number in range(passes):
-    part = [
-      document
-      for document in documents.read_documents(plan.corpus_dir, source, split)
-      if int(document.content_sha256[:8], 16) * passes >> 32 == number
-    ]
-    yield from sorted(part, key=lambda document: document.content_sha256)
-
-
 def _totals(
   corpus: report.CorpusReport, source: str, split: str
 ) -> report.SplitReport:
   splits = corpus.sources[source].splits
   return splits.get(split, report.SplitReport(documents=0, bytes=0))
-
-
-@dataclasses.dataclass
-class _Tally:
-  """What went through the packing of one source and split."""
-
-  documents: int = 0
-  bytes: int = 0
-  tokens: int = 0
-  stored_tokens: int = 0
-
-
-def _write_sources(
-  plan: CachePlan,
-  tokenizer: tokenizer_lib.Tokenizer,
-  corpus: report.CorpusReport,
-  tell: manifest_lib.Progress,
-) -> dict[str, dict[str, manifest_lib.SplitShards]]:
-  parts = [
-    (source, split)
-    for source in sorted(corpus.sources)
-    for split in manifest_lib.SPLITS
-  ]
-  total = sum(_totals(corpus, *part).bytes for part in parts)
-  sources: dict[str, dict[str, manifest_lib.SplitShards]] = {}
-  done = 0
-  for source, split in parts:
-
-    def packed(num_bytes: int, name=f'{source} {split}', before=done) -> None:
-      tell(name, (before + num_bytes) / total)
-
-    held = _write_split(plan, tokenizer, corpus, source, split, packed)
-    sources.setdefault(source, {})[split] = held
-    done += held.bytes
-  return sources
-
-
-def _write_split(
-  plan: CachePlan,
-  tokenizer: tokenizer_lib.Tokenizer,
-  corpus: report.CorpusReport,
-  source: str,
-  split: str,
-  packed: Callable[[int], None],
-) -> manifest_lib.SplitShards:
-  tally = _Tally()
-  items = _in_content_order(plan, corpus, source, split)
-  total = _totals(corpus, source, split)
-
-  def tokens() -> Iterator[np.ndarray]:
-    for chunk in _chunks(items):
-      encoded = tokenizer_lib.encode(tokenizer, [item.text for item in chunk])
-      for item, ids in zip(chunk, encoded, strict=True):
-        tally.documents += 1
-        tally.bytes += item.bytes
-        tally.tokens += len(ids) + 1
-        yield ids.astype(token_dtype(plan))
-      packed(tally.bytes)
-
-  padded: list[tuple[int, int]] = []
-
-  def sequences() -> Iterator[np.ndarray]:
-    for index, sequence in enumerate(
-      packing.pack(tokens(), plan.sequence_length)
-    ):
-      padding = int(np.sum(sequence == packing.PAD_ID))
-      if padding:
-        padded.append((index, padding))
-      tally.stored_tokens += len(sequence) - padding
-      yield sequence
-
-  files = sequence_files.write(
-    pathlib.Path(plan.shards_dir),
-    f'{source}/{split}',
-    sequences(),
-    plan.sequences_per_file,
-  )
-  if tally.documents != total.documents:
-    raise errors.UserError(
-      f'{plan.corpus_dir} lists {total.documents} {split} documents of'
-      f' {source}, its files hold {tally.documents}; delete the folder and'
-      ' run `codelaw corpus build` again.'
-    )
-  num_sequences = sum(file.sequences for file in files)
-  indices, paddings = np.array(padded, np.int64).reshape(-1, 2).T
-  return manifest_lib.SplitShards(
-    packing='concatenate',
-    documents=tally.documents,
-    bytes=tally.bytes,
-    tokens=tally.stored_tokens,
-    sequences=num_sequences,
-    padding_tokens=num_sequences * plan.sequence_length - tally.stored_tokens,
-    truncated_tokens=tally.tokens - tally.stored_tokens,
-    left_out_documents=0,
-    files=files,
-    padding_file=manifest_lib.write_padding(
-      plan.shards_dir, source, split, indices, paddings
-    ),
-  )
-
-
-def _chunks(
-  items: Iterator[documents.Document],
-) -> Iterator[list[documents.Document]]:
-  """Documents by groups that are worth handing to the tokenizer's threads."""
-  chunk: list[documents.Document] = []
-  size = 0
-  for item in items:
-    chunk.append(item)
-    size += item.bytes
-    if size >= _CHUNK_BYTES:
-      yield chunk
-      chunk, size = [], 0
-  if chunk:
-    yield chunk

@@ -26,6 +26,8 @@ from codelaw.data import packing
 SPECIAL_TOKENS = ('<pad>', '<eos>')
 MIN_VOCAB_SIZE = 256 + len(SPECIAL_TOKENS)
 MAX_VOCAB_SIZE = 2**18
+# `type` in a tokenizer.json that only describes a vocabulary of SeqIO.
+VOCABULARY_TYPE = 'seqio_vocabulary'
 
 Tokenizer = tokenizers.Tokenizer
 
@@ -129,6 +131,23 @@ def token_bytes(tokenizer: Tokenizer) -> np.ndarray:
     lengths[index] = len(token)  # one character of the alphabet per byte
   lengths[[packing.PAD_ID, packing.EOS_ID]] = 0
   return lengths
+
+
+def read_token_bytes(file: storage.PathLike) -> np.ndarray | None:
+  """Bytes of each token, from the `tokenizer.json` of any shards.
+
+  Returns:
+    int32 [vocab_size], as of `token_bytes`; None for a SeqIO vocabulary that
+    does not tell.
+
+  Raises:
+    UserError: when the file is missing or is no tokenizer.
+  """
+  content = storage.read_json(file)
+  if isinstance(content, dict) and content.get('type') == VOCABULARY_TYPE:
+    lengths = content['token_bytes']
+    return None if lengths is None else np.array(lengths, np.int32)
+  return token_bytes(load(file))
 
 
 def _text_is_never_special(tokenizer: Tokenizer) -> Tokenizer:

@@ -74,9 +74,7 @@ def run_id(purpose: str, size: str, plan: records.RunPlan) -> str:
   """
   content = records.to_json(plan)
   del content['shards_dir']  # a moved study keeps its names
-  sources = sorted(
-    {s for stage in plan.schedule.stages for s in stage.mixture.shares()}
-  )
+  sources = plan.schedule.sources
   label = '+'.join(source.replace('/', '_') for source in sources)
   if len(label) > _LABEL_LENGTH:
     label = f'mix{len(sources)}'

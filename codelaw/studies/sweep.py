@@ -140,11 +140,12 @@ def size_name(shape: accounting.ModelShape) -> str:
 def with_mixture(
   schedule: records.Schedule, mixture: records.MixtureRates
 ) -> records.Schedule:
-  """The schedule with `mixture` in every stage."""
+  """The schedule with `mixture` in every stage, from start to end."""
   return dataclasses.replace(
     schedule,
     stages=tuple(
-      dataclasses.replace(stage, mixture=mixture) for stage in schedule.stages
+      dataclasses.replace(stage, mixture=mixture, end_mixture=None)
+      for stage in schedule.stages
     ),
   )
 

@@ -148,12 +148,9 @@ class Books:
     )
 
   def _share_scalars(self, step: int) -> dict[str, float]:
-    stage = self._schedule.stages.index(self._schedule.stage_of(step - 1))
     return {
       f'schedule/share/{source}': share
-      for source, share in zip(
-        self._schedule.sources, self._schedule.shares[stage], strict=True
-      )
+      for source, share in self._schedule.shares_at(step - 1).items()
     }
 
   def _speed_scalars(self, num_tokens: int) -> dict[str, float]:

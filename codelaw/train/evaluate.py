@@ -26,11 +26,11 @@ class HeldOutLoss:
 
   Attributes:
     loss_nats_per_token: mean cross-entropy.
-    bits_per_byte: as defined above.
+    bits_per_byte: as defined above; None when the bytes are not known.
   """
 
   loss_nats_per_token: float
-  bits_per_byte: float
+  bits_per_byte: float | None
 
 
 def sources(
@@ -54,7 +54,7 @@ def evaluate(
   params: Any,
   plan: records.RunPlan,
   manifest: manifest_lib.Manifest,
-  token_bytes: np.ndarray,
+  token_bytes: np.ndarray | None,
 ) -> dict[str, HeldOutLoss]:
   """Evaluates parameters on the first held-out sequences of every source.
 
@@ -62,7 +62,8 @@ def evaluate(
     params: of the plan's model.
     plan: names the model, the shards and `eval_sequences`.
     manifest: of `plan.shards_dir`.
-    token_bytes: int [vocabulary], of `tokenizer.token_bytes`.
+    token_bytes: int [vocabulary], of `tokenizer.read_token_bytes`; None when
+      they are not known.
 
   Returns:
     Source -> loss, in the order of `sources`.
@@ -81,7 +82,8 @@ def evaluate(
       counted = batch['decoder_loss_weights'] > 0
       num_tokens += int(np.sum(counted))
       targets = batch['decoder_target_tokens'][counted]
-      num_bytes += int(np.sum(token_bytes[targets]))
+      if token_bytes is not None:
+        num_bytes += int(np.sum(token_bytes[targets]))
       sums.append(run(params, step_lib.features(batch)))
     started[source] = (sums, num_tokens, num_bytes)
   return {
@@ -96,11 +98,14 @@ def evaluate(
 
 def macro(losses: Mapping[str, HeldOutLoss]) -> HeldOutLoss:
   """The unweighted mean over the sources."""
+  bits = [x.bits_per_byte for x in losses.values()]
+  known = [value for value in bits if value is not None]
   return HeldOutLoss(
     math.fsum(x.loss_nats_per_token for x in losses.values()) / len(losses),
-    math.fsum(x.bits_per_byte for x in losses.values()) / len(losses),
+    math.fsum(known) / len(losses) if len(known) == len(losses) else None,
   )
 
 
 def _loss(nats: float, num_tokens: int, num_bytes: int) -> HeldOutLoss:
-  return HeldOutLoss(nats / num_tokens, nats / (math.log(2) * num_bytes))
+  bits = nats / (math.log(2) * num_bytes) if num_bytes else None
+  return HeldOutLoss(nats / num_tokens, bits)

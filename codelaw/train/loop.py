@@ -157,10 +157,8 @@ class _Run:
     self._manifest = manifest
     self._model_dir = storage.path(model_dir)
     self._report = report
-    self._token_bytes = tokenizer_lib.token_bytes(
-      tokenizer_lib.load(
-        storage.path(plan.shards_dir) / manifest_lib.TOKENIZER_NAME
-      )
+    self._token_bytes = tokenizer_lib.read_token_bytes(
+      storage.path(plan.shards_dir) / manifest_lib.TOKENIZER_NAME
     )
     self._checkpoints = checkpoint_lib.Checkpoints(
       self._model_dir / 'checkpoints'
@@ -262,9 +260,11 @@ class _Run:
         | metrics.token_scalars(self._books.tokens),
       )
       mean = evaluate.macro(losses)
+      bits = mean.bits_per_byte
       self._say(
-        f'held-out loss {mean.loss_nats_per_token:.4f} nats/token,'
-        f' {mean.bits_per_byte:.4f} bits/byte (mean of {len(losses)} sources)'
+        f'held-out loss {mean.loss_nats_per_token:.4f} nats/token'
+        + ('' if bits is None else f', {bits:.4f} bits/byte')
+        + f' (mean of {len(losses)} sources)'
       )
     self._books.pause()
 

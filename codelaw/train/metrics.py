@@ -101,9 +101,13 @@ def token_scalars(tokens: Mapping[str, int]) -> dict[str, float]:
 def evaluation_scalars(
   losses: Mapping[str, evaluate.HeldOutLoss],
 ) -> dict[str, float]:
-  """`eval/<source>/...` of every source, and `eval/macro/...`."""
+  """`eval/<source>/...` of every source, and `eval/macro/...`.
+
+  Bits per byte are left out where the bytes are not known.
+  """
   scalars = {}
   for source, loss in {**losses, 'macro': evaluate.macro(losses)}.items():
     scalars[f'eval/{source}/loss_nats_per_token'] = loss.loss_nats_per_token
-    scalars[f'eval/{source}/bits_per_byte'] = loss.bits_per_byte
+    if loss.bits_per_byte is not None:
+      scalars[f'eval/{source}/bits_per_byte'] = loss.bits_per_byte
   return scalars

@@ -9,6 +9,7 @@ from codelaw.corpora import documents
 from codelaw.corpora import report
 from codelaw.data import manifest as manifest_lib
 from codelaw.data import shards
+from tests.data import padded_shards
 
 # Words and indentation that give a tokenizer something to learn.
 _WORDS = ('def', 'return', 'for', 'in', 'if', 'value', 'total', '=', '(x):')
@@ -75,16 +76,42 @@ def manifest(cache_plan):
 
 
 @pytest.fixture(scope='session')
+def packed(corpus_dir, tmp_path_factory):
+  """Shards of the same corpus, each source packed in another way."""
+  folder = str(tmp_path_factory.mktemp('packed'))
+  plan = shards.CachePlan(
+    corpus_dir=corpus_dir,
+    shards_dir=folder,
+    vocab_size=320,
+    sequence_length=128,
+    packing={'markup': 'best_fit', 'code/java': 'whole'},
+    sequences_per_file=50,
+  )
+  shards.write(plan)
+  return folder
+
+
+@pytest.fixture(scope='session')
+def packed_manifest(packed):
+  return manifest_lib.read(packed)
+
+
+@pytest.fixture(scope='session')
 def make_plan(cache_plan):
-  """Builds run plans: [(stage weight, rates), ...] and overrides."""
+  """Builds run plans: [(weight, rates[, end rates]), ...] and overrides."""
 
   def make(stages, **overrides):
     settings = {
       'model': accounting.ModelShape(320, 8, 1, 1, 8, 8),
       'schedule': records.Schedule(
         tuple(
-          records.Stage(f'stage{i}', records.MixtureRates(rates), weight)
-          for i, (weight, rates) in enumerate(stages)
+          records.Stage(
+            f'stage{i}',
+            records.MixtureRates(rates),
+            weight,
+            end_mixture=records.MixtureRates(*end) if end else None,
+          )
+          for i, (weight, rates, *end) in enumerate(stages)
         )
       ),
       'optimizer': records.OptimizerSettings(1e-3),
@@ -105,3 +132,18 @@ def shards_copy(cache_plan, tmp_path):
   folder = tmp_path / 'shards'
   shutil.copytree(cache_plan.shards_dir, folder)
   return folder
+
+
+@pytest.fixture(scope='session')
+def padded(tmp_path_factory):
+  """(manifest, folder) of shards with padding at the end of any sequence."""
+  folder = tmp_path_factory.mktemp('padded')
+  sources = {
+    'code/java': (
+      'concatenate',
+      padded_shards.random_tokens(90, 32, 300, 0, 0.0),
+    ),
+    'code/python': ('best_fit', padded_shards.random_tokens(130, 32, 300, 1)),
+    'commits': ('whole', padded_shards.random_tokens(57, 32, 300, 2)),
+  }
+  return padded_shards.write(folder, 300, sources), str(folder)

@@ -118,7 +118,7 @@ def test_repeating_a_source_too_often_is_refused(make_plan, manifest):
   assert epochs > 1
   with pytest.raises(
     errors.UserError,
-    match=rf'repeats code/java {epochs:.2f} times, max_epochs is 1; lower',
+    match=rf'repeats code/java {epochs:.2f} times \(max_epochs is 1\); lower',
   ):
     schedule_lib.from_plan(plan, manifest)
   # Exactly the cap is allowed.
@@ -150,3 +150,170 @@ def test_a_source_without_sequences_is_refused(make_plan, manifest):
   manifest = dataclasses.replace(manifest, sources=sources)
   with pytest.raises(errors.UserError, match='no training sequences'):
     schedule_lib.from_plan(make_plan(_STAGES), manifest)
+
+
+def _counted(schedule, manifest, folder):
+  """Tokens of every source before each step, counted in the shards."""
+  readers = [
+    sequence_files.SequenceReader(folder, manifest, source, 'train')
+    for source in schedule.sources
+  ]
+  seen = dict.fromkeys(schedule.sources, 0)
+  for step in range(schedule.num_steps):
+    yield dict(seen)
+    for k, index in zip(*schedule.slots(step), strict=True):
+      tokens = readers[k].read([index])
+      seen[schedule.sources[k]] += int(np.count_nonzero(tokens))
+  yield seen
+
+
+_RAMP = (
+  (0.6, {'code/python': 2, 'commits': 1}, {'code/python': 1, 'code/java': 1}),
+  (0.4, {'code/java': 1, 'commits': 3}),
+)
+
+
+@pytest.mark.parametrize('target_tokens', [None, 10**5])
+def test_tokens_are_exact_with_padding_anywhere(
+  make_plan, padded, target_tokens
+):
+  manifest, folder = padded
+  plan = make_plan(
+    _RAMP,
+    num_tokens=32 * 7 * 60,
+    batch_size=7,
+    shards_dir=folder,
+    target_tokens=target_tokens,
+    max_epochs=1e3,
+  )
+  schedule = schedule_lib.from_plan(plan, manifest)
+  for step, seen in enumerate(_counted(schedule, manifest, folder)):
+    assert schedule.tokens_until(step) == seen
+  assert schedule.planned_tokens() == seen
+  assert {
+    source: sum(tokens[source] for tokens in schedule.stage_tokens().values())
+    for source in seen
+  } == seen
+  assert max(schedule.epochs().values()) > 2
+
+
+def test_rates_are_shares_of_tokens_where_sequences_are_padded(
+  make_plan, padded
+):
+  manifest, folder = padded
+  rates = {'code/java': 0.3, 'code/python': 0.5, 'commits': 0.2}
+  plan = make_plan(
+    [(1.0, rates)],
+    num_tokens=32 * 4 * 20_000,
+    shards_dir=folder,
+    max_epochs=1e6,
+  )
+  schedule = schedule_lib.from_plan(plan, manifest)
+  fill = manifest.split('commits', 'train').tokens / (57 * 32)
+  assert schedule.fills == (1.0, pytest.approx(0.825, abs=0.03), fill)
+  tokens = schedule.planned_tokens()
+  for source, rate in rates.items():
+    # Half an epoch of 130 sequences may be fuller than another.
+    assert tokens[source] / sum(tokens.values()) == pytest.approx(
+      rate, abs=1e-3
+    )
+
+
+def test_rates_move_in_proportion_to_tokens(make_plan, padded):
+  manifest, folder = padded
+  plan = make_plan(
+    [(1.0, {'commits': 1}, {'code/java': 1})],
+    num_tokens=32 * 4 * 20_000,
+    shards_dir=folder,
+    max_epochs=1e6,
+  )
+  schedule = schedule_lib.from_plan(plan, manifest)
+  total = sum(schedule.planned_tokens().values())
+  for step in range(0, 20_001, 2500):
+    tokens = schedule.tokens_until(step)
+    progress = sum(tokens.values()) / total
+    share = schedule.shares_at(step)['code/java']
+    assert share == pytest.approx(progress, abs=1e-3)
+    assert tokens['code/java'] / total == pytest.approx(
+      progress**2 / 2, abs=1e-3
+    )
+
+
+def test_a_moving_stage_keeps_every_prefix_within_one_sequence(
+  make_plan, manifest
+):
+  stages = [
+    (0.5, {'code/python': 1.0}),
+    (0.5, {'code/python': 1.0}, {'markup': 0.75, 'code/java': 0.25}),
+  ]
+  schedule = schedule_lib.from_plan(make_plan(stages), manifest)
+  counts = collections.Counter()
+  for slot, (source, _) in enumerate(_draws(schedule), 1):
+    counts[source] += 1
+    moved = max(slot - 100, 0) ** 2 / 200
+    assert abs(counts['markup'] - 0.75 * moved) < 1
+    assert abs(counts['code/java'] - 0.25 * moved) < 1
+    assert abs(counts['code/python'] - (slot - moved)) < 1
+  assert schedule.shares_at(0)['code/python'] == 1
+  assert schedule.shares_at(37) == {
+    'code/java': pytest.approx(0.12),
+    'code/python': pytest.approx(0.52),
+    'markup': pytest.approx(0.36),
+  }
+
+
+def test_simulated_epoching_repeats_a_sample(make_plan, manifest):
+  stages = [(1.0, {'code/python': 1.0, 'markup': 1.0})]
+  size = manifest.split('markup', 'train').sequences
+  plan = make_plan(stages, target_tokens=32 * 4 * 50 * 5)
+  schedule = schedule_lib.from_plan(plan, manifest)
+  supply = math.ceil(size / 5)
+  draws = [index for source, index in _draws(schedule) if source == 'markup']
+  assert schedule.epochs()['markup'] == 100 / supply
+  assert len(set(draws)) == min(supply, 100)
+  for epoch in range(100 // supply):
+    part = draws[epoch * supply : (epoch + 1) * supply]
+    assert sorted(part) == sorted(set(draws))
+  # A fair sample: not the first sequences, and another with another seed.
+  assert max(draws) >= size // 2
+  other = schedule_lib.from_plan(dataclasses.replace(plan, seed=1), manifest)
+  assert {i for s, i in _draws(other) if s == 'markup'} != set(draws)
+  # With no longer run to stand for, all sequences are the supply.
+  whole = dataclasses.replace(plan, target_tokens=plan.num_tokens)
+  plain = dataclasses.replace(plan, target_tokens=None)
+  assert _draws(schedule_lib.from_plan(whole, manifest)) == _draws(
+    schedule_lib.from_plan(plain, manifest)
+  )
+
+
+def test_every_source_above_its_own_cap_is_named(make_plan, manifest):
+  stages = [(1.0, {'code/python': 1, 'markup': 1, 'code/java': 1})]
+  plan = make_plan(
+    stages,
+    max_epochs=100.0,
+    source_max_epochs={'markup': 0.25, 'code/java': 0.1, 'code/python': 50},
+    num_tokens=32 * 4 * 50,
+    target_tokens=32 * 4 * 100,
+  )
+  epochs = schedule_lib.uncapped(plan, manifest).epochs()
+  with pytest.raises(errors.UserError) as caught:
+    schedule_lib.from_plan(plan, manifest)
+  named = {
+    s: f'{s} {epochs[s]:.2f} times (max_epochs is {cap})'
+    for s, cap in (('markup', 0.25), ('code/java', 0.1))
+  }
+  first, second = sorted(
+    named, key=lambda s: -epochs[s] / plan.source_max_epochs[s]
+  )
+  assert str(caught.value).startswith(
+    f'The plan repeats {named[first]}, {named[second]}, as a run of 12,800'
+    ' tokens would; lower their rates'
+  )
+
+
+def test_a_cap_of_an_unknown_source_is_refused(make_plan, manifest):
+  plan = make_plan(_STAGES, source_max_epochs={'markup/html': 2})
+  with pytest.raises(
+    errors.UserError, match=r'source_max_epochs names .*did you mean markup\?'
+  ):
+    schedule_lib.from_plan(plan, manifest)

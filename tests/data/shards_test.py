@@ -1,6 +1,8 @@
 import collections
 import dataclasses
 import os
+import pathlib
+import pickle
 
 import numpy as np
 import pytest
@@ -8,7 +10,10 @@ import pytest
 from codelaw import errors
 from codelaw import storage
 from codelaw.corpora import documents
+from codelaw.corpora import report
 from codelaw.data import manifest as manifest_lib
+from codelaw.data import packing as packing_lib
+from codelaw.data import parts as parts_lib
 from codelaw.data import sequence_files
 from codelaw.data import shards
 from codelaw.data import tokenizer as tokenizer_lib
@@ -83,13 +88,138 @@ def test_written_elsewhere_the_same_plan_gives_the_same_shards(
   assert shards.write(plan).fingerprint == manifest.fingerprint
 
 
-def test_documents_are_ordered_in_several_passes_alike(
-  cache_plan, manifest, tmp_path, monkeypatch
+@pytest.fixture(scope='session')
+def parts_plan(cache_plan, tmp_path_factory):
+  """Of the same corpus, in parts so small that every source has several."""
+  return dataclasses.replace(
+    cache_plan,
+    shards_dir=str(tmp_path_factory.mktemp('parts')),
+    part_bytes=1500,
+    packing={'markup': 'best_fit', 'code/*a': 'whole'},
+  )
+
+
+@pytest.fixture(scope='session')
+def parts_manifest(parts_plan):
+  return shards.write(parts_plan)
+
+
+def test_parts_are_packed_alone_and_hold_every_document_once(
+  parts_plan, parts_manifest
 ):
-  monkeypatch.setattr(shards, '_PASS_BYTES', 2000)
-  monkeypatch.setattr(shards, '_CHUNK_BYTES', 500)
-  plan = dataclasses.replace(cache_plan, shards_dir=str(tmp_path))
-  assert shards.write(plan).fingerprint == manifest.fingerprint
+  tokenizer = tokenizer_lib.load(f'{parts_plan.shards_dir}/tokenizer.json')
+  corpus = report.read(parts_plan.corpus_dir)
+  todo = shards.parts(parts_plan, corpus)
+  assert len(todo) > 20
+  for source, packing in (
+    ('code/python', 'concatenate'),
+    ('markup', 'best_fit'),
+    ('code/java', 'whole'),
+  ):
+    for split in manifest_lib.SPLITS:
+      held = parts_manifest.split(source, split)
+      assert held.packing == packing
+      expected, given, left_out = [], [], []
+      for part in todo:
+        if (part.source, part.split) == (source, split):
+          items = parts_lib.read_documents(parts_plan.corpus_dir, part)
+          given += items
+          tokens = list(
+            tokenizer_lib.encode(tokenizer, [item.text for item in items])
+          )
+          expected += packing_lib.pack(tokens, 32, packing)
+          left_out += [
+            (item, ids)
+            for item, ids in zip(items, tokens, strict=True)
+            if packing == 'whole' and len(ids) + 1 > 32
+          ]
+      assert collections.Counter(item.text for item in given) == (
+        collections.Counter(
+          item.text
+          for item in documents.read_documents(
+            parts_plan.corpus_dir, source, split
+          )
+        )
+      )
+      reader = sequence_files.SequenceReader(
+        parts_plan.shards_dir, parts_manifest, source, split
+      )
+      stored = reader.read(np.arange(len(reader)))
+      np.testing.assert_array_equal(stored, np.array(expected).reshape(-1, 32))
+      assert held.left_out_documents == len(left_out)
+      assert held.truncated_tokens == sum(len(ids) + 1 for _, ids in left_out)
+      assert held.documents == len(given) - len(left_out)
+      assert held.bytes == sum(item.bytes for item in given) - sum(
+        item.bytes for item, _ in left_out
+      )
+      padding = np.sum(stored == 0, axis=1)
+      assert held.tokens == np.sum(stored != 0)
+      indices, paddings = manifest_lib.padded_sequences(
+        parts_plan.shards_dir, parts_manifest, source, split
+      )
+      np.testing.assert_array_equal(indices, np.flatnonzero(padding))
+      np.testing.assert_array_equal(paddings, padding[padding > 0])
+  whole = parts_manifest.split('code/java', 'train')
+  assert whole.left_out_documents > 0
+  assert whole.documents > 0
+
+
+def test_one_part_stays_what_it_was(cache_plan, manifest):
+  """Concatenated, a small source is one stream in the order of its hashes."""
+  items = sorted(
+    documents.read_documents(cache_plan.corpus_dir, 'markup', 'train'),
+    key=lambda item: item.content_sha256,
+  )
+  tokenizer = tokenizer_lib.load(f'{cache_plan.shards_dir}/tokenizer.json')
+  stream = []
+  for ids in tokenizer_lib.encode(tokenizer, [item.text for item in items]):
+    stream += [*ids.tolist(), 1]
+  reader = sequence_files.SequenceReader(
+    cache_plan.shards_dir, manifest, 'markup', 'train'
+  )
+  stored = reader.read(np.arange(len(reader))).reshape(-1)
+  stream += [0] * (len(stored) - len(stream))
+  assert stored.tolist() == stream
+
+
+@pytest.mark.parametrize('num_workers', [2])
+def test_the_shards_do_not_depend_on_the_workers(
+  parts_plan, parts_manifest, tmp_path, num_workers
+):
+  plan = dataclasses.replace(parts_plan, shards_dir=str(tmp_path))
+  messages = []
+  written = shards.write(
+    plan, lambda message, _: messages.append(message), num_workers
+  )
+  assert written == parts_manifest
+  manifest_lib.verify(tmp_path, written)
+  assert any(message.startswith('1 of ') for message in messages)
+
+
+def test_parts_in_any_order_give_the_same_shards(
+  parts_plan, parts_manifest, tmp_path
+):
+  """As a cluster writes them: picklable parts, documents from elsewhere."""
+  plan = dataclasses.replace(parts_plan, shards_dir=str(tmp_path))
+  shards.prepare(plan)
+  todo = shards.parts(plan, report.read(plan.corpus_dir))
+  written = []
+  for part in todo[::-1]:
+    given = pickle.loads(pickle.dumps((plan, part)))
+    items = parts_lib.read_documents(plan.corpus_dir, part)
+    done = shards.write_part(*given, items=items)
+    written.append(pickle.loads(pickle.dumps(done)))
+  with pytest.raises(ValueError, match='missing'):
+    shards.finish(plan, written[1:])
+  assert not manifest_lib.exists(tmp_path)
+  assert shards.finish(plan, written) == parts_manifest
+  manifest_lib.verify(tmp_path, manifest_lib.read(tmp_path))
+  assert sorted(os.listdir(tmp_path)) == [
+    'code',
+    'manifest.json',
+    'markup',
+    'tokenizer.json',
+  ]
 
 
 def test_large_vocabularies_are_stored_in_four_bytes():
@@ -129,27 +259,114 @@ def test_other_shards_in_the_folder_are_kept(cache_plan, change, message):
     shards.write(plan)
 
 
-def test_a_killed_writer_leaves_no_manifest_and_nothing_in_the_way(
-  cache_plan, manifest, tmp_path, monkeypatch
-):
-  plan = dataclasses.replace(cache_plan, shards_dir=str(tmp_path))
+def _write_counting(plan, monkeypatch):
+  """Writes the shards: (manifest, parts that were packed for it)."""
+  packed = []
+  write = parts_lib.write
+
+  def counting(root, part, *arguments):
+    packed.append(part)
+    return write(root, part, *arguments)
+
+  with monkeypatch.context() as patch:
+    patch.setattr(parts_lib, 'write', counting)
+    return shards.write(plan), packed
+
+
+@pytest.fixture
+def stopped(parts_plan, tmp_path, monkeypatch):
+  """A plan whose writer was stopped in its fifth part, and its parts."""
+  plan = dataclasses.replace(parts_plan, shards_dir=str(tmp_path))
   write = sequence_files.write
+  calls = []
 
   def killed(folder, stem, sequences, sequences_per_file):
-    if stem == 'markup/train':
+    calls.append(stem)
+    if len(calls) == 5:
       next(iter(sequences))
       raise KeyboardInterrupt
     return write(folder, stem, sequences, sequences_per_file)
 
-  monkeypatch.setattr(sequence_files, 'write', killed)
-  with pytest.raises(KeyboardInterrupt):
-    shards.write(plan)
+  with monkeypatch.context() as patch:
+    patch.setattr(sequence_files, 'write', killed)
+    with pytest.raises(KeyboardInterrupt):
+      shards.write(plan)
   assert not manifest_lib.exists(tmp_path)
   with pytest.raises(errors.UserError, match='no finished shards'):
     manifest_lib.read(tmp_path)
-  monkeypatch.undo()
-  assert shards.write(plan).fingerprint == manifest.fingerprint
-  manifest_lib.verify(tmp_path, manifest_lib.read(tmp_path))
+  return plan, shards.parts(plan, report.read(plan.corpus_dir))
+
+
+def test_what_a_stopped_writer_finished_is_kept(
+  stopped, parts_manifest, monkeypatch
+):
+  plan, todo = stopped
+  written, packed = _write_counting(plan, monkeypatch)
+  assert packed == list(todo[4:])
+  assert written == parts_manifest
+  manifest_lib.verify(plan.shards_dir, written)
+
+
+@pytest.mark.parametrize(
+  'damage', ['flipped', 'cut', 'gone', 'record cut', 'padding', 'tokenizer']
+)
+def test_a_damaged_part_is_packed_again(
+  stopped, parts_manifest, monkeypatch, damage
+):
+  plan, todo = stopped
+  partial = pathlib.Path(plan.shards_dir) / '.partial'
+  folder = parts_lib.folder_of(partial, todo[1])
+  (shard,) = folder.glob('*.array_record')
+  again = list(todo[4:])
+  if damage == 'tokenizer':
+    # Not that of the parts, so that none of them can be kept.
+    (partial / 'tokenizer.json').unlink()
+    tokenizer = tokenizer_lib.train(['abc ' * 9], 259)
+    tokenizer_lib.save(tokenizer, partial / 'tokenizer.json')
+    again = list(todo)
+  else:
+    again.insert(0, todo[1])
+  if damage == 'flipped':
+    content = bytearray(shard.read_bytes())
+    content[len(content) // 2] ^= 1
+    shard.write_bytes(content)
+  elif damage == 'cut':
+    shard.write_bytes(shard.read_bytes()[:-1])
+  elif damage == 'gone':
+    shard.unlink()
+  elif damage == 'record cut':
+    record = folder / 'part.json'
+    record.write_text(record.read_text()[:-10])
+  elif damage == 'padding':
+    (padding,) = folder.rglob('*.npy')
+    padding.write_bytes(b'')
+  written, packed = _write_counting(plan, monkeypatch)
+  assert packed == again
+  assert (written == parts_manifest) == (damage != 'tokenizer')
+
+
+def test_parts_of_another_plan_are_neither_used_nor_removed(stopped):
+  plan, _ = stopped
+  for change in ({'sequence_length': 64}, {'packing': {}}, {'part_bytes': 99}):
+    with pytest.raises(errors.UserError, match='unfinished shards of another'):
+      shards.write(dataclasses.replace(plan, **change))
+  assert parts_lib.any_recorded(pathlib.Path(plan.shards_dir))
+
+
+def test_what_stopped_writers_left_unfinished_is_removed(
+  cache_plan, manifest, tmp_path
+):
+  leftover = tmp_path / '.partial' / 'unfinished-abc'
+  leftover.mkdir(parents=True)
+  (leftover / 'train-00000.array_record').write_text('half')
+  (tmp_path / '.partial' / 'plan.json').write_text('"another"')
+  plan = dataclasses.replace(cache_plan, shards_dir=str(tmp_path))
+  shards.prepare(plan)
+  assert not leftover.exists()
+  leftover.mkdir(parents=True)
+  shards.prepare(plan)
+  assert not leftover.exists()
+  assert shards.write(plan) == manifest
 
 
 def test_two_writers_do_not_share_a_folder(cache_plan, tmp_path):
@@ -164,7 +381,7 @@ def test_two_writers_do_not_share_a_folder(cache_plan, tmp_path):
 def test_a_disk_that_refuses_is_one_sentence(cache_plan, tmp_path):
   (tmp_path / 'markup').write_text('a file where a folder must be')
   plan = dataclasses.replace(cache_plan, shards_dir=str(tmp_path))
-  with pytest.raises(errors.UserError, match='Cannot write the shards of mark'):
+  with pytest.raises(errors.UserError, match='Cannot give the shards'):
     shards.write(plan)
 
 
@@ -174,6 +391,9 @@ def test_a_disk_that_refuses_is_one_sentence(cache_plan, tmp_path):
     ({'vocab_size': 10}, 'CachePlan.vocab_size must be'),
     ({'sequence_length': 1}, 'CachePlan.sequence_length must be'),
     ({'shards_dir': ''}, 'CachePlan.shards_dir must be'),
+    ({'part_bytes': 0}, 'CachePlan.part_bytes must be'),
+    ({'packing': 'whole'}, 'CachePlan.packing must map'),
+    ({'packing': {'code/*': 'hole'}}, "packing\\['code/\\*'\\] must be one"),
     ({'shards_dir': 'gs://bucket/shards'}, 'mount the bucket'),
   ],
 )
@@ -184,18 +404,17 @@ def test_a_plan_that_cannot_be_carried_out_is_refused(
     dataclasses.replace(cache_plan, **change)
 
 
-def test_the_sample_holds_as_many_bytes_of_each_source(cache_plan):
+def test_a_packing_of_no_source_is_refused(cache_plan):
+  plan = dataclasses.replace(cache_plan, packing={'cod/*': 'best_fit'})
+  with pytest.raises(errors.UserError, match="'cod/\\*', which fits no source"):
+    shards.parts(plan, report.read(plan.corpus_dir))
+
+
+def test_the_first_pattern_that_fits_decides(cache_plan):
   plan = dataclasses.replace(
-    cache_plan, vocab_size=300, sample_bytes_per_token=10
+    cache_plan, packing={'code/java': 'whole', 'code/*': 'best_fit'}
   )
-  texts = list(shards.tokenizer_sample(plan))
-  lengths = dict.fromkeys(('code/java', 'code/python', 'markup'), 0)
-  for text in texts:
-    source = next(
-      s
-      for s in lengths
-      for item in documents.read_documents(plan.corpus_dir, s, 'train')
-      if item.text.startswith(text)
-    )
-    lengths[source] += len(text.encode())
-  assert all(995 < length <= 1000 for length in lengths.values())
+  assert plan.packing_of('code/java') == 'whole'
+  assert plan.packing_of('code/javascript') == 'best_fit'
+  assert plan.packing_of('commits') == 'concatenate'
+  assert cache_plan.packing_of('parallel/python-java') == 'whole'

@@ -8,6 +8,7 @@ from codelaw.data import manifest as manifest_lib
 from codelaw.data import pipeline
 from codelaw.data import tokenizer as tokenizer_lib
 from codelaw.train import evaluate
+from codelaw.train import metrics
 from codelaw.train import step as step_lib
 
 
@@ -60,3 +61,15 @@ def test_macro_is_the_unweighted_mean():
 def test_no_sequences_means_no_sources(make_plan):
   plan = make_plan(eval_sequences=0)
   assert evaluate.sources(plan, manifest_lib.read(plan.shards_dir)) == ()
+
+
+def test_bits_per_byte_are_left_out_where_bytes_are_not_known(make_plan):
+  plan = make_plan(eval_sequences=2)
+  manifest = manifest_lib.read(plan.shards_dir)
+  params = step_lib.init_state(plan.model, plan.optimizer, 0).params
+  losses = evaluate.evaluate(params, plan, manifest, None)
+  assert all(loss.bits_per_byte is None for loss in losses.values())
+  assert evaluate.macro(losses).bits_per_byte is None
+  scalars = metrics.evaluation_scalars(losses)
+  assert all(tag.endswith('loss_nats_per_token') for tag in scalars)
+  assert len(scalars) == 4  # three sources and their mean
