@@ -9,8 +9,8 @@ from codelaw.cli import corpus
 from codelaw.cli import corpus_view
 from codelaw.cli import gin_config
 from codelaw.cli import main
+from codelaw.corpora import beam_runner
 from codelaw.corpora import build
-from codelaw.corpora import distributed
 from codelaw.corpora import report
 from codelaw.data import manifest as manifest_lib
 
@@ -53,7 +53,7 @@ def test_build_of_another_plan_is_refused(tiny, capsys):
 
 
 @pytest.mark.skipif(
-  not distributed.is_installed(), reason='Apache Beam is not installed'
+  not beam_runner.is_installed(), reason='Apache Beam is not installed'
 )
 def test_beam_builds_the_same_corpus(tmp_path):
   plan = tmp_path / 'plan.gin'

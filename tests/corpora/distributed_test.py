@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from codelaw import errors
+from codelaw.corpora import beam_runner
+from codelaw.corpora import beam_steps
 from codelaw.corpora import build
 from codelaw.corpora import deduplication
 from codelaw.corpora import distributed
@@ -18,7 +20,7 @@ from codelaw.corpora import source_trees
 from codelaw.data import shards
 
 needs_beam = pytest.mark.skipif(
-  not distributed.is_installed(), reason='Apache Beam is not installed'
+  not beam_runner.is_installed(), reason='Apache Beam is not installed'
 )
 SOURCES = ('code/java', 'code/python')
 
@@ -262,7 +264,7 @@ def test_without_beam_it_says_what_to_install(tmp_path, monkeypatch):
 def test_files_are_consecutive_parts(monkeypatch):
   monkeypatch.setattr(documents, 'FILE_BYTES', 100)
   sizes = [((1, 0), 90), ((0, 7), 60), ((0, 2), 40), ((1, 1), 300), ((2, 0), 9)]
-  assert list(distributed._divide((None, sizes))) == [
+  assert list(beam_steps._divide((None, sizes))) == [
     ((0, 2), 0),
     ((0, 7), 0),
     ((1, 0), 1),
@@ -282,7 +284,7 @@ def test_a_band_gives_a_pair_per_copy_however_many_are_alike():
   ]
   members.insert(300, ((0, 1, 0), b'other', other))
   random.Random(0).shuffle(members)
-  found = list(distributed._compare((b'', members), settings))
+  found = list(beam_steps._compare((b'', members), settings))
   near = {key for tag, (key, _) in found if tag == 'near'}
   pairs = [pair for tag, pair in found if tag == 'pair']
   assert near == {key for _, key, _ in members} - {b'\0\0', b'other'}
