@@ -8,11 +8,11 @@ counts and samples of the documents.
 
 import argparse
 import dataclasses
-import shlex
 
 from rich import console
 
 from codelaw import errors
+from codelaw.cli import beam_flags
 from codelaw.cli import corpus_view
 from codelaw.cli import gin_config
 from codelaw.cli import progress
@@ -56,18 +56,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
   parser.add_argument(
     '--out', metavar='DIR', help='build: folder to write, instead of the plan'
   )
-  parser.add_argument(
-    '--beam',
-    action='store_true',
-    help='build: with many workers, on Apache Beam; by default in this process',
-  )
-  parser.add_argument(
-    '--beam_options',
-    metavar='FLAGS',
-    help="build: options of Apache Beam, like '--direct_num_workers=8"
-    " --direct_running_mode=multi_processing' or '--runner=DataflowRunner"
-    " --project=NAME'",
-  )
+  beam_flags.add(parser)
   parser.add_argument('--corpus', metavar='DIR', help='inspect: the corpus')
   parser.add_argument(
     '--samples',
@@ -107,7 +96,8 @@ def run(args: argparse.Namespace) -> None:
       )
     _build(args)
     return
-  if args.out or args.beam or args.beam_options or not args.corpus:
+  on_beam = beam_flags.options(args) is not None
+  if args.out or on_beam or not args.corpus:
     raise errors.UserError(
       '`codelaw corpus inspect` needs --corpus=DIR, a folder that `codelaw'
       ' corpus build` wrote, and no --out, --beam or --beam_options.'
@@ -122,9 +112,9 @@ def _build(args: argparse.Namespace) -> None:
   plan = gin_config.load(args, build.CorpusPlan, PARTS)
   if args.out:
     plan = dataclasses.replace(plan, output_dir=args.out)
+  options = beam_flags.options(args)
   with progress.Progress('corpus') as display:
-    if args.beam or args.beam_options:
-      options = shlex.split(args.beam_options or '')
+    if options is not None:
       content = distributed.build(plan, options, display)
     else:
       content = build.build(plan, display)
