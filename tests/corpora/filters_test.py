@@ -76,7 +76,10 @@ def test_unknown_filter_is_named():
 
 
 @hypothesis.given(strategies.text(strategies.sampled_from('aé漢9²٣- -—\n')))
-def test_few_letters_counts_characters_of_every_script(text):
-  letters = sum(character.isalnum() for character in text)
-  dropped = filters.FILTERS['few_letters'](_raw(text))
-  assert dropped == (letters < len(text) / 4)
+def test_letters_of_every_script_are_counted(text):
+  for name, belongs in (
+    ('few_letters', str.isalnum),
+    ('few_alphabetic', str.isalpha),
+  ):
+    dropped = filters.FILTERS[name](_raw(text))
+    assert dropped == (sum(map(belongs, text)) < len(text) / 4)

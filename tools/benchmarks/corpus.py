@@ -16,9 +16,11 @@ from collections.abc import Callable
 import dataclasses
 import os
 import pathlib
+import resource
 import sys
 import sysconfig
 import tempfile
+import time
 from typing import Any
 
 import numpy as np
@@ -224,9 +226,14 @@ def _some(
 
 def _timed(work: Callable[[], Any]) -> tuple[Any, float]:
   """(what the work returns, CPU seconds of this process and its children)."""
-  before = sum(os.times()[:4])
+  before = _cpu_seconds()
   result = work()
-  return result, sum(os.times()[:4]) - before
+  return result, _cpu_seconds() - before
+
+
+def _cpu_seconds() -> float:
+  children = resource.getrusage(resource.RUSAGE_CHILDREN)
+  return time.process_time() + children.ru_utime + children.ru_stime
 
 
 def _print(
