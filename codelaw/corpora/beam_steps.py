@@ -5,7 +5,8 @@ two copies the one at the earlier place is the original.
 
   parts -> read, filter -> key, place, signature of each document
   by content key: the first document of those with the same text
-  by band of the signature: pairs of near-copies
+  by band of the signature: documents that share one
+  of these by band, with signatures: pairs of near-copies
   by group: documents that belong together
   components of these pairs -> split of each component
   places of what is kept -> the parts are read again, and written
@@ -25,6 +26,7 @@ from collections.abc import Iterable
 from collections.abc import Iterator
 import dataclasses
 import hashlib
+import itertools
 from typing import Any
 from typing import NamedTuple
 import uuid
@@ -82,10 +84,19 @@ def add_steps(beam: Any, root: Any, plan: build_lib.CorpusPlan) -> None:
   found = _only(
     beam, examined, 'found'
   ) | 'First of equal texts' >> beam.CombinePerKey(min)
-  compared = (
+  # Most documents share no band, so that bands are compared without
+  # signatures first.
+  shared = (
     found
     | 'Bands' >> beam.FlatMap(_by_band, plan.deduplication)
     | 'By band' >> beam.GroupByKey()
+    | 'Shared bands' >> beam.FlatMap(_of_several)
+  )
+  compared = (
+    {'found': found, 'band': shared}
+    | 'Join signatures' >> beam.CoGroupByKey()
+    | 'With signature' >> beam.FlatMap(_with_signature)
+    | 'By shared band' >> beam.GroupByKey()
     | 'Compare' >> beam.FlatMap(_compare, plan.deduplication)
   )
   grouped = (
@@ -244,12 +255,33 @@ def _digest(key: str) -> bytes:
 
 def _by_band(
   item: tuple[bytes, _Found], settings: deduplication.Deduplication
-) -> Iterator[tuple[bytes, tuple[tuple[int, int, int], bytes, bytes]]]:
+) -> Iterator[tuple[bytes, bytes]]:
+  """Yields (band, key) for every band of a document's signature."""
   key, found = item
   if found.signature:
     signature = np.frombuffer(found.signature, np.uint32)
     for band in deduplication.band_keys(signature, settings):
-      yield band.tobytes(), (found.place, key, found.signature)
+      yield band.tobytes(), key
+
+
+def _of_several(
+  item: tuple[bytes, Iterable[bytes]],
+) -> Iterator[tuple[bytes, bytes]]:
+  """Yields (key, band) for the documents of a band with more than one."""
+  band, keys = item
+  if len(list(itertools.islice(keys, 2))) > 1:
+    for key in keys:
+      yield key, band
+
+
+def _with_signature(
+  item: tuple[bytes, Any],
+) -> Iterator[tuple[bytes, tuple[Any, bytes, bytes]]]:
+  """Yields (band, (place, key, signature)) of one document."""
+  key, joined = item
+  (found,) = joined['found']
+  for band in joined['band']:
+    yield band, (found.place, key, found.signature)
 
 
 def _compare(
