@@ -32,6 +32,7 @@ class Made:
   seed: int
   num_torn: int = 0
   once: str = ''  # A file that appears with the first reading.
+  then: int = 1  # Which items of the first part are there afterwards.
 
   def source_names(self):
     return SOURCES
@@ -42,6 +43,7 @@ class Made:
   def read(self, part, is_full):
     if self.once and part == 0:
       if pathlib.Path(self.once).exists():
+        yield from _items(self.seed)[0][:: self.then]
         return
       pathlib.Path(self.once).touch()
     if part < len(_items(self.seed)):
@@ -235,8 +237,9 @@ def test_damage_is_judged_by_all_that_a_reader_found(tmp_path):
 
 
 @needs_beam
-def test_what_changes_while_it_is_read_is_noticed(tmp_path):
-  reader = Made(0, once=str(tmp_path / 'read'))
+@pytest.mark.parametrize('then', [-1, 2], ids=['other order', 'fewer'])
+def test_what_changes_while_it_is_read_is_noticed(tmp_path, then):
+  reader = Made(0, once=str(tmp_path / 'read'), then=then)
   with pytest.raises(errors.UserError, match='Made gave other documents'):
     distributed.build(_plan(tmp_path / 'corpus', reader))
 
