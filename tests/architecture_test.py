@@ -102,5 +102,11 @@ def test_tensorflow_is_imported_only_by_seqio_tasks(path):
 
 
 @pytest.mark.parametrize('path', MODULES, ids=str)
+def test_beam_is_imported_only_when_it_is_used(path):
+  top = _imports(path, top_level_only=True)
+  assert 'apache_beam' not in {name.split('.')[0] for name in top}
+
+
+@pytest.mark.parametrize('path', MODULES, ids=str)
 def test_module_names_say_something(path):
   assert path.stem not in ('utils', 'util', 'common', 'helpers', 'misc')

@@ -15,8 +15,10 @@ from rich import box
 from rich import table
 
 from codelaw import errors
+from codelaw.cli import beam_flags
 from codelaw.cli import gin_config
 from codelaw.cli import progress
+from codelaw.data import distributed
 from codelaw.data import manifest as manifest_lib
 from codelaw.data import seqio_import
 from codelaw.data import shards
@@ -58,6 +60,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     metavar='N',
     help='processes that pack; each holds CachePlan.part_bytes (default 1)',
   )
+  beam_flags.add(parser)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -82,11 +85,16 @@ def _write(args: argparse.Namespace) -> tuple[str, manifest_lib.Manifest]:
   overrides = [f'{kind}.shards_dir = {args.out!r}'] if args.out else []
   plan: seqio_import.SeqioImport | shards.CachePlan
   if args.seqio_mixture:
-    if args.corpus or args.num_workers != 1:
-      raise errors.UserError(
-        f'{"--corpus" if args.corpus else "--num_workers"} is for a corpus,'
-        ' which --seqio_mixture takes the place of; leave one of them out.'
-      )
+    for flag, given in (
+      ('--corpus', args.corpus),
+      ('--num_workers', args.num_workers != 1),
+      ('--beam', beam_flags.options(args) is not None),
+    ):
+      if given:
+        raise errors.UserError(
+          f'{flag} is for a corpus, which --seqio_mixture takes the place of;'
+          ' leave one of them out.'
+        )
     overrides += [
       f'SeqioImport.mixture = {args.seqio_mixture!r}',
       f'SeqioImport.modules = {args.seqio_module!r}',
@@ -101,7 +109,15 @@ def _write(args: argparse.Namespace) -> tuple[str, manifest_lib.Manifest]:
   if args.corpus:
     overrides.append(f'CachePlan.corpus_dir = {args.corpus!r}')
   plan = gin_config.load(args, shards.CachePlan, overrides=overrides)
+  options = beam_flags.options(args)
+  if options is not None and args.num_workers != 1:
+    raise errors.UserError(
+      '--num_workers is for packing without --beam, which takes'
+      " --beam_options='--direct_num_workers=...'."
+    )
   with progress.Progress('shards') as display:
+    if options is not None:
+      return plan.shards_dir, distributed.write(plan, options, display)
     return plan.shards_dir, shards.write(plan, display, args.num_workers)
 
 

@@ -12,11 +12,13 @@ import dataclasses
 from rich import console
 
 from codelaw import errors
+from codelaw.cli import beam_flags
 from codelaw.cli import corpus_view
 from codelaw.cli import gin_config
 from codelaw.cli import progress
 from codelaw.corpora import build
 from codelaw.corpora import deduplication
+from codelaw.corpora import distributed
 from codelaw.corpora import documents
 from codelaw.corpora import environment
 from codelaw.corpora import git_history
@@ -54,6 +56,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
   parser.add_argument(
     '--out', metavar='DIR', help='build: folder to write, instead of the plan'
   )
+  beam_flags.add(parser)
   parser.add_argument('--corpus', metavar='DIR', help='inspect: the corpus')
   parser.add_argument(
     '--samples',
@@ -93,10 +96,11 @@ def run(args: argparse.Namespace) -> None:
       )
     _build(args)
     return
-  if args.out or not args.corpus:
+  on_beam = beam_flags.options(args) is not None
+  if args.out or on_beam or not args.corpus:
     raise errors.UserError(
       '`codelaw corpus inspect` needs --corpus=DIR, a folder that `codelaw'
-      ' corpus build` wrote, and no --out.'
+      ' corpus build` wrote, and no --out, --beam or --beam_options.'
     )
   gin_config.refuse(args)
   if args.samples < 0:
@@ -108,8 +112,12 @@ def _build(args: argparse.Namespace) -> None:
   plan = gin_config.load(args, build.CorpusPlan, PARTS)
   if args.out:
     plan = dataclasses.replace(plan, output_dir=args.out)
+  options = beam_flags.options(args)
   with progress.Progress('corpus') as display:
-    content = build.build(plan, display)
+    if options is not None:
+      content = distributed.build(plan, options, display)
+    else:
+      content = build.build(plan, display)
   out = console.Console(highlight=False)
   for part in corpus_view.tables(content, plan.output_dir):
     out.print(part)

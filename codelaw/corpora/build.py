@@ -36,6 +36,23 @@ from codelaw.corpora import report
 from codelaw.corpora import staging
 
 Progress = Callable[[str, float], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Built:
+  """What a way to build hands over for the index.
+
+  Attributes:
+    sources: source -> its report, in the order of the readers.
+    identities: sum of the documents' `documents.identity`.
+    damaged: the first damaged items, in reading order.
+  """
+
+  sources: Mapping[str, report.SourceReport]
+  identities: int
+  damaged: tuple[report.DamagedItem, ...]
+
+
 # Of the work of a build, about: the rest is writing the final files.
 _READING_SHARE = 0.9
 
@@ -131,14 +148,25 @@ class CorpusPlan:
     return settings
 
 
+def in_process(plan: CorpusPlan, tell: Progress) -> Built:
+  """Reads and writes the documents of a plan, one after the other."""
+  with _Corpus(plan) as corpus:
+    corpus.read(tell)
+    return corpus.publish(tell)
+
+
 def build(
-  plan: CorpusPlan, progress: Progress | None = None
+  plan: CorpusPlan,
+  progress: Progress | None = None,
+  way: Callable[[CorpusPlan, Progress], Built] = in_process,
 ) -> report.CorpusReport:
   """Builds the corpus of a plan, unless its folder already holds it.
 
   Args:
     plan: what to build.
     progress: called with what is being done and the share that is done.
+    way: what reads and writes the documents: `in_process`, or `distributed`
+      with many workers. It does not change what the corpus holds.
 
   Returns:
     What `corpus.json` holds.
@@ -167,9 +195,21 @@ def build(
       return found
     with staging.writing(plan.output_dir):
       staging.remove_leftovers(plan.output_dir)
-    with _Corpus(plan) as corpus:
-      corpus.read(tell)
-      content = corpus.publish(tell, settings, fingerprint)
+    try:
+      built = way(plan, tell)
+    finally:
+      # Once all is written nothing is staged; a build that failed cleans up
+      # as far as the disk allows, and the next one removes the rest.
+      with contextlib.suppress(OSError):
+        staging.remove(plan.output_dir)
+    content = report.CorpusReport(
+      sources=built.sources,
+      plan=settings,
+      plan_fingerprint=fingerprint,
+      fingerprint=documents.fingerprint(built.identities),
+      codelaw_version=codelaw.__version__,
+      damaged=built.damaged,
+    )
     report.write(plan.output_dir, content)
   tell(f'wrote {plan.output_dir}', 1.0)
   return content
@@ -190,6 +230,73 @@ def drop_reason(plan: CorpusPlan, raw: documents.RawDocument) -> str | None:
   return filters.first_to_drop(raw, plan.filters)
 
 
+def measured(item: reading.Item) -> tuple[reading.Item, int]:
+  """An item and the UTF-8 bytes of its text; damaged when it has none."""
+  if isinstance(item, reading.Skipped):
+    return item, 0
+  try:
+    return item, len(item.text.encode('utf-8'))
+  except UnicodeEncodeError:
+    reason = 'text with code points that are no characters'
+    return reading.Skipped(item.source, item.origin, reason, damaged=True), 0
+
+
+@contextlib.contextmanager
+def reading_from(reader: reading.Reader) -> Iterator[None]:
+  """Explains an error of the file system while a reader reads."""
+  try:
+    yield
+  except OSError as error:
+    raise errors.UserError(
+      f'{type(reader).__name__} cannot read on: {error}. Restore what it'
+      ' was reading, or leave it out.'
+    ) from error
+
+
+def check_size(
+  plan: CorpusPlan, name: str, num_bytes: int, described: str
+) -> None:
+  """Raises `UserError` when a source keeps too little text.
+
+  Args:
+    plan: says how little is too little.
+    name: of the source.
+    num_bytes: that it keeps.
+    described: what it read and kept (`staging.describe`).
+  """
+  least = plan.min_bytes_per_source
+  if num_bytes < least:
+    raise errors.UserError(
+      f'Source {name} has {described}, fewer than'
+      f' CorpusPlan.min_bytes_per_source = {least:,}. Give its reader more'
+      ' to read, drop fewer documents, lower the minimum, or leave the'
+      ' source out.'
+    )
+
+
+def check_splits(
+  plan: CorpusPlan, name: str, counts: Mapping[str, int], largest: int
+) -> None:
+  """Raises `UserError` when a source has no document of one split.
+
+  Args:
+    plan: that divides the documents.
+    name: of the source.
+    counts: split -> documents.
+    largest: documents in its largest cluster.
+  """
+  total = sum(counts.values())
+  for split in reversed(report.SPLITS):
+    if not counts[split]:
+      raise errors.UserError(
+        f'Source {name} has no {split} document among its'
+        f' {total:,}, of which the largest cluster of near-copies and'
+        f' groups, which share a split, holds {largest:,}; change'
+        f' CorpusPlan.validation_fraction ({plan.validation_fraction}), raise'
+        ' Deduplication.near_threshold, or give it more documents.'
+      )
+
+
 class _Corpus:
   """A corpus while it is built: its sources, known documents, damage."""
 
@@ -205,10 +312,6 @@ class _Corpus:
   def __exit__(self, *_: Any) -> None:
     for source in self._sources.values():
       source.abandon()
-    # Once all is written nothing is staged; a build that failed cleans up
-    # as far as the disk allows, and the next one removes the rest.
-    with contextlib.suppress(OSError):
-      staging.remove(self._plan.output_dir)
 
   def read(self, tell: Progress) -> None:
     """Takes documents from all readers until sources are full or ended."""
@@ -219,18 +322,13 @@ class _Corpus:
         if name not in self._sources:
           self._sources[name] = staging.Source(self._plan.output_dir, name)
       self._damage.begin(reader)
-      try:
+      with reading_from(reader):
         for share in self._read(reader, names):
           fraction = _READING_SHARE * (place + share) / len(readers)
           tell(', '.join(names), fraction)
-      except OSError as error:
-        raise errors.UserError(
-          f'{type(reader).__name__} cannot read on: {error}. Restore what it'
-          ' was reading, or leave it out.'
-        ) from error
       self._damage.check()
-    for source in self._sources.values():
-      self._check_size(source)
+    for name, source in self._sources.items():
+      check_size(self._plan, name, source.bytes, source.describe())
 
   def _read(
     self, reader: reading.Reader, names: Sequence[str]
@@ -258,15 +356,10 @@ class _Corpus:
     source = self._sources[item.source]
     if source.full:
       return
+    item, size = measured(item)
     if isinstance(item, documents.RawDocument):
-      try:
-        size = len(item.text.encode('utf-8'))
-      except UnicodeEncodeError:
-        reason = 'text with code points that are no characters'
-        item = reading.Skipped(item.source, item.origin, reason, damaged=True)
-      else:
-        self._take_document(item, size, source)
-        return
+      self._take_document(item, size, source)
+      return
     if item.damaged:
       source.damaged[item.reason] += 1
       self._damage.add(item)
@@ -293,20 +386,8 @@ class _Corpus:
     else:
       source.drop(reason, size)
 
-  def _check_size(self, source: staging.Source) -> None:
-    least = self._plan.min_bytes_per_source
-    if source.bytes < least:
-      raise errors.UserError(
-        f'Source {source.name} has {source.describe_dropped()}, fewer than'
-        f' CorpusPlan.min_bytes_per_source = {least:,}. Give its reader more'
-        ' to read, drop fewer documents, lower the minimum, or leave the'
-        ' source out.'
-      )
-
-  def publish(
-    self, tell: Progress, settings: Mapping[str, Any], fingerprint: str
-  ) -> report.CorpusReport:
-    """Gives all documents their splits and returns the content of the index."""
+  def publish(self, tell: Progress) -> Built:
+    """Writes all documents with their splits."""
     splits = {
       name: self._split(source) for name, source in self._sources.items()
     }
@@ -320,33 +401,19 @@ class _Corpus:
       reports[name], of_source = source.publish(*splits[name])
       identities += of_source
       done += source.bytes
-    return report.CorpusReport(
-      sources=reports,
-      plan=settings,
-      plan_fingerprint=fingerprint,
-      fingerprint=documents.fingerprint(identities),
-      codelaw_version=codelaw.__version__,
-      damaged=tuple(self._damage.named),
-    )
+    return Built(reports, identities, tuple(self._damage.named))
 
   def _split(self, source: staging.Source) -> tuple[np.ndarray, int]:
     """Which documents of a source are held out, and its largest cluster."""
     nodes = source.nodes
-    fraction = self._plan.validation_fraction
-    held_out = self._index.held_out(nodes, fraction)
+    held_out = self._index.held_out(nodes, self._plan.validation_fraction)
     largest = int(self._index.cluster_sizes(nodes).max())
-    for split, number in (
-      ('validation', held_out.sum()),
-      ('train', (~held_out).sum()),
-    ):
-      if not number:
-        raise errors.UserError(
-          f'Source {source.name} has no {split} document among its'
-          f' {len(nodes):,}, of which the largest cluster of near-copies and'
-          f' groups, which share a split, holds {largest:,}; change'
-          f' CorpusPlan.validation_fraction ({fraction}), raise'
-          ' Deduplication.near_threshold, or give it more documents.'
-        )
+    num_held_out = int(held_out.sum())
+    counts = {
+      'train': len(nodes) - num_held_out,
+      'validation': num_held_out,
+    }
+    check_splits(self._plan, source.name, counts, largest)
     return held_out, largest
 
 

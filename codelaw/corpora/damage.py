@@ -6,6 +6,7 @@ source cannot be read; below that, damage is named in the corpus report.
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from codelaw import errors
@@ -52,14 +53,11 @@ class Damage:
       UserError: when too many of the items met so far are damaged.
     """
     source = item.source
-    named = report.DamagedItem(
-      source, documents.readable(item.origin), documents.readable(item.reason)
-    )
     if len(self.named) < MOST_NAMED:
-      self.named.append(named)
+      self.named.append(named(item))
     first = self._first.setdefault(source, [])
     if len(first) < _NAMED_IN_ERROR:
-      first.append(named)
+      first.append(named(item))
     self._damaged[source] += 1
     if self._documents[source] + self._damaged[source] >= _FEWEST_ITEMS:
       self._check_source(source)
@@ -75,20 +73,56 @@ class Damage:
 
   def _check_source(self, source: str) -> None:
     damaged = self._damaged[source]
-    items = self._documents[source] + damaged
-    if damaged <= self._max_fraction * items:
-      return
-    names = ', '.join(
-      f'{one_line(item.origin)} ({one_line(item.reason)})'
-      for item in self._first[source]
+    check(
+      self._reader,
+      source,
+      damaged,
+      self._documents[source] + damaged,
+      self._first[source],
+      self._max_fraction,
     )
-    more = ', ...' if damaged > _NAMED_IN_ERROR else ''
-    raise errors.UserError(
-      f'{damaged:,} of the first {items:,} items that {self._reader} found for'
-      f' {source} are damaged, more than CorpusPlan.max_damaged_fraction ='
-      f' {self._max_fraction}: {names}{more}; restore them, leave them out, or'
-      ' raise that fraction.'
-    )
+
+
+def check(
+  reader: str,
+  source: str,
+  num_damaged: int,
+  num_items: int,
+  first: Sequence[report.DamagedItem],
+  max_fraction: float,
+) -> None:
+  """Raises `UserError` when too many items of a source are damaged.
+
+  Args:
+    reader: class that found them.
+    source: that they belong to.
+    num_damaged: items of it, so far.
+    num_items: documents and damaged items of it, so far.
+    first: some of the damaged items, to be named.
+    max_fraction: of the items that may be damaged.
+  """
+  if num_damaged <= max_fraction * num_items:
+    return
+  names = ', '.join(
+    f'{one_line(item.origin)} ({one_line(item.reason)})'
+    for item in first[:_NAMED_IN_ERROR]
+  )
+  more = ', ...' if num_damaged > _NAMED_IN_ERROR else ''
+  raise errors.UserError(
+    f'{num_damaged:,} of the first {num_items:,} items that {reader} found for'
+    f' {source} are damaged, more than CorpusPlan.max_damaged_fraction ='
+    f' {max_fraction}: {names}{more}; restore them, leave them out, or'
+    ' raise that fraction.'
+  )
+
+
+def named(item: reading.Skipped) -> report.DamagedItem:
+  """A damaged item as the index names it."""
+  return report.DamagedItem(
+    item.source,
+    documents.readable(item.origin),
+    documents.readable(item.reason),
+  )
 
 
 def one_line(name: str) -> str:

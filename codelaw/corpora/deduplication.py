@@ -24,8 +24,9 @@ import numpy as np
 
 from codelaw import errors
 
-# Letters beyond ASCII are bytes from 0x80 on.
-_WORD = re.compile(rb'[\w\x80-\xff]+')
+# What belongs to no word becomes a space. Letters beyond ASCII are bytes from
+# 0x80 on.
+_WORDS_ONLY = re.sub(rb'[^\w\x80-\xff]', b' ', bytes(range(256)))
 _WORDS_PER_SHINGLE = 5
 # An odd multiplier (MurmurHash3's) makes the rolling combination of word
 # hashes depend on their order; datasketch mixes the result further.
@@ -33,8 +34,13 @@ _MULTIPLIER = np.uint32(0xCC9E2D51)
 # Of 64 bits: the golden ratio, and the two of splitmix64's finaliser.
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MIX = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
+# MurmurHash3's finaliser of 32 bits, which datasketch applies first.
+_FINALIZER = (
+  (np.uint32(16), np.uint32(0x85EBCA6B)),
+  (np.uint32(13), np.uint32(0xC2B2AE35)),
+)
 # Shingles hashed at once: their 128 permutations stay in a core's cache.
-_SHINGLES_AT_ONCE = 2048
+_SHINGLES_AT_ONCE = 1024
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,33 +83,47 @@ def shingle_hashes(text: str) -> np.ndarray:
 
   A text of fewer words is one shingle; one without words has none.
   """
-  words = _WORD.findall(text.encode('utf-8'))
+  words = text.encode('utf-8').translate(_WORDS_ONLY).split()
   hashes = np.fromiter(map(zlib.crc32, words), np.uint32, len(words))
   width = min(_WORDS_PER_SHINGLE, len(hashes))
   count = len(hashes) - width + 1 if width else 0
   shingles = np.zeros(count, np.uint32)
   for offset in range(width):
     shingles = shingles * _MULTIPLIER + hashes[offset : offset + count]
-  return np.unique(shingles)
+  # np.unique would hash them first, which takes five times as long.
+  shingles.sort()
+  is_first = np.ones(count, np.bool_)
+  np.not_equal(shingles[1:], shingles[:-1], out=is_first[1:])
+  return shingles[is_first]
 
 
 def signature(text: str, settings: Deduplication) -> np.ndarray | None:
   """The MinHash of a text: uint32 [num_permutations].
 
-  None for a text without words: it has no near-copies, only exact ones.
+  That of `datasketch`, in a third of its time. None for a text without
+  words: it has no near-copies, only exact ones.
   """
   shingles = shingle_hashes(text)
   if not len(shingles):
     return None
-  found = _empty_minhash(settings.num_permutations).copy()
+  factors, summands = _permutations(settings.num_permutations)
+  for shift, multiplier in _FINALIZER:
+    shingles ^= shingles >> shift
+    shingles *= multiplier
+  shingles ^= shingles >> _FINALIZER[0][0]
+  least = np.full(settings.num_permutations, 2**32 - 1, np.uint32)
   for start in range(0, len(shingles), _SHINGLES_AT_ONCE):
-    found.update_batch(shingles[start : start + _SHINGLES_AT_ONCE].tolist())
-  return found.hashvalues
+    some = factors * shingles[start : start + _SHINGLES_AT_ONCE]
+    some += summands
+    np.minimum(least, some.min(axis=1), out=least)
+  return least
 
 
 @functools.lru_cache
-def _empty_minhash(num_permutations: int) -> datasketch.MinHash:
-  return datasketch.MinHash(num_permutations, hashfunc=int, scheme='affine32')
+def _permutations(count: int) -> tuple[np.ndarray, np.ndarray]:
+  """Factors and summands of datasketch's permutations: uint32 [count, 1]."""
+  made = datasketch.MinHash(count, scheme='affine32').permutations
+  return made[0][:, None], made[1][:, None]
 
 
 @functools.lru_cache

@@ -9,6 +9,7 @@ whether to drop it; what it dropped is counted under its name.
 from collections.abc import Callable
 from collections.abc import Iterable
 import re
+import string
 
 from codelaw import errors
 from codelaw.corpora import data_filters
@@ -23,6 +24,7 @@ _GENERATED = re.compile(
   r'|generated automatically|this file is generated|do not (?:edit|modify)',
   re.IGNORECASE,
 )
+_ASCII = re.compile(r'[\x00-\x7f]+')
 _WELL_KNOWN_DOMAINS = frozenset(('com', 'net', 'org', 'edu', 'gov'))
 _LONG_LINED = frozenset(
   ('html', 'json', 'markdown', 'restructuredtext', 'rmarkdown', 'tex')
@@ -99,7 +101,8 @@ def few_letters(raw: documents.RawDocument) -> bool:
 
   The rule of StarCoder (arXiv:2305.06161) against tables and drawings.
   """
-  return 4 * sum(map(str.isalnum, raw.text)) < len(raw.text)
+  count = _count(raw.text, str.isalnum, string.ascii_letters + string.digits)
+  return 4 * count < len(raw.text)
 
 
 def few_alphabetic(raw: documents.RawDocument) -> bool:
@@ -107,7 +110,23 @@ def few_alphabetic(raw: documents.RawDocument) -> bool:
 
   The rule of StarCoder2 (arXiv:2402.19173); `few_letters` counts digits too.
   """
-  return 4 * sum(map(str.isalpha, raw.text)) < len(raw.text)
+  count = _count(raw.text, str.isalpha, string.ascii_letters)
+  return 4 * count < len(raw.text)
+
+
+def _count(text: str, belongs: Callable[[str], bool], ascii_ones: str) -> int:
+  """How many characters of a text belong to a class.
+
+  Args:
+    text: any.
+    belongs: whether a character does.
+    ascii_ones: all of ASCII that do, which are counted together.
+  """
+  plain = text.encode('ascii', 'ignore')
+  count = len(plain) - len(plain.translate(None, ascii_ones.encode()))
+  if len(plain) < len(text):
+    count += sum(map(belongs, _ASCII.sub('', text)))
+  return count
 
 
 FILTERS: dict[str, Filter] = {

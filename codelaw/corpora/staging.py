@@ -75,14 +75,10 @@ class Source:
     """Closes the open file; what was staged will not be read."""
     self._writer.abandon()
 
-  def describe_dropped(self) -> str:
+  def describe(self) -> str:
     """What was read and kept, for a message about this source."""
     lost = self._dropped + self.skipped + self.damaged
-    reasons = ', '.join(f'{n:,} {why}' for why, n in lost.most_common(5))
-    return (
-      f'{self.bytes:,} bytes in {self._num_kept:,} documents (read'
-      f' {self.documents_read:,}; dropped or skipped: {reasons or "none"})'
-    )
+    return describe(self.bytes, self._num_kept, self.documents_read, lost)
 
   def publish(
     self, held_out: np.ndarray, largest_cluster: int
@@ -147,6 +143,17 @@ class Source:
         for group in range(table.num_row_groups):
           yield table.read_row_group(group)
       file.unlink()
+
+
+def describe(
+  num_bytes: int, num_kept: int, num_read: int, lost: Counter[str]
+) -> str:
+  """What a source read and kept, for a message about it."""
+  reasons = ', '.join(f'{n:,} {why}' for why, n in lost.most_common(5))
+  return (
+    f'{num_bytes:,} bytes in {num_kept:,} documents (read'
+    f' {num_read:,}; dropped or skipped: {reasons or "none"})'
+  )
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ from codelaw.cli import corpus
 from codelaw.cli import corpus_view
 from codelaw.cli import gin_config
 from codelaw.cli import main
+from codelaw.corpora import beam_runner
 from codelaw.corpora import build
 from codelaw.corpora import report
 from codelaw.data import manifest as manifest_lib
@@ -49,6 +50,30 @@ def test_build_of_another_plan_is_refused(tiny, capsys):
   code = main.main([*arguments, '--gin.SOURCE_BYTES=150_000'])
   assert code == 2
   assert 'holds a corpus of another plan' in capsys.readouterr().err
+
+
+@pytest.mark.skipif(
+  not beam_runner.is_installed(), reason='Apache Beam is not installed'
+)
+def test_beam_builds_the_same_corpus(tmp_path):
+  plan = tmp_path / 'plan.gin'
+  plan.write_text("""
+    CorpusPlan.readers = [@SyntheticPrograms()]
+    CorpusPlan.deduplication = @Deduplication()
+    CorpusPlan.output_dir = 'named by --out'
+    CorpusPlan.min_bytes_per_source = 1000
+    SyntheticPrograms.num_problems = 60
+    SyntheticPrograms.languages = ['python']
+  """)
+  for name, flags in (
+    ('one', []),
+    ('other', ['--beam', '--beam_options=--direct_num_workers=1']),
+  ):
+    arguments = [f'--gin_file={plan}', f'--out={tmp_path / name}', *flags]
+    assert main.main(['corpus', 'build', *arguments]) == 0
+  one, other = (report.read(tmp_path / name) for name in ('one', 'other'))
+  assert one.fingerprint == other.fingerprint
+  assert one.plan_fingerprint == other.plan_fingerprint
 
 
 def test_inspect_shows_counts_licenses_and_samples(tiny, capsys):
@@ -126,6 +151,7 @@ def test_tokens_of_the_shards_are_shown(tiny, tmp_path, capsys):
     (['inspect', '--corpus=x', '--samples=-1'], 'at least 0'),
     (['inspect', '--corpus=x', '--gin.a=1'], 'no gin settings'),
     (['build', '--corpus=x'], '--source are for inspect'),
+    (['inspect', '--corpus=x', '--beam'], 'no --out, --beam or'),
     (['build'], 'readers'),
     (
       ['build', _gin('tiny'), '--gin.CorpusPlan.filters=["hex"]'],

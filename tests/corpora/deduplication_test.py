@@ -1,5 +1,8 @@
 import random
+import re
+import zlib
 
+import datasketch
 import hypothesis
 from hypothesis import strategies
 import numpy as np
@@ -54,6 +57,30 @@ _SETTINGS = deduplication.Deduplication()
 
 def _signature(text):
   return deduplication.signature(text, _SETTINGS)
+
+
+@hypothesis.settings(max_examples=50, deadline=None)
+@hypothesis.given(
+  text=strategies.text(strategies.sampled_from('ab_9 \n\t\v\x1c.-éß漢'))
+  | strategies.text(),
+  repeated=strategies.sampled_from([1, 400]),
+)
+def test_a_signature_is_that_of_datasketch_and_of_words(text, repeated):
+  text = ' '.join(f'{text} {number}' for number in range(repeated))
+  words = [
+    zlib.crc32(word) for word in re.findall(rb'[\w\x80-\xff]+', text.encode())
+  ]
+  shingles = set()
+  for start in range(max(1, len(words) - 4)):
+    shingle = 0
+    for word in words[start : start + 5]:
+      shingle = (shingle * 0xCC9E2D51 + word) % 2**32
+    shingles.add(shingle)
+  found = deduplication.shingle_hashes(text)
+  assert found.tolist() == sorted(shingles)
+  made = datasketch.MinHash(128, hashfunc=int, scheme='affine32')
+  made.update_batch(sorted(shingles))
+  assert np.array_equal(_signature(text), made.hashvalues)
 
 
 def test_a_signature_is_the_least_of_each_permutation():

@@ -1,3 +1,5 @@
+import hypothesis
+from hypothesis import strategies
 import pytest
 
 from codelaw import errors
@@ -71,3 +73,13 @@ def test_the_first_named_filter_counts():
 def test_unknown_filter_is_named():
   with pytest.raises(errors.UserError, match="'hex'; known are many_floats"):
     filters.check(['hex'], 'CorpusPlan.filters')
+
+
+@hypothesis.given(strategies.text(strategies.sampled_from('aé漢9²٣- -—\n')))
+def test_letters_of_every_script_are_counted(text):
+  for name, belongs in (
+    ('few_letters', str.isalnum),
+    ('few_alphabetic', str.isalpha),
+  ):
+    dropped = filters.FILTERS[name](_raw(text))
+    assert dropped == (sum(map(belongs, text)) < len(text) / 4)

@@ -54,3 +54,35 @@ def test_the_data_benchmark_prints_a_ratio(tmp_path):
   for reader in ('codelaw', 'seqio, one thread', 'seqio shards, one thread'):
     assert re.search(rf'^  {reader} +[\d,]+ ', done.stdout, re.MULTILINE)
   assert 'first batch on resuming at step 100: codelaw 0.' in done.stdout
+
+
+def test_the_corpus_benchmark_prints_a_row_per_step(tmp_path):
+  tree = ROOT / 'codelaw' / 'corpora'
+  done = subprocess.run(
+    [
+      *(sys.executable, ROOT / 'tools' / 'benchmarks' / 'corpus.py'),
+      *(f'--folder={tree}', '--megabytes=0.1', f'--repository={tmp_path}'),
+      *('--problems=5', '--vocab_size=512', '--sequence_length=64'),
+      *('--tokens=1e9', '--cores=1,2'),
+    ],
+    cwd=ROOT,
+    env={'PYTHONPATH': str(ROOT), 'PATH': '/usr/bin:/bin'},
+    capture_output=True,
+    text=True,
+  )
+  assert done.returncode == 0, done.stderr
+  assert 'without a git history: ' in done.stderr
+  found = re.search(r' ([\d.]+) bytes per token.* ([\d.]+) TB', done.stdout)
+  bytes_per_token, terabytes = map(float, found.groups())
+  assert 1 < bytes_per_token < 6
+  assert terabytes == pytest.approx(1e9 * bytes_per_token / 1e12, rel=0.01)
+  rows = re.findall(
+    r'^(\w.{31}) *([\d,]+) +([\d.]+) +([\d.]+) +([\d.]+)$',
+    done.stdout,
+    re.MULTILINE,
+  )
+  assert len(rows) == 12
+  slow = next(row for row in rows if row[0].startswith('tokenise'))
+  hours = 1e9 * bytes_per_token / (float(slow[2]) * 1e6) / 3600
+  assert float(slow[3]) == pytest.approx(hours, rel=0.1, abs=0.06)
+  assert float(slow[4]) == pytest.approx(float(slow[3]) / 2, abs=0.11)
