@@ -14,7 +14,7 @@ from typing import Any
 from codelaw.corpora.synthetic import program
 
 # No name has two roles: a function takes each role once.
-_NAMES = {
+NAMES = {
   'values': ('values', 'numbers', 'items', 'data', 'readings', 'scores'),
   'others': ('others', 'second', 'right', 'weights', 'partners'),
   'value': ('value', 'number', 'item', 'element', 'reading', 'x'),
@@ -63,7 +63,7 @@ class Draft:
 
 def variable(rng: random.Random, role: str, type_: str) -> program.Variable:
   """A variable with one of the names of its role."""
-  return program.Variable(rng.choice(_NAMES[role]), type_)
+  return program.Variable(rng.choice(NAMES[role]), type_)
 
 
 def title(words: Sequence[str], limit: int = 4) -> str:

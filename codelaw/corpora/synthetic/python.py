@@ -177,7 +177,7 @@ class PythonRenderer(rendering.Renderer):
     return '\n'.join([*head, *solution, *tail]) + '\n'
 
 
-class _CheckedRenderer(PythonRenderer):
+class CheckedRenderer(PythonRenderer):
   """Renders Python that refuses what other languages would do otherwise."""
 
   def operation(self, item: program.Operation) -> tuple[str, int]:
@@ -218,8 +218,17 @@ def compile_functions(
   With `checked` it raises OverflowError where 32-bit integers would differ
   from Python's and ArithmeticError where a `natural` promise is broken.
   """
-  renderer = _CheckedRenderer() if checked else PythonRenderer()
+  renderer = CheckedRenderer() if checked else PythonRenderer()
+  return compiled(renderer, functions, {})
+
+
+def compiled(
+  renderer: PythonRenderer,
+  functions: tuple[program.Function, ...],
+  scope: dict[str, Any],
+) -> Callable[..., Any]:
+  """The last of the functions as `renderer` writes them, run in `scope`."""
   lines = [line for f in functions for line in renderer.function(f, '')]
-  scope: dict[str, Any] = {'_int32': _int32, '_natural': _natural}
+  scope.update(_int32=_int32, _natural=_natural)
   exec(compile('\n'.join(lines), '<program>', 'exec'), scope)
   return scope[functions[-1].name]

@@ -17,6 +17,7 @@ from codelaw import storage
 from codelaw.corpora import documents
 from codelaw.corpora import reading
 from codelaw.corpora.synthetic import divisibility
+from codelaw.corpora.synthetic import execution
 from codelaw.corpora.synthetic import java
 from codelaw.corpora.synthetic import javascript
 from codelaw.corpora.synthetic import lists
@@ -46,6 +47,7 @@ RENDERERS = {
   )
 }
 _NUM_INPUTS = 6
+_NUM_MORE_INPUTS = 10
 _PROBLEMS_PER_PART = 100
 _NUM_STYLES = 3
 
@@ -124,12 +126,40 @@ def _source(language: str) -> str:
 
 def problem(seed: int, index: int) -> rendering.Problem:
   """Problem `index` of a seed, the same on every machine."""
+  return _drawn(seed, index)[1]
+
+
+def solved(seed: int, index: int) -> execution.Solved:
+  """The same problem with more verified inputs."""
+  draft, item = _drawn(seed, index)
+  rng = random.Random(f'{seed}:{index}:inputs')
+  run = execution.runner(item.functions)
+  inputs = list(item.examples)
+  known = {repr(example.arguments) for example in inputs}
+  for _ in range(_NUM_MORE_INPUTS):
+    arguments = draft.draw(rng)
+    if repr(arguments) in known:
+      continue
+    known.add(repr(arguments))
+    try:
+      inputs.append(rendering.Example(arguments, run(arguments)))
+    except execution.Refused:
+      continue
+  return execution.Solved(
+    problem=item,
+    inputs=tuple(inputs),
+    group=storage.fingerprint(program.skeleton(item.functions)),
+    origin=f'synthetic/{seed}/{index:06d}',
+  )
+
+
+def _drawn(seed: int, index: int) -> tuple[phrases.Draft, rendering.Problem]:
   for attempt in itertools.count():
     rng = random.Random(f'{seed}:{index}:{attempt}')
     draft = rng.choice(FAMILIES)(rng)
     examples = _examples(draft, rng)
     if examples:
-      return rendering.Problem(
+      return draft, rendering.Problem(
         draft.statement, draft.functions, examples, rng.randrange(_NUM_STYLES)
       )
   raise AssertionError('itertools.count() does not end')

@@ -1,0 +1,122 @@
+"""Places in program trees: finding nodes, and trees with a node changed.
+
+A *path* leads from a tuple of functions to a node: names of fields and
+places in sequences. Trees are frozen, and one node may stand at several
+places, so a change is made at a path and gives a new tree.
+"""
+
+from collections.abc import Iterable
+from collections.abc import Iterator
+import dataclasses
+import functools
+from typing import Any
+
+from codelaw.corpora.synthetic import program
+
+Path = tuple[int | str, ...]
+
+
+@functools.cache
+def _fields(kind: type) -> tuple[str, ...]:
+  return tuple(field.name for field in dataclasses.fields(kind))
+
+
+def nodes(part: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
+  """Every node below `part` with its path, parents first."""
+  if isinstance(part, (tuple, list)):
+    for place, item in enumerate(part):
+      yield from nodes(item, (*path, place))
+  elif isinstance(
+    part, (program.Expression, program.Statement, program.Function)
+  ):
+    yield path, part
+    for name in _fields(type(part)):
+      yield from nodes(getattr(part, name), (*path, name))
+
+
+def replaced(part: Any, path: Path, *new: Any) -> Any:
+  """`part` with the node at `path` replaced.
+
+  Args:
+    part: a tree or a sequence of trees.
+    path: of the node.
+    *new: what takes its place; several nodes or none only inside a sequence.
+  """
+  if not path:
+    (only,) = new
+    return only
+  step, *rest = path
+  if isinstance(step, str):
+    changed = replaced(getattr(part, step), tuple(rest), *new)
+    return dataclasses.replace(part, **{step: changed})
+  if rest:
+    new = (replaced(part[step], tuple(rest), *new),)
+  return (*part[:step], *new, *part[step + 1 :])
+
+
+def substituted(part: Any, name: str, new: program.Expression) -> Any:
+  """`part` with every use of the variable `name` replaced."""
+  if isinstance(part, (tuple, list)):
+    return tuple(substituted(item, name, new) for item in part)
+  if isinstance(part, program.Variable):
+    return new if part.name == name else part
+  if isinstance(
+    part, (program.Expression, program.Statement, program.Function)
+  ):
+    changes = {}
+    for field in _fields(type(part)):
+      old = getattr(part, field)
+      changed = substituted(old, name, new)
+      if changed is not old:
+        changes[field] = changed
+    return dataclasses.replace(part, **changes) if changes else part
+  return part
+
+
+def variables(part: Any) -> dict[str, program.Variable]:
+  """Every variable that occurs in `part`, by name, in order."""
+  return {
+    node.name: node
+    for _, node in nodes(part)
+    if isinstance(node, program.Variable)
+  }
+
+
+def names(functions: Iterable[program.Function]) -> set[str]:
+  """All names that a program uses for functions and variables."""
+  functions = tuple(functions)
+  return {f.name for f in functions} | set(variables(functions))
+
+
+_SETS = {
+  program.Declare: ('variable',),
+  program.Assign: ('variable',),
+  program.Update: ('variable',),
+  program.Put: ('container',),
+  program.Append: ('container',),
+  program.Count: ('variable',),
+  program.Each: ('variable',),
+  program.EachEntry: ('key', 'value'),
+}
+
+
+def has_idle_variables(functions: Iterable[program.Function]) -> bool:
+  """Whether a variable is set that nothing reads, which Go refuses.
+
+  The variable of a Count reads itself; entries of counts go by what is used.
+  """
+  for function in functions:
+    declared, read = set(), set()
+    for _, node in nodes(tuple(function.body)):
+      setting = _SETS.get(type(node), ())
+      if isinstance(node, (program.Declare, program.Each)):
+        declared.add(node.variable.name)
+      if isinstance(node, (program.Expression, program.Function)):
+        continue
+      for field in _fields(type(node)):
+        part = getattr(node, field)
+        if field not in setting and isinstance(part, program.Expression):
+          read |= set(variables(part))
+    if declared - read:
+      return True
+  return False
