@@ -151,9 +151,11 @@ def _helper(functions, rng):
   for path, node in edits.nodes(functions[place]):
     if isinstance(node, program.If):
       options.append(((*path, 'condition'), node.condition))
-    elif isinstance(node, (program.Assign, program.Declare, program.Update)):
-      if node.value.type == program.INT:
-        options.append(((*path, 'value'), node.value))
+    elif (
+      isinstance(node, (program.Assign, program.Declare, program.Update))
+      and node.value.type == program.INT
+    ):
+      options.append(((*path, 'value'), node.value))
   options = [(p, node) for p, node in options if _is_worth_a_name(node)]
   if not options:
     return None
@@ -169,7 +171,7 @@ def _helper(functions, rng):
     parameters,
     expression.type,
     (program.Return(expression),),
-    f'{"A condition" if is_test else "A value"} that {solution} needs.',
+    f'{"A condition" if is_test else "A value"} that the solution needs.',
   )
   call = program.Call(name, parameters, expression.type)
   function = edits.replaced(functions[place], path, call)
