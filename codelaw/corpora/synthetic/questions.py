@@ -294,7 +294,9 @@ def _explanation(w: _Writer, bug: mutations.Bug) -> list[str]:
           f'```{label}\n{new}\n```'
         )
       else:
-        parts.append(f'Change that to\n\n```{label}\n{new}\n```')
+        parts.append(
+          f'{w.say("Write", "You want", "Change it to")}\n\n```{label}\n{new}\n```'
+        )
     else:
       lead = w.say('What is missing:', 'Add this:', 'You need')
       parts.append(f'{lead}\n\n```{label}\n{new}\n```')

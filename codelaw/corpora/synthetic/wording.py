@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 import dataclasses
 import difflib
+import textwrap
 from typing import Any
 
 from codelaw.corpora.synthetic import program
@@ -103,7 +104,7 @@ def fenced(lines: Sequence[str], label: str = '') -> list[str]:
 
 @dataclasses.dataclass(frozen=True)
 class ChangedLines:
-  """Lines of code that differ between two versions, without indent."""
+  """Lines of code that differ between two versions, moved to the left."""
 
   old: tuple[str, ...]
   new: tuple[str, ...]
@@ -119,13 +120,16 @@ def changed_lines(
   removed, added = [], []
   for line in list(difflib.unified_diff(before, after, n=0))[2:]:
     if line.startswith('-'):
-      removed.append(line[1:].strip())
+      removed.append(line[1:])
     elif line.startswith('+'):
-      added.append(line[1:].strip())
-  return ChangedLines(
-    tuple(filter(_says_something, removed)),
-    tuple(filter(_says_something, added)),
-  )
+      added.append(line[1:])
+  return ChangedLines(_outdented(removed), _outdented(added))
+
+
+def _outdented(lines: Sequence[str]) -> tuple[str, ...]:
+  """Lines without their common indent, and without lone brackets."""
+  kept = [line for line in lines if _says_something(line)]
+  return tuple(textwrap.dedent('\n'.join(kept)).splitlines())
 
 
 def _says_something(line: str) -> bool:
