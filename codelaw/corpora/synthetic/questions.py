@@ -295,7 +295,8 @@ def _explanation(w: _Writer, bug: mutations.Bug) -> list[str]:
         )
       else:
         parts.append(
-          f'{w.say("Write", "You want", "Change it to")}\n\n```{label}\n{new}\n```'
+          f'{w.say("Write", "You want", "Change it to")}\n\n'
+          f'```{label}\n{new}\n```'
         )
     else:
       lead = w.say('What is missing:', 'Add this:', 'You need')

@@ -16,8 +16,10 @@ from codelaw import errors
 from codelaw import storage
 from codelaw.corpora import documents
 from codelaw.corpora import reading
+from codelaw.corpora.synthetic import csharp
 from codelaw.corpora.synthetic import divisibility
 from codelaw.corpora.synthetic import execution
+from codelaw.corpora.synthetic import go
 from codelaw.corpora.synthetic import java
 from codelaw.corpora.synthetic import javascript
 from codelaw.corpora.synthetic import lists
@@ -28,7 +30,9 @@ from codelaw.corpora.synthetic import positions
 from codelaw.corpora.synthetic import program
 from codelaw.corpora.synthetic import python
 from codelaw.corpora.synthetic import rendering
+from codelaw.corpora.synthetic import rust
 from codelaw.corpora.synthetic import texts
+from codelaw.corpora.synthetic import typescript
 
 FAMILIES = (
   *lists.FAMILIES,
@@ -44,6 +48,10 @@ RENDERERS = {
     python.PythonRenderer,
     javascript.JavaScriptRenderer,
     java.JavaRenderer,
+    typescript.TypeScriptRenderer,
+    csharp.CSharpRenderer,
+    go.GoRenderer,
+    rust.RustRenderer,
   )
 }
 _NUM_INPUTS = 6
