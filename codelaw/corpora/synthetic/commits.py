@@ -13,7 +13,6 @@ import re
 
 from codelaw.corpora.synthetic import execution
 from codelaw.corpora.synthetic import mutations
-from codelaw.corpora.synthetic import program
 from codelaw.corpora.synthetic import refactorings
 from codelaw.corpora.synthetic import rendering
 from codelaw.corpora.synthetic import wording
@@ -110,9 +109,9 @@ class _Writer:
     self.language = language
     self.rng = rng
     self.problem = solved.problem
-    self.name = renderer.name(solved.problem.solution.name)
     name = solved.problem.solution.name
-    if language in ('java', 'c#'):
+    self.name = wording.function_name(renderer, name)
+    if language in ('java', 'csharp'):
       name = self.name[0].upper() + self.name[1:]
     elif language in ('javascript', 'typescript') and rng.random() < 0.5:
       name = self.name
@@ -123,8 +122,8 @@ class _Writer:
   def say(self, *options: str) -> str:
     return self.rng.choice(options)
 
-  def code(self, function: program.Function, example: rendering.Example) -> str:
-    return wording.call(self.renderer, function, example.arguments)
+  def call(self, example: rendering.Example) -> str:
+    return wording.call(self.renderer, self.problem, example.arguments)
 
   def literal(self, value: object) -> str:
     return self.renderer.literal(value)
@@ -230,14 +229,14 @@ _WRONG = {
 def _fix(w: _Writer, bug: mutations.Bug) -> Commit:
   """A bug that is fixed, perhaps with an example that shows it."""
   function = w.problem.functions[bug.function]
-  name = w.renderer.name(function.name)
+  name = wording.function_name(w.renderer, function.name)
   right, wrong = bug.detail
   spell = w.renderer.operators
   subject = w.say(*_WRONG[bug.kind]).format(
     name=name, old=spell.get(wrong, wrong), new=spell.get(right, right)
   )
   example, got = bug.failing[0]
-  call = w.code(w.problem.solution, example)
+  call = w.call(example)
   result, observed = w.literal(example.result), w.literal(got)
   lines = wording.changed_lines(w.renderer, bug.functions, w.problem.functions)
   told = w.say(
@@ -333,13 +332,10 @@ _REVERSED = {
 
 def _refactor(w: _Writer, change: refactorings.Refactoring) -> Commit:
   """A refactoring, or one undone."""
-  names = [
-    name
-    if name.lstrip('-').isdigit() or name in '+-*'
-    else w.renderer.name(name)
-    for name in change.names
-  ]
-  function = w.renderer.name(w.problem.functions[change.function].name)
+  names = change.spelled(w.renderer)
+  function = wording.function_name(
+    w.renderer, w.problem.functions[change.function].name
+  )
   plain = w.document()
   changed = w.document(functions=change.functions, examples=change.examples)
   undone = change.kind in _REVERSED and w.rng.random() < 0.5
@@ -380,7 +376,7 @@ def _add(w: _Writer) -> Commit:
     f'New exercise: {words}',
   )
   example = w.rng.choice(w.problem.examples)
-  call = w.code(w.problem.solution, example)
+  call = w.call(example)
   body = w.say(
     w.problem.statement,
     '',
@@ -403,7 +399,7 @@ def _more_examples(w: _Writer) -> Commit | None:
     f'More examples for {w.name}',
     f'Cover {count} more {"call" if len(added) == 1 else "calls"} of {w.name}',
   )
-  calls = [w.code(w.problem.solution, item) for item in added]
+  calls = [w.call(item) for item in added]
   body = w.say('', f'Now also {wording.joined(calls)}.')
   return w.commit(
     'examples',

@@ -7,6 +7,7 @@ places, so a change is made at a path and gives a new tree.
 
 from collections.abc import Iterable
 from collections.abc import Iterator
+from collections.abc import Sequence
 import dataclasses
 import functools
 from typing import Any
@@ -100,19 +101,29 @@ _SETS = {
 }
 
 
-def has_idle_variables(functions: Iterable[program.Function]) -> bool:
-  """Whether a variable is set that nothing reads, which Go refuses.
+def has_idle_names(functions: Sequence[program.Function]) -> bool:
+  """Whether something is set that nothing reads, which Go refuses.
 
-  The variable of a Count reads itself; entries of counts go by what is used.
+  The variable of a Count reads itself; of an entry of counts the key or the
+  value is enough. Helpers must be called.
   """
+  called = {
+    node.name for _, node in nodes(functions) if isinstance(node, program.Call)
+  }
+  if any(function.name not in called for function in functions[:-1]):
+    return True
   for function in functions:
     declared, read = set(), set()
-    for _, node in nodes(tuple(function.body)):
+    for _, node in nodes(function.body):
+      if isinstance(node, program.Expression):
+        continue
       setting = _SETS.get(type(node), ())
       if isinstance(node, (program.Declare, program.Each)):
         declared.add(node.variable.name)
-      if isinstance(node, (program.Expression, program.Function)):
-        continue
+      if isinstance(node, program.EachEntry) and not (
+        {node.key.name, node.value.name} & set(variables(node.body))
+      ):
+        return True
       for field in _fields(type(node)):
         part = getattr(node, field)
         if field not in setting and isinstance(part, program.Expression):

@@ -292,6 +292,10 @@ class GoRenderer(braces.BraceRenderer):
     head = f'func {name}({parameters}) {returns} {{'
     return [*lines, head, *self.body(function), '}']
 
+  def support(self, code: str) -> list[str]:
+    """Functions that Go has in its library only since 1.21, or not at all."""
+    return support(code)
+
   def document(self, problem: rendering.Problem) -> str:
     """A file: statement and examples in one of three layouts."""
     self.exported = '' if problem.style == 1 else problem.solution.name

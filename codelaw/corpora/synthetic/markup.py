@@ -77,10 +77,10 @@ class _Writer:
     self.renderer = renderers[language]
     self.rng = rng
     self.function = solved.problem.solution
-    self.name = self.renderer.name(self.function.name)
+    self.name = wording.function_name(self.renderer, self.function.name)
 
   def call(self, arguments: Sequence[Any]) -> str:
-    return wording.call(self.renderer, self.function, arguments)
+    return wording.call(self.renderer, self.solved.problem, arguments)
 
   def value(self, value: Any) -> str:
     return self.renderer.literal(value)
@@ -328,7 +328,8 @@ def _facts(w: _Writer) -> list[Block]:
   sentences = [_loops_sentence(w)]
   if len(w.solved.problem.functions) > 1:
     names = [
-      f'`{w.renderer.name(f.name)}`' for f in w.solved.problem.functions[:-1]
+      f'`{wording.function_name(w.renderer, f.name)}`'
+      for f in w.solved.problem.functions[:-1]
     ]
     word = 'helper' if len(names) == 1 else 'helpers'
     sentences.append(f'It relies on the {word} {wording.joined(names)}.')

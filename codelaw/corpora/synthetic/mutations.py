@@ -79,7 +79,7 @@ def find_bug(solved: execution.Solved, rng: random.Random) -> Bug | None:
 
 def _tried(solved: execution.Solved, edit: _Edit) -> Bug | None:
   functions = edits.replaced(solved.problem.functions, edit.path, *edit.new)
-  if edits.has_idle_variables(functions):
+  if edits.has_idle_names(functions):
     return None
   results = execution.outcomes(functions, solved.inputs)
   if results is None:
@@ -131,6 +131,10 @@ def _edits(functions: tuple[program.Function, ...]) -> Iterator[_Edit]:
           shifted = {field: _shifted(getattr(node, field), change)}
           yield _Edit(path, (dataclasses.replace(node, **shifted),), 'range')
       case program.Assign() | program.Update() | program.Put():
+        # Without its entries, counts and their keys would stand idle.
+        counts = getattr(getattr(node, 'container', None), 'type', None)
+        if counts in program.KEY:
+          continue
         if len(_siblings(functions, path)) > 1:
           yield _Edit(path, (), 'missing_step')
 

@@ -7,6 +7,7 @@ was run. Threads are written in Markdown.
 """
 
 from collections.abc import Sequence
+import dataclasses
 import random
 from typing import Any
 
@@ -67,14 +68,16 @@ class _Writer:
     self.renderer = renderers[language]
     self.rng = rng
     self.problem = solved.problem
-    self.name = self.renderer.name(solved.problem.solution.name)
+    self.name = wording.function_name(
+      self.renderer, solved.problem.solution.name
+    )
     self.spoken = wording.shown_language(language)
 
   def say(self, *options: str) -> str:
     return self.rng.choice(options)
 
   def call(self, arguments: Sequence[Any]) -> str:
-    return wording.call(self.renderer, self.problem.solution, arguments)
+    return wording.call(self.renderer, self.problem, arguments)
 
   def literal(self, value: Any) -> str:
     return self.renderer.literal(value)
@@ -303,7 +306,9 @@ def _explanation(w: _Writer, bug: mutations.Bug) -> list[str]:
       parts.append(f'{lead}\n\n```{label}\n{new}\n```')
   function = w.problem.functions[bug.function]
   if len(w.problem.functions) > 1:
-    parts[0] += f' It is in `{w.renderer.name(function.name)}`.'
+    parts[0] += (
+      f' It is in `{wording.function_name(w.renderer, function.name)}`.'
+    )
   whole = [w.problem.functions[bug.function]]
   if w.rng.random() < 0.6:
     whole = list(w.problem.functions)
@@ -335,7 +340,7 @@ def _alternative(w: _Writer) -> list[str]:
     )
     return [f'{lead}\n\n{w.code(w.problem.functions, other)}']
   change = refactorings.find_refactoring(w.solved, w.rng)
-  names = [w.renderer.name(name) for name in change.names]
+  names = change.spelled(w.renderer)
   lead = {
     'rename_variable': 'I would also find better names, like `{1}`:',
     'rename_function': 'I would call it `{1}`, but otherwise:',
@@ -348,7 +353,8 @@ def _alternative(w: _Writer) -> list[str]:
   }[change.kind].format(*names)
   parts = [f'{lead}\n\n{w.code(change.functions)}']
   example = change.examples[0]
-  call = wording.call(w.renderer, change.functions[-1], example.arguments)
+  changed = dataclasses.replace(w.problem, functions=change.functions)
+  call = wording.call(w.renderer, changed, example.arguments)
   parts.append(f'`{call}` gives `{w.literal(example.result)}`.')
   return parts
 
@@ -379,7 +385,7 @@ def _port_wanted(w: _Writer, other: str) -> tuple[str, list[str], list[str]]:
 def _port(w: _Writer, other: str) -> list[str]:
   renderer = w.renderers[other]
   example = w.rng.choice(w.solved.inputs)
-  call = wording.call(renderer, w.problem.solution, example.arguments)
+  call = wording.call(renderer, w.problem, example.arguments)
   spoken = wording.shown_language(other)
   return [
     f'{w.say("Like this:", f"In {spoken}:", "Nearly the same:")}\n\n'

@@ -15,6 +15,7 @@ from codelaw.corpora.synthetic import execution
 from codelaw.corpora.synthetic import phrases
 from codelaw.corpora.synthetic import program
 from codelaw.corpora.synthetic import rendering
+from codelaw.corpora.synthetic import wording
 
 _VERBS = ('compute', 'find', 'get', 'solve', 'eval', 'run')
 _JOINING = ('and', 'or', 'of', 'if', 'by', 'base', 'to', 'at', 'not', 'from')
@@ -54,6 +55,15 @@ class Refactoring:
   function: int
   examples: tuple[rendering.Example, ...]
 
+  def spelled(self, renderer: rendering.Renderer) -> list[str]:
+    """The names as a language spells them."""
+    if self.kind in ('rename_function', 'helper'):
+      return [wording.function_name(renderer, name) for name in self.names]
+    return [
+      renderer.name(name) if name.isidentifier() else name
+      for name in self.names
+    ]
+
 
 @dataclasses.dataclass(frozen=True)
 class _Change:
@@ -72,7 +82,7 @@ def find_refactoring(
   )
   for kind in rng.sample(list(_KINDS), len(_KINDS)):
     change = _KINDS[kind](functions, rng)
-    if change is None or edits.has_idle_variables(change.functions):
+    if change is None or edits.has_idle_names(change.functions):
       continue
     extend = _extender(change.extra)
     if execution.agrees(change.functions, tuple(map(extend, solved.inputs))):

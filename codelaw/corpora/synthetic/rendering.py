@@ -85,6 +85,14 @@ class Renderer(abc.ABC):
   def function(self, function: program.Function, comment: str) -> list[str]:
     """The lines of a function, `comment` being its documentation."""
 
+  def support(self, code: str) -> list[str]:
+    """Functions that `code` calls and the language lacks, as lines.
+
+    They are for code that stands alone; `document` has its own.
+    """
+    del code
+    return []
+
   @abc.abstractmethod
   def statement(self, item: program.Statement) -> list[str]:
     """The lines of a statement."""

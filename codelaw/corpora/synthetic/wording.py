@@ -21,7 +21,7 @@ _LANGUAGES = {
   'javascript': ('JavaScript', 'javascript', 'js'),
   'typescript': ('TypeScript', 'typescript', 'ts'),
   'java': ('Java', 'java', 'java'),
-  'c#': ('C#', 'csharp', 'cs'),
+  'csharp': ('C#', 'csharp', 'cs'),
   'go': ('Go', 'go', 'go'),
   'rust': ('Rust', 'rust', 'rs'),
 }
@@ -79,7 +79,7 @@ def code(
     is_helper = comment and function is not functions[-1]
     text = rendering.summary(function) if is_helper else ''
     lines += [*([''] if lines else []), *renderer.function(function, text)]
-  return lines
+  return [*lines, *renderer.support('\n'.join(lines))]
 
 
 def signature(renderer: rendering.Renderer, function: program.Function) -> str:
@@ -87,14 +87,19 @@ def signature(renderer: rendering.Renderer, function: program.Function) -> str:
   return renderer.function(function, '')[0].rstrip(' {:')
 
 
+def function_name(renderer: rendering.Renderer, snake_case: str) -> str:
+  """A function's name as the language spells it."""
+  call_ = program.Call(snake_case, (), program.INT)
+  return renderer.expression(call_).removesuffix('()')
+
+
 def call(
   renderer: rendering.Renderer,
-  function: program.Function,
+  problem: rendering.Problem,
   arguments: Sequence[Any],
 ) -> str:
-  """A call of a function with plain values."""
-  values = ', '.join(map(renderer.literal, arguments))
-  return f'{renderer.name(function.name)}({values})'
+  """A call of a problem's solution with plain values."""
+  return renderer.call(problem, rendering.Example(tuple(arguments), None))
 
 
 def fenced(lines: Sequence[str], label: str = '') -> list[str]:
