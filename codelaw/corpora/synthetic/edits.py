@@ -6,33 +6,31 @@ places, so a change is made at a path and gives a new tree.
 """
 
 from collections.abc import Iterable
-from collections.abc import Iterator
 from collections.abc import Sequence
 import dataclasses
-import functools
 from typing import Any
 
 from codelaw.corpora.synthetic import program
+from codelaw.corpora.synthetic import scans
 
 Path = tuple[int | str, ...]
 
 
-@functools.cache
-def _fields(kind: type) -> tuple[str, ...]:
-  return tuple(field.name for field in dataclasses.fields(kind))
+def nodes(part: Any) -> list[tuple[Path, Any]]:
+  """Every node of `part` with its path, parents first."""
+  found: list[tuple[Path, Any]] = []
+  _gather(part, (), found)
+  return found
 
 
-def nodes(part: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
-  """Every node below `part` with its path, parents first."""
+def _gather(part: Any, path: Path, found: list[tuple[Path, Any]]) -> None:
   if isinstance(part, (tuple, list)):
     for place, item in enumerate(part):
-      yield from nodes(item, (*path, place))
-  elif isinstance(
-    part, (program.Expression, program.Statement, program.Function)
-  ):
-    yield path, part
-    for name in _fields(type(part)):
-      yield from nodes(getattr(part, name), (*path, name))
+      _gather(item, (*path, place), found)
+  elif isinstance(part, scans.NODES):
+    found.append((path, part))
+    for name in scans.fields(type(part)):
+      _gather(getattr(part, name), (*path, name), found)
 
 
 def replaced(part: Any, path: Path, *new: Any) -> Any:
@@ -61,11 +59,9 @@ def substituted(part: Any, name: str, new: program.Expression) -> Any:
     return tuple(substituted(item, name, new) for item in part)
   if isinstance(part, program.Variable):
     return new if part.name == name else part
-  if isinstance(
-    part, (program.Expression, program.Statement, program.Function)
-  ):
+  if isinstance(part, scans.NODES):
     changes = {}
-    for field in _fields(type(part)):
+    for field in scans.fields(type(part)):
       old = getattr(part, field)
       changed = substituted(old, name, new)
       if changed is not old:
@@ -78,7 +74,7 @@ def variables(part: Any) -> dict[str, program.Variable]:
   """Every variable that occurs in `part`, by name, in order."""
   return {
     node.name: node
-    for _, node in nodes(part)
+    for node in scans.nodes(part)
     if isinstance(node, program.Variable)
   }
 
@@ -108,13 +104,15 @@ def has_idle_names(functions: Sequence[program.Function]) -> bool:
   value is enough. Helpers must be called.
   """
   called = {
-    node.name for _, node in nodes(functions) if isinstance(node, program.Call)
+    node.name
+    for node in scans.nodes(functions)
+    if isinstance(node, program.Call)
   }
   if any(function.name not in called for function in functions[:-1]):
     return True
   for function in functions:
     declared, read = set(), set()
-    for _, node in nodes(function.body):
+    for node in scans.nodes(function.body):
       if isinstance(node, program.Expression):
         continue
       setting = _SETS.get(type(node), ())
@@ -124,7 +122,7 @@ def has_idle_names(functions: Sequence[program.Function]) -> bool:
         {node.key.name, node.value.name} & set(variables(node.body))
       ):
         return True
-      for field in _fields(type(node)):
+      for field in scans.fields(type(node)):
         part = getattr(node, field)
         if field not in setting and isinstance(part, program.Expression):
           read |= set(variables(part))

@@ -146,7 +146,7 @@ def _rename_function(functions, rng):
 
 
 def _with_calls(part: Any, old: str, new: str) -> Any:
-  for path, node in list(edits.nodes(part)):
+  for path, node in edits.nodes(part):
     if isinstance(node, program.Call) and node.name == old:
       # Arguments change first where calls are nested: paths stay valid.
       current = _at(part, path)

@@ -5,9 +5,9 @@ Languages differ in what they want to know: which names are assigned again
 have no ordered mapping to integers), which loops select among cases.
 """
 
-from collections.abc import Iterator
 from collections.abc import Sequence
 import dataclasses
+import functools
 from typing import Any
 
 from codelaw.corpora.synthetic import program
@@ -15,15 +15,34 @@ from codelaw.corpora.synthetic import program
 _FEWEST_CASES = 3
 
 
-def nodes(part: Any) -> Iterator[Any]:
+NODES = (program.Expression, program.Statement, program.Function)
+
+
+@functools.cache
+def fields(kind: type) -> tuple[str, ...]:
+  """Names of the fields of a kind of node that can hold nodes."""
+  return tuple(
+    field.name
+    for field in dataclasses.fields(kind)
+    if field.name not in ('type', 'op', 'natural', 'name', 'summary', 'step')
+  )
+
+
+def nodes(part: Any) -> list[Any]:
   """All nodes of a tree, or of a sequence of trees, parents first."""
+  found: list[Any] = []
+  _gather(part, found)
+  return found
+
+
+def _gather(part: Any, found: list[Any]) -> None:
   if isinstance(part, (tuple, list)):
     for item in part:
-      yield from nodes(item)
-  elif dataclasses.is_dataclass(part):
-    yield part
-    for field in dataclasses.fields(part):
-      yield from nodes(getattr(part, field.name))
+      _gather(item, found)
+  elif isinstance(part, NODES):
+    found.append(part)
+    for name in fields(type(part)):
+      _gather(getattr(part, name), found)
 
 
 def replaced(part: Any, old: Any, new: Any) -> Any:
@@ -73,14 +92,12 @@ def reads(part: Any) -> frozenset[str]:
     return frozenset().union(*map(reads, part))
   if isinstance(part, program.Variable):
     return frozenset([part.name])
-  if not dataclasses.is_dataclass(part):
+  if not isinstance(part, NODES):
     return frozenset()
-  fields = {field.name for field in dataclasses.fields(part)}
+  names = set(fields(type(part))) - {'variable'}
   if isinstance(part, program.EachEntry):
-    fields -= {'key', 'value'}
-  return frozenset().union(
-    *(reads(getattr(part, field)) for field in fields - {'variable'})
-  )
+    names -= {'key', 'value'}
+  return frozenset().union(*(reads(getattr(part, name)) for name in names))
 
 
 def pieces(item: program.Expression) -> list[program.Expression]:
