@@ -22,8 +22,13 @@ from codelaw.corpora import build
 from codelaw.corpora import deduplication
 from codelaw.corpora import documents
 from codelaw.corpora import environment
+from codelaw.corpora import git_history
+from codelaw.corpora import notebooks
+from codelaw.corpora import plain_text
 from codelaw.corpora import report
 from codelaw.corpora import source_trees
+from codelaw.corpora import stack_exchange
+from codelaw.corpora import tables
 from codelaw.corpora.synthetic import reader
 
 EXAMPLE = 'codelaw corpus inspect --corpus=results/quickstart/corpus'
@@ -31,7 +36,12 @@ EXAMPLE = 'codelaw corpus inspect --corpus=results/quickstart/corpus'
 PARTS = (
   deduplication.Deduplication,
   environment.PythonEnvironment,
+  git_history.GitHistory,
+  notebooks.Notebooks,
+  plain_text.PlainText,
   source_trees.SourceTree,
+  stack_exchange.StackExchangeDump,
+  tables.Tables,
   reader.SyntheticPrograms,
 )
 _SAMPLE_LINES = 12

@@ -6,6 +6,8 @@ that some of them carry. Reading it needs no download. What it holds depends
 on what is installed; the same environment gives the same documents.
 """
 
+from collections import Counter
+from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -13,13 +15,15 @@ import csv
 import dataclasses
 import email.message
 import importlib.metadata
-import pathlib
+import os
 import re
 import sys
 import sysconfig
 from typing import cast
 
 from codelaw import errors
+from codelaw.corpora import files
+from codelaw.corpora import languages
 from codelaw.corpora import reading
 from codelaw.corpora import source_trees
 
@@ -59,6 +63,9 @@ class PythonEnvironment:
 
   def __post_init__(self):
     source_trees.check_sources(self.sources, 'PythonEnvironment')
+    source_trees.check_sizes(
+      self.min_file_bytes, self.max_file_bytes, 'PythonEnvironment'
+    )
     if not 0 < self.max_share_per_distribution <= 1:
       raise errors.UserError(
         'PythonEnvironment.max_share_per_distribution must be above 0 and at'
@@ -73,15 +80,13 @@ class PythonEnvironment:
     self, max_bytes_per_source: int
   ) -> Iterator[source_trees.FilesOfSource]:
     """Groups of files, source by source."""
-    files = [*_python_files(), *_distribution_files()]
+    found = [*_python_files(), *_distribution_files()]
     for source, wanted in self.sources.items():
-      ordered = source_trees.sample_order(
-        files,
-        wanted,
+      ordered = sample_order(
+        (file for file in found if languages.could_be(file.origin, wanted)),
         self.seed,
-        self.min_file_bytes,
-        self.max_file_bytes,
         self.max_share_per_distribution * max_bytes_per_source,
+        self.max_file_bytes,
       )
       yield from source_trees.grouped(ordered, source)
 
@@ -89,40 +94,85 @@ class PythonEnvironment:
     self, part: source_trees.FilesOfSource, is_full: reading.IsFull
   ) -> Iterator[reading.Item]:
     """The documents of a group of files."""
-    return source_trees.read_files(part, self.sources[part.source], is_full)
+    return source_trees.read_files(
+      part,
+      self.sources[part.source],
+      self.min_file_bytes,
+      self.max_file_bytes,
+      is_full,
+    )
+
+
+def sample_order(
+  found: Iterable[source_trees.SourceFile],
+  seed: int,
+  max_bytes_per_owner: float,
+  max_file_bytes: int,
+) -> Iterator[source_trees.SourceFile]:
+  """Yields files in the order of `source_trees.order_key`, owners sharing.
+
+  Once an owner has given `max_bytes_per_owner`, the rest of its files come
+  after those of all other owners, so that a large package dominates a source
+  only when there is nothing else to read. Files of more than `max_file_bytes`
+  give nothing.
+  """
+  given: Counter[str] = Counter()
+  deferred = []
+  ordered = sorted(
+    found,
+    key=lambda file: (source_trees.order_key(file.origin, seed), file.path),
+  )
+  for file in ordered:
+    try:
+      size = os.path.getsize(file.path)
+    except OSError:  # Reading it says so.
+      size = 0
+    if size > max_file_bytes:
+      size = 0
+    if given[file.owner] + size > max_bytes_per_owner:
+      deferred.append(file)
+      continue
+    given[file.owner] += size
+    yield file
+  yield from deferred
 
 
 def _python_files() -> Iterator[source_trees.SourceFile]:
   """Files of the standard library and the interpreter's headers."""
   version = f'python{sys.version_info.major}.{sys.version_info.minor}'
   for name, prefix in (('stdlib', version), ('include', f'{version}/include')):
-    root = pathlib.Path(sysconfig.get_path(name))
-    for path, relative in source_trees.walk(
-      root, leave_out=('site-packages', 'dist-packages')
+    for path, relative in files.walk(
+      sysconfig.get_path(name), leave_out=('site-packages', 'dist-packages')
     ):
       yield source_trees.SourceFile(
-        path, f'{prefix}/{relative}', version, _PYTHON_LICENSE
+        path, f'{prefix}/{files.valid(relative)}', version, _PYTHON_LICENSE
       )
 
 
 def _distribution_files() -> Iterator[source_trees.SourceFile]:
-  """Files that the installed distributions list in their RECORD."""
+  """Files that the installed distributions list in their RECORD.
+
+  A distribution whose metadata cannot be read has no name, license or list of
+  files to go by, and is left out.
+  """
   folders = {sysconfig.get_path('purelib'), sysconfig.get_path('platlib')}
   seen = set()
   for distribution in importlib.metadata.distributions(path=sorted(folders)):
-    name = _normalized(distribution.metadata['Name'] or '')
-    record = distribution.read_text('RECORD')
-    if not name or name in seen or record is None:
+    try:
+      metadata = cast(email.message.Message, distribution.metadata)
+      record = distribution.read_text('RECORD') or ''
+      rows = [row[0] for row in csv.reader(record.splitlines()) if row]
+    except (OSError, UnicodeDecodeError, csv.Error):
+      continue
+    name = _normalized(metadata.get('Name') or '')
+    if not name or name in seen or not rows:
       continue
     seen.add(name)
-    license_ = license_of(cast(email.message.Message, distribution.metadata))
-    for row in csv.reader(record.splitlines()):
-      if row and not row[0].startswith(('..', '/')):
+    license_ = license_of(metadata)
+    for row in rows:
+      if not row.startswith('/') and '..' not in row.split('/'):
         yield source_trees.SourceFile(
-          str(distribution.locate_file(row[0])),
-          f'{name}/{row[0]}',
-          name,
-          license_,
+          str(distribution.locate_file(row)), f'{name}/{row}', name, license_
         )
 
 

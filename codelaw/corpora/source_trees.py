@@ -1,11 +1,10 @@
 """Documents from trees of source files, typed by language.
 
-`SourceTree` reads folders of this machine. The pieces below it are shared
-with `environment`: what a readable source file is, and in which order files
-are taken when a source holds less than all of them.
+`SourceTree` reads folders of this machine or of a bucket. The pieces below
+it are shared with `environment`: what a readable source file is, and the
+order in which files are taken when a source holds less than all of them.
 """
 
-from collections import Counter
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
@@ -14,15 +13,19 @@ import dataclasses
 import hashlib
 import itertools
 import os
-import pathlib
+import posixpath
 
 from codelaw import errors
 from codelaw import records
+from codelaw import storage
 from codelaw.corpora import documents
+from codelaw.corpora import files
 from codelaw.corpora import languages
 from codelaw.corpora import reading
 
 _FILES_PER_PART = 50
+_KEY_BYTES = 8
+_FOLDER_BYTES = 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,9 +33,9 @@ class SourceFile:
   """A file that may become a document.
 
   Attributes:
-    path: where it is on this machine.
+    path: where it is.
     origin: how documents name it, on every machine alike.
-    owner: the distribution or folder it came with, for `sample_order`.
+    owner: the distribution or folder it came with.
     license: of the owner, '' when unknown.
   """
 
@@ -52,11 +55,16 @@ class FilesOfSource:
 
 @dataclasses.dataclass(frozen=True)
 class SourceTree:
-  """Reads the source files below local folders.
+  """Reads the source files below folders.
+
+  All files of the wanted languages are listed before the first is read,
+  because they are taken in a random order; a listed file costs about 60 bytes
+  and the length of its path (150 MB for a million files).
 
   Attributes:
-    folders: whose files are read; a document's origin starts with the
-      folder's own name. Hidden folders and files are left out.
+    folders: whose files are read, local or in a bucket; a document's origin
+      starts with the folder's own name. Hidden folders and files are left
+      out, as are links.
     sources: source -> languages that belong to it.
     license: of everything in the folders; '' when unknown.
     min_file_bytes: smaller files are not documents.
@@ -77,6 +85,7 @@ class SourceTree:
         f'SourceTree.folders must be a list of folders, got {self.folders!r}.'
       )
     check_sources(self.sources, 'SourceTree')
+    check_sizes(self.min_file_bytes, self.max_file_bytes, 'SourceTree')
 
   def source_names(self) -> tuple[str, ...]:
     """The sources that were asked for."""
@@ -89,29 +98,76 @@ class SourceTree:
       UserError: when a folder does not exist.
     """
     del max_bytes_per_source  # One owner: nothing to share out.
-    files = list(self._files())
-    for source, wanted in self.sources.items():
-      ordered = sample_order(
-        files, wanted, self.seed, self.min_file_bytes, self.max_file_bytes
-      )
-      yield from grouped(ordered, source)
+    roots = [os.path.expanduser(folder) for folder in self.folders]
+    for folder, root in zip(self.folders, roots, strict=True):
+      if not storage.path(root).is_dir():
+        raise errors.UserError(
+          f'SourceTree.folders names {folder}, which is not a folder here.'
+        )
+    names = [_name(root) for root in roots]
+    keys = self._keys(roots, names)
+    for source in self.sources:
+      ordered = sorted(keys.pop(source))
+      found = (self._file(key, roots, names) for key in ordered)
+      yield from grouped(found, source)
 
   def read(
     self, part: FilesOfSource, is_full: reading.IsFull
   ) -> Iterator[reading.Item]:
     """The documents of a group of files."""
-    return read_files(part, self.sources[part.source], is_full)
+    return read_files(
+      part,
+      self.sources[part.source],
+      self.min_file_bytes,
+      self.max_file_bytes,
+      is_full,
+    )
 
-  def _files(self) -> Iterator[SourceFile]:
-    for folder in self.folders:
-      root = pathlib.Path(folder).expanduser()
-      if not root.is_dir():
-        raise errors.UserError(
-          f'SourceTree.folders names {folder}, which is not a folder here.'
-        )
-      name = root.resolve().name
-      for path, relative in walk(root):
-        yield SourceFile(path, f'{name}/{relative}', name, self.license)
+  def _keys(
+    self, roots: Sequence[str], names: Sequence[str]
+  ) -> dict[str, list[bytes]]:
+    """Source -> its files, each as place in the order, folder and path."""
+    keys: dict[str, list[bytes]] = {source: [] for source in self.sources}
+    for place, (root, name) in enumerate(zip(roots, names, strict=True)):
+      for _, relative in files.walk(root):
+        matching = [
+          source
+          for source, wanted in self.sources.items()
+          if languages.could_be(relative, wanted)
+        ]
+        if relative.endswith('/'):  # A folder that cannot be listed.
+          matching = list(self.sources)[:1]
+        if matching:
+          key = b''.join(
+            (
+              order_key(files.valid(f'{name}/{relative}'), self.seed),
+              place.to_bytes(_FOLDER_BYTES, 'big'),
+              os.fsencode(relative),
+            )
+          )
+          for source in matching:
+            keys[source].append(key)
+    return keys
+
+  def _file(
+    self, key: bytes, roots: Sequence[str], names: Sequence[str]
+  ) -> SourceFile:
+    end = _KEY_BYTES + _FOLDER_BYTES
+    place = int.from_bytes(key[_KEY_BYTES:end], 'big')
+    relative, name = os.fsdecode(key[end:]), names[place]
+    return SourceFile(
+      posixpath.join(roots[place], relative),
+      files.valid(f'{name}/{relative}'),
+      name,
+      self.license,
+    )
+
+
+def _name(root: str) -> str:
+  """The folder's own name, whatever way its path is written."""
+  if '://' not in root:
+    root = os.path.realpath(root)
+  return posixpath.basename(root.rstrip('/'))
 
 
 def check_sources(sources: Mapping[str, Sequence[str]], reader: str) -> None:
@@ -131,105 +187,68 @@ def check_sources(sources: Mapping[str, Sequence[str]], reader: str) -> None:
     languages.check(wanted, f'{reader}.sources[{source!r}]')
 
 
-def walk(
-  root: pathlib.Path, leave_out: Iterable[str] = ()
-) -> Iterator[tuple[str, str]]:
-  """Yields (path, path relative to `root` with slashes) of files below it.
+def check_sizes(min_file_bytes: int, max_file_bytes: int, reader: str) -> None:
+  """Raises `UserError` unless some file can have an accepted size."""
+  if not 0 <= min_file_bytes <= max_file_bytes:
+    raise errors.UserError(
+      f'{reader}.min_file_bytes must be at least 0 and at most'
+      f' max_file_bytes, got {min_file_bytes!r} and {max_file_bytes!r}.'
+    )
 
-  Hidden entries, links, caches, the packages that npm installed, and folders
-  named in `leave_out` are left out.
+
+def order_key(origin: str, seed: int) -> bytes:
+  """The place of a file in the order in which files are taken.
+
+  It is a hash: a source that is cut at a number of bytes is then a sample of
+  all files, whatever order the file system lists them in.
   """
-  skipped = {'__pycache__', 'node_modules', *leave_out}
-  for folder, folders, names in os.walk(root):
-    folders[:] = [
-      name
-      for name in folders
-      if name not in skipped and not name.startswith('.')
-    ]
-    for name in names:
-      path = os.path.join(folder, name)
-      if not name.startswith('.') and not os.path.islink(path):
-        yield path, pathlib.Path(path).relative_to(root).as_posix()
-
-
-def sample_order(
-  files: Iterable[SourceFile],
-  wanted: Sequence[str],
-  seed: int,
-  min_file_bytes: int,
-  max_file_bytes: int,
-  max_bytes_per_owner: float = float('inf'),
-) -> Iterator[SourceFile]:
-  """Yields the files that may hold `wanted` languages, in a seeded order.
-
-  The order is that of a hash of seed and origin: a source that is cut at a
-  number of bytes is then a sample of all files, whatever order the file
-  system lists them in. Once an owner has given `max_bytes_per_owner`, the
-  rest of its files come after those of all other owners, so that a large
-  package dominates a source only when there is nothing else to read.
-  """
-  given: Counter[str] = Counter()
-  deferred = []
-  candidates = [
-    file for file in files if languages.could_be(file.origin, wanted)
-  ]
-  for file in sorted(candidates, key=lambda file: _order_key(file, seed)):
-    try:
-      size = os.path.getsize(file.path)
-    except OSError:  # Gone since it was listed: not a document.
-      continue
-    if not min_file_bytes <= size <= max_file_bytes:
-      continue
-    if given[file.owner] + size > max_bytes_per_owner:
-      deferred.append(file)
-      continue
-    given[file.owner] += size
-    yield file
-  yield from deferred
-
-
-def _order_key(file: SourceFile, seed: int) -> tuple[bytes, str]:
-  # The path decides between folders of one name, whose origins may be equal.
-  return hashlib.sha256(f'{seed}:{file.origin}'.encode()).digest(), file.path
+  return hashlib.sha256(f'{seed}:{origin}'.encode()).digest()[:_KEY_BYTES]
 
 
 def grouped(
-  files: Iterable[SourceFile], source: str
+  found: Iterable[SourceFile], source: str
 ) -> Iterator[FilesOfSource]:
   """Files in groups that are worth a piece of work."""
-  remaining = iter(files)
+  remaining = iter(found)
   while group := tuple(itertools.islice(remaining, _FILES_PER_PART)):
     yield FilesOfSource(source, group)
 
 
 def read_files(
-  part: FilesOfSource, wanted: Sequence[str], is_full: reading.IsFull
+  part: FilesOfSource,
+  wanted: Sequence[str],
+  min_file_bytes: int,
+  max_file_bytes: int,
+  is_full: reading.IsFull,
 ) -> Iterator[reading.Item]:
-  """Yields the documents of one source among files.
+  """Yields the documents of one source among files, and what gave none.
 
-  Files that are not UTF-8 text, or whose content shows another language
-  than those wanted, are passed over.
+  What cannot be read or is not text is damaged, unless nothing but a first
+  line could have made it source. Files that are too small or too large, or
+  whose content shows another language than those wanted, are passed over.
   """
   for file in part.files:
     if is_full(part.source):
       return
-    text = _read_text(file.path)
-    if text is None:
+    try:
+      text = _text(file, min_file_bytes, max_file_bytes)
+    except files.RefusedError as refused:
+      yield refused.skipped(part.source, file.origin)
       continue
     language = languages.detect(file.origin, text)
     if language is not None and language in wanted:
       yield documents.RawDocument(
         text, part.source, language, file.origin, file.license
       )
+    else:
+      yield reading.Skipped(part.source, file.origin, 'another language')
 
 
-def _read_text(path: str) -> str | None:
-  """The text of a file with plain newlines; None when it is not text."""
-  try:
-    content = pathlib.Path(path).read_bytes()
-    if b'\0' in content:
-      return None
-    text = content.decode('utf-8-sig')
-  except (OSError, UnicodeDecodeError):
-    return None
-  return text.replace('\r\n', '\n').replace('\r', '\n')
+def _text(file: SourceFile, min_file_bytes: int, max_file_bytes: int) -> str:
+  content = files.read(file.path, max_file_bytes)
+  if len(content) < min_file_bytes:
+    raise files.RefusedError('too small', damaged=False)
+  unnamed = not posixpath.splitext(file.origin)[1]
+  if unnamed and not content.startswith(b'#!') and b'\0' in content:
+    raise files.RefusedError('another language', damaged=False)
+  return files.decode(content)

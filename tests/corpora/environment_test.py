@@ -1,5 +1,6 @@
 import email.message
 import itertools
+import random
 import sys
 import sysconfig
 
@@ -7,6 +8,7 @@ import pytest
 
 from codelaw import errors
 from codelaw.corpora import environment
+from codelaw.corpora import source_trees
 from tests.corpora import collected
 
 _PROGRAM = 'def f(x):\n  """Returns x."""\n  return x\n' * 5
@@ -43,7 +45,11 @@ def test_documents_of_an_environment(fake_environment):
   reader = environment.PythonEnvironment(
     {'code/python': ['python'], 'code/c': ['c']}
   )
-  found = {(item.origin, item.license) for item in collected.items(reader)}
+  found = {
+    (item.origin, item.license)
+    for items in collected.by_source(reader).values()
+    for item in items
+  }
   version = f'python{sys.version_info.major}.{sys.version_info.minor}'
   assert found == {
     (f'{version}/os.py', 'PSF-2.0'),
@@ -96,3 +102,39 @@ def test_share_out_of_range():
     environment.PythonEnvironment(
       {'code/python': ['python']}, max_share_per_distribution=0
     )
+
+
+def _files(tmp_path, sizes):
+  files = []
+  for name, size in sizes.items():
+    path = tmp_path / name.replace('/', '_')
+    path.write_text('x' * size)
+    owner = name.split('/')[0]
+    files.append(source_trees.SourceFile(str(path), name, owner))
+  return files
+
+
+def test_order_depends_on_origins_and_seed_alone(tmp_path):
+  files = _files(tmp_path, {f'p/{i}.py': 10 for i in range(30)})
+  shuffled = random.Random(0).sample(files, len(files))
+
+  def order(listed, seed):
+    chosen = environment.sample_order(listed, seed, 1000, 100)
+    return [file.origin for file in chosen]
+
+  assert order(files, 1) == order(shuffled, 1)
+  assert order(files, 1) != order(files, 2)
+  assert sorted(order(files, 1)) == sorted(file.origin for file in files)
+  assert order(files, 1) != sorted(order(files, 1))
+
+
+@pytest.mark.parametrize('seed', range(4))
+def test_an_owner_past_its_share_comes_last(tmp_path, seed):
+  sizes = {f'big/{i}.py': 10 for i in range(40)}
+  sizes |= {f'small/{i}.py': 10 for i in range(3)}
+  files = _files(tmp_path, sizes)
+  chosen = environment.sample_order(files, seed, 30, 100)
+  owners = [file.owner for file in chosen]
+  assert len(owners) == 43
+  # Each may give 30 bytes at first; the files beyond come after all others.
+  assert sorted(owners[:6]) == ['big'] * 3 + ['small'] * 3

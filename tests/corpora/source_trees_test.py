@@ -1,5 +1,3 @@
-import random
-
 import pytest
 
 from codelaw import errors
@@ -62,42 +60,6 @@ def test_what_is_not_source_text_is_passed_over(tmp_path):
   (root / 'link.py').symlink_to(root / 'good.py')
   found = _read(root, max_file_bytes=100)
   assert [item.origin for item in found['code/python']] == ['tree/good.py']
-
-
-def _files(tmp_path, sizes):
-  files = []
-  for name, size in sizes.items():
-    path = tmp_path / name.replace('/', '_')
-    path.write_text('x' * size)
-    owner = name.split('/')[0]
-    files.append(source_trees.SourceFile(str(path), name, owner))
-  return files
-
-
-def test_order_depends_on_origins_and_seed_alone(tmp_path):
-  files = _files(tmp_path, {f'p/{i}.py': 10 for i in range(30)})
-  shuffled = random.Random(0).sample(files, len(files))
-
-  def order(listed, seed):
-    chosen = source_trees.sample_order(listed, ['python'], seed, 1, 100)
-    return [file.origin for file in chosen]
-
-  assert order(files, 1) == order(shuffled, 1)
-  assert order(files, 1) != order(files, 2)
-  assert sorted(order(files, 1)) == sorted(file.origin for file in files)
-  assert order(files, 1) != sorted(order(files, 1))
-
-
-@pytest.mark.parametrize('seed', range(4))
-def test_an_owner_past_its_share_comes_last(tmp_path, seed):
-  sizes = {f'big/{i}.py': 10 for i in range(40)}
-  sizes |= {f'small/{i}.py': 10 for i in range(3)}
-  files = _files(tmp_path, sizes)
-  chosen = source_trees.sample_order(files, ['python'], seed, 1, 100, 30)
-  owners = [file.owner for file in chosen]
-  assert len(owners) == 43
-  # Each may give 30 bytes at first; the files beyond come after all others.
-  assert sorted(owners[:6]) == ['big'] * 3 + ['small'] * 3
 
 
 @pytest.mark.parametrize(
