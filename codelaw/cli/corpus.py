@@ -131,9 +131,9 @@ def _dropped(content: report.CorpusReport) -> table.Table:
   for column in ('documents', 'of those read'):
     dropped.add_column(column, justify='right')
   for name, source in content.sources.items():
-    for reason, count in source.dropped.items():
-      share = f'{count / source.documents_read:.1%}'
-      dropped.add_row(name, reason, f'{count:,}', share)
+    for reason, lost in source.dropped.items():
+      share = f'{lost.documents / source.documents_read:.1%}'
+      dropped.add_row(name, reason, f'{lost.documents:,}', share)
   return dropped
 
 

@@ -1,28 +1,43 @@
 """Builds a corpus: read, filter, deduplicate, split, write.
 
-Documents stream through one at a time; what is remembered of them is one
-key and one signature each. The index is written when all is done, so a
-build that was stopped leaves no corpus, and the next one starts afresh.
+Documents stream through one at a time, twice: those that stay are staged on
+disk, and written with their split when all were read. What is remembered of
+them is about 1 kB each (`copies`). The index is written when all is done, so
+a build that was stopped leaves no corpus, and the next one starts afresh.
+
+Definitions owned here, for one source:
+  read: documents that its readers gave, up to the one that would overfill it.
+  dropped: those of them that the corpus does not hold, by the first reason:
+    `empty`, `license`, the filters in their order, then duplicates.
+  skipped, damaged: what gave the readers no document.
 """
 
-from collections import Counter
 from collections.abc import Callable
+from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
+import contextlib
 import dataclasses
-import hashlib
 from typing import Any
+
+import numpy as np
 
 import codelaw
 from codelaw import errors
 from codelaw import storage
+from codelaw.corpora import copies
+from codelaw.corpora import damage
 from codelaw.corpora import deduplication
 from codelaw.corpora import documents
 from codelaw.corpora import filters
+from codelaw.corpora import licenses
 from codelaw.corpora import reading
 from codelaw.corpora import report
+from codelaw.corpora import staging
 
 Progress = Callable[[str, float], None]
+# Of the work of a build, about: the rest is writing the final files.
+_READING_SHARE = 0.9
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,20 +50,29 @@ class CorpusPlan:
     output_dir: folder of the corpus.
     deduplication: settings of the search for duplicates.
     filters: names of filters (see `filters.FILTERS`), applied in order.
-    validation_fraction: of the documents (or groups of documents), chosen
-      by a hash of their content alone: no corpus trains on what another one
-      with the same or a smaller fraction holds out.
+    licenses: SPDX identifiers that a document's licence must be satisfied by
+      (`licenses.allows`); None allows all.
+    keep_unlicensed: with `licenses`, whether documents stay whose licence is
+      not known.
+    validation_fraction: of the clusters of documents (`clusters`), chosen by
+      a hash of their content alone: no corpus trains on what another one
+      with the same documents and a smaller fraction holds out.
     max_bytes_per_source: of UTF-8 text; a source is cut there.
     min_bytes_per_source: a source with less text is a mistake.
+    max_damaged_fraction: of what one reader finds for one source, documents
+      and damaged items counted alike; more stop the build.
   """
 
   readers: Sequence[reading.Reader]
   output_dir: str
   deduplication: deduplication.Deduplication
   filters: Sequence[str] = ()
+  licenses: Sequence[str] | None = None
+  keep_unlicensed: bool = False
   validation_fraction: float = 0.1
   max_bytes_per_source: int = 1_000_000_000
   min_bytes_per_source: int = 100_000
+  max_damaged_fraction: float = 0.2
 
   def __post_init__(self):
     if not isinstance(self.readers, (list, tuple)) or not all(
@@ -71,6 +95,8 @@ class CorpusPlan:
         f'CorpusPlan.filters must be a list of names, got {self.filters!r}.'
       )
     filters.check(self.filters, 'CorpusPlan.filters')
+    if self.licenses is not None:
+      licenses.check(self.licenses, 'CorpusPlan.licenses')
     if not isinstance(self.deduplication, deduplication.Deduplication):
       raise errors.UserError(
         'CorpusPlan.deduplication must be @Deduplication(), got'
@@ -81,6 +107,11 @@ class CorpusPlan:
         'CorpusPlan.validation_fraction must be between 0 and 1, got'
         f' {self.validation_fraction!r}.'
       )
+    if not 0 <= self.max_damaged_fraction <= 1:
+      raise errors.UserError(
+        'CorpusPlan.max_damaged_fraction must be from 0 to 1, got'
+        f' {self.max_damaged_fraction!r}.'
+      )
     if not 0 < self.min_bytes_per_source <= self.max_bytes_per_source:
       raise errors.UserError(
         'CorpusPlan.min_bytes_per_source must be positive and at most'
@@ -90,17 +121,14 @@ class CorpusPlan:
 
   def settings(self) -> dict[str, Any]:
     """Everything but the output folder, as plain JSON values."""
-    return {
-      'readers': [
-        {'reader': type(reader).__name__, **_plain(reader)}
-        for reader in self.readers
-      ],
-      'filters': list(self.filters),
-      'deduplication': _plain(self.deduplication),
-      'validation_fraction': self.validation_fraction,
-      'max_bytes_per_source': self.max_bytes_per_source,
-      'min_bytes_per_source': self.min_bytes_per_source,
-    }
+    settings = _plain(self)
+    del settings['output_dir']
+    settings['readers'] = [
+      {'reader': type(reader).__name__, **_plain(reader)}
+      for reader in self.readers
+    ]
+    settings['deduplication'] = _plain(self.deduplication)
+    return settings
 
 
 def build(
@@ -117,12 +145,15 @@ def build(
 
   Raises:
     UserError: when the folder holds the corpus of another plan or is in
-      use, when a source ends up with too little text, or when the folder
-      cannot be written.
+      use, when too much of what is read is damaged, when a source ends up
+      with too little text or without documents of one split, or when the
+      folder cannot be written.
   """
   tell = progress or (lambda message, fraction: None)
   settings = plan.settings()
   fingerprint = storage.fingerprint(settings)
+  with staging.writing(plan.output_dir):
+    storage.path(plan.output_dir).mkdir(parents=True, exist_ok=True)
   with storage.exclusive(plan.output_dir):
     if report.exists(plan.output_dir):
       found = report.read(plan.output_dir)
@@ -134,97 +165,50 @@ def build(
         )
       tell(f'{plan.output_dir} already holds this corpus', 1.0)
       return found
-    try:
-      _remove_leftovers(plan.output_dir)
-      with _Corpus(plan) as corpus:
-        corpus.read(tell)
-        content = corpus.finish(settings, fingerprint)
-    except OSError as error:
-      raise errors.UserError(
-        f'Cannot write the corpus to {plan.output_dir}:'
-        f' {error.strerror or error}. Free space or choose another folder.'
-      ) from error
+    with staging.writing(plan.output_dir):
+      staging.remove_leftovers(plan.output_dir)
+    with _Corpus(plan) as corpus:
+      corpus.read(tell)
+      content = corpus.publish(tell, settings, fingerprint)
     report.write(plan.output_dir, content)
   tell(f'wrote {plan.output_dir}', 1.0)
   return content
 
 
-def _remove_leftovers(output_dir: str) -> None:
-  """Removes the documents of a build that was stopped.
-
-  What is not in the index is never read; this only frees the space. Paths in
-  buckets know no recursive pattern, so the usual depths are named.
-  """
-  for pattern in ('*/documents-*.parquet', '*/*/documents-*.parquet'):
-    for file in storage.path(output_dir).glob(pattern):
-      file.unlink()
-
-
-def split_of(raw: documents.RawDocument, validation_fraction: float) -> str:
-  """The split of a document: a hash of its group, or of its own content.
-
-  No kept document is a near-copy of another, so that its own content can
-  decide. A group holds together what is related in another way, like the
-  translations of one program.
-  """
-  key = raw.group or deduplication.content_key(raw.text)
-  place = int(hashlib.sha256(key.encode('utf-8')).hexdigest()[:8], 16) / 2**32
-  return 'validation' if place < validation_fraction else 'train'
-
-
-class _Source:
-  """The files and counts of one source while a corpus is built."""
-
-  def __init__(self, output_dir: str, name: str):
-    self.writer = documents.SourceWriter(output_dir, name)
-    self.full = False
-    self.documents_read = 0
-    self.bytes = 0
-    self.documents: Counter[str] = Counter()
-    self.split_bytes: Counter[str] = Counter()
-    self.dropped: Counter[str] = Counter()
-    self.languages: Counter[str] = Counter()
-    self.licenses: Counter[str] = Counter()
-
-  def add(self, item: documents.Document) -> None:
-    self.writer.write(item)
-    self.bytes += item.bytes
-    self.documents[item.split] += 1
-    self.split_bytes[item.split] += item.bytes
-    self.languages[item.language] += 1
-    self.licenses[item.license] += 1
-
-  def finish(self) -> report.SourceReport:
-    return report.SourceReport(
-      splits={
-        split: report.SplitReport(
-          self.documents[split], self.split_bytes[split]
-        )
-        for split in report.SPLITS
-      },
-      files=self.writer.close(),
-      documents_read=self.documents_read,
-      dropped=dict(self.dropped.most_common()),
-      languages=dict(self.languages.most_common()),
-      licenses=dict(self.licenses.most_common()),
+def drop_reason(plan: CorpusPlan, raw: documents.RawDocument) -> str | None:
+  """Why a document is dropped, whatever other documents there are; or None."""
+  if not raw.text or raw.text.isspace():
+    return 'empty'
+  if plan.licenses is not None:
+    allowed = (
+      licenses.allows(plan.licenses, raw.license)
+      if raw.license
+      else plan.keep_unlicensed
     )
+    if not allowed:
+      return 'license'
+  return filters.first_to_drop(raw, plan.filters)
 
 
 class _Corpus:
-  """A corpus while it is built: open files, counts, known documents."""
+  """A corpus while it is built: its sources, known documents, damage."""
 
   def __init__(self, plan: CorpusPlan):
     self._plan = plan
-    self._index = deduplication.Index(plan.deduplication)
-    self._sources: dict[str, _Source] = {}
-    self._digest = hashlib.sha256()
+    self._index = copies.Index(plan.deduplication)
+    self._sources: dict[str, staging.Source] = {}
+    self._damage = damage.Damage(plan.max_damaged_fraction)
 
   def __enter__(self) -> '_Corpus':
     return self
 
   def __exit__(self, *_: Any) -> None:
     for source in self._sources.values():
-      source.writer.abandon()
+      source.abandon()
+    # Once all is written nothing is staged; a build that failed cleans up
+    # as far as the disk allows, and the next one removes the rest.
+    with contextlib.suppress(OSError):
+      staging.remove(self._plan.output_dir)
 
   def read(self, tell: Progress) -> None:
     """Takes documents from all readers until sources are full or ended."""
@@ -232,19 +216,32 @@ class _Corpus:
     for place, reader in enumerate(readers):
       names = reader.source_names()
       for name in names:
-        self._sources.setdefault(name, _Source(self._plan.output_dir, name))
-      for part in reader.parts(self._plan.max_bytes_per_source):
-        for item in reader.read(part, self._is_full):
-          if isinstance(item, documents.RawDocument):
-            self._take(item, self._sources[item.source])
-          if all(map(self._is_full, names)):
-            break
+        if name not in self._sources:
+          self._sources[name] = staging.Source(self._plan.output_dir, name)
+      self._damage.begin(reader)
+      try:
+        for share in self._read(reader, names):
+          fraction = _READING_SHARE * (place + share) / len(readers)
+          tell(', '.join(names), fraction)
+      except OSError as error:
+        raise errors.UserError(
+          f'{type(reader).__name__} cannot read on: {error}. Restore what it'
+          ' was reading, or leave it out.'
+        ) from error
+      self._damage.check()
+    for source in self._sources.values():
+      self._check_size(source)
+
+  def _read(
+    self, reader: reading.Reader, names: Sequence[str]
+  ) -> Iterator[float]:
+    """Takes documents from one reader; yields the share of it that is done."""
+    for part in reader.parts(self._plan.max_bytes_per_source):
+      for item in reader.read(part, self._is_full):
+        self._take(item)
         if all(map(self._is_full, names)):
-          break
-        share = sum(map(self._share, names)) / len(names)
-        tell(', '.join(names), (place + share) / len(readers))
-    for name, source in self._sources.items():
-      self._check(name, source)
+          return
+      yield sum(map(self._share, names)) / len(names)
 
   def _is_full(self, name: str) -> bool:
     return self._sources[name].full
@@ -256,59 +253,101 @@ class _Corpus:
       return 1.0
     return source.bytes / self._plan.max_bytes_per_source
 
-  def _take(self, raw: documents.RawDocument, source: _Source) -> None:
-    """Keeps or drops a document; one that would overfill its source ends it."""
+  def _take(self, item: reading.Item) -> None:
+    """Counts what a reader yielded; stages a document that stays."""
+    source = self._sources[item.source]
     if source.full:
       return
-    dropped = filters.first_to_drop(raw, self._plan.filters)
-    if dropped is None:
-      item = documents.document(
-        raw, split_of(raw, self._plan.validation_fraction)
-      )
-      if source.bytes + item.bytes > self._plan.max_bytes_per_source:
+    if isinstance(item, documents.RawDocument):
+      try:
+        size = len(item.text.encode('utf-8'))
+      except UnicodeEncodeError:
+        reason = 'text with code points that are no characters'
+        item = reading.Skipped(item.source, item.origin, reason, damaged=True)
+      else:
+        self._take_document(item, size, source)
+        return
+    if item.damaged:
+      source.damaged[item.reason] += 1
+      self._damage.add(item)
+    else:
+      source.skipped[item.reason] += 1
+
+  def _take_document(
+    self, raw: documents.RawDocument, size: int, source: staging.Source
+  ) -> None:
+    """Keeps or drops a document; one that would overfill its source ends it."""
+    reason = drop_reason(self._plan, raw)
+    if reason is None:
+      if source.bytes + size > self._plan.max_bytes_per_source:
         source.full = True
         return
-      dropped = self._index.add(raw.text)
+      reason, node = self._index.add(raw)
+      if reason == 'near_duplicate' and not self._plan.deduplication.drop_near:
+        reason = None
+        source.copies_kept += 1
     source.documents_read += 1
-    if dropped is not None:
-      source.dropped[dropped] += 1
-      return
-    source.add(item)
-    line = f'{item.source} {item.split} {item.content_sha256}\n'
-    self._digest.update(line.encode('utf-8'))
+    self._damage.count_document(raw.source)
+    if reason is None:
+      source.keep(raw, node)
+    else:
+      source.drop(reason, size)
 
-  def _check(self, name: str, source: _Source) -> None:
+  def _check_size(self, source: staging.Source) -> None:
     least = self._plan.min_bytes_per_source
     if source.bytes < least:
-      dropped = ', '.join(f'{n} {why}' for why, n in source.dropped.items())
       raise errors.UserError(
-        f'Source {name} has {source.bytes:,} bytes in'
-        f' {source.documents.total():,} documents (read'
-        f' {source.documents_read:,}; dropped {dropped or "none"}), fewer than'
+        f'Source {source.name} has {source.describe_dropped()}, fewer than'
         f' CorpusPlan.min_bytes_per_source = {least:,}. Give its reader more'
         ' to read, drop fewer documents, lower the minimum, or leave the'
         ' source out.'
       )
-    for split in report.SPLITS:
-      if not source.documents[split]:
-        raise errors.UserError(
-          f'Source {name} has no {split} document among its'
-          f' {source.documents.total():,}; change'
-          ' CorpusPlan.validation_fraction'
-          f' ({self._plan.validation_fraction}) or give it more documents.'
-        )
 
-  def finish(
-    self, settings: Mapping[str, Any], fingerprint: str
+  def publish(
+    self, tell: Progress, settings: Mapping[str, Any], fingerprint: str
   ) -> report.CorpusReport:
-    """Ends all files and returns the content of the index."""
+    """Gives all documents their splits and returns the content of the index."""
+    splits = {
+      name: self._split(source) for name, source in self._sources.items()
+    }
+    reports = {}
+    identities = 0
+    total = sum(source.bytes for source in self._sources.values())
+    done = 0
+    for name, source in self._sources.items():
+      share = _READING_SHARE + (1 - _READING_SHARE) * done / total
+      tell(f'writing {name}', share)
+      reports[name], of_source = source.publish(*splits[name])
+      identities += of_source
+      done += source.bytes
     return report.CorpusReport(
-      sources={name: s.finish() for name, s in self._sources.items()},
+      sources=reports,
       plan=settings,
       plan_fingerprint=fingerprint,
-      fingerprint=self._digest.hexdigest()[:16],
+      fingerprint=documents.fingerprint(identities),
       codelaw_version=codelaw.__version__,
+      damaged=tuple(self._damage.named),
     )
+
+  def _split(self, source: staging.Source) -> tuple[np.ndarray, int]:
+    """Which documents of a source are held out, and its largest cluster."""
+    nodes = source.nodes
+    fraction = self._plan.validation_fraction
+    held_out = self._index.held_out(nodes, fraction)
+    largest = int(self._index.cluster_sizes(nodes).max())
+    for split, number in (
+      ('validation', held_out.sum()),
+      ('train', (~held_out).sum()),
+    ):
+      if not number:
+        raise errors.UserError(
+          f'Source {source.name} has no {split} document among its'
+          f' {len(nodes):,}, of which the largest cluster of near-copies and'
+          f' groups, which share a split, holds {largest:,}; change'
+          f' CorpusPlan.validation_fraction ({fraction}), raise'
+          ' Deduplication.near_threshold, or give it more documents.'
+        )
+    return held_out, largest
 
 
 def _plain(record: Any) -> dict[str, Any]:

@@ -1,21 +1,20 @@
-"""Duplicates, exact and near, over all sources of a corpus.
-
-A document is compared with those kept before it, whatever their source:
+"""When two documents are copies of each other: keys, signatures, bands.
 
 *exact*: equal after white space is normalised.
 
 *near*: the estimated Jaccard similarity of the two sets of 5-word shingles
-reaches a threshold. The estimate is by MinHash (Broder 1997); candidates
-come from locality-sensitive hashing, both by `datasketch`. Words of letters,
-digits and underscores and a threshold of .7 are what the corpora behind
-StarCoder used (arXiv:2211.15533).
+reaches a threshold, and locality-sensitive hashing proposes the pair: their
+MinHash signatures (Broder 1997, by `datasketch`) agree on all of some band of
+rows. Words of letters, digits and underscores and a threshold of .7 are what
+the corpora behind StarCoder used (arXiv:2211.15533).
 
-So no two kept documents are near-copies (but for the error of the estimate),
-and a split by a hash of each document's own content cannot put near-copies
-on both sides of it. The dropped ones need no split.
+Everything here is a pure function of texts and settings. `copies` searches
+with them in one process; many workers can join documents by `content_key`
+and by each of `band_keys`, and ask `near` of every pair that meets.
 """
 
 import dataclasses
+import functools
 import hashlib
 import re
 import zlib
@@ -31,6 +30,11 @@ _WORDS_PER_SHINGLE = 5
 # An odd multiplier (MurmurHash3's) makes the rolling combination of word
 # hashes depend on their order; datasketch mixes the result further.
 _MULTIPLIER = np.uint32(0xCC9E2D51)
+# Of 64 bits: the golden ratio, and the two of splitmix64's finaliser.
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_MIX = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
+# Shingles hashed at once: their 128 permutations stay in a core's cache.
+_SHINGLES_AT_ONCE = 2048
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,10 +46,13 @@ class Deduplication:
       near-copies; 0 looks for exact duplicates only.
     num_permutations: of a MinHash; the standard error of an estimate s is
       sqrt(s (1 - s) / num_permutations).
+    drop_near: whether near-copies of earlier documents leave the corpus.
+      Those that stay share the split of what they resemble.
   """
 
   near_threshold: float = 0.7
   num_permutations: int = 128
+  drop_near: bool = True
 
   def __post_init__(self):
     if not 0 <= self.near_threshold < 1:
@@ -80,50 +87,78 @@ def shingle_hashes(text: str) -> np.ndarray:
   return np.unique(shingles)
 
 
-class Index:
-  """The documents kept so far, as keys and MinHash signatures.
+def signature(text: str, settings: Deduplication) -> np.ndarray | None:
+  """The MinHash of a text: uint32 [num_permutations].
 
-  Holds about 1 kB a document, never a text.
+  None for a text without words: it has no near-copies, only exact ones.
   """
-
-  def __init__(self, settings: Deduplication):
-    self._settings = settings
-    self._keys: set[str] = set()
-    self._signatures: list[datasketch.MinHash] = []
-    if settings.near_threshold:
-      self._empty = datasketch.MinHash(
-        settings.num_permutations, hashfunc=int, scheme='affine32'
-      )
-      self._lsh = datasketch.MinHashLSH(
-        settings.near_threshold, settings.num_permutations
-      )
-
-  def add(self, text: str) -> str | None:
-    """Keeps `text` unless it is a duplicate.
-
-    Returns:
-      None when kept, else `exact_duplicate` or `near_duplicate`.
-    """
-    key = content_key(text)
-    if key in self._keys:
-      return 'exact_duplicate'
-    if self._settings.near_threshold and self._is_near_duplicate(text):
-      return 'near_duplicate'
-    self._keys.add(key)
+  shingles = shingle_hashes(text)
+  if not len(shingles):
     return None
+  found = _empty_minhash(settings.num_permutations).copy()
+  for start in range(0, len(shingles), _SHINGLES_AT_ONCE):
+    found.update_batch(shingles[start : start + _SHINGLES_AT_ONCE].tolist())
+  return found.hashvalues
 
-  def _is_near_duplicate(self, text: str) -> bool:
-    """Also remembers the signature of a text that is none."""
-    signature = self._empty.copy()
-    signature.update_batch(shingle_hashes(text).tolist())
-    if signature.is_empty():
-      return False
-    if any(
-      self._signatures[other].jaccard(signature)
-      >= self._settings.near_threshold
-      for other in self._lsh.query(signature)
-    ):
-      return True
-    self._lsh.insert(len(self._signatures), signature, check_duplication=False)
-    self._signatures.append(signature)
+
+@functools.lru_cache
+def _empty_minhash(num_permutations: int) -> datasketch.MinHash:
+  return datasketch.MinHash(num_permutations, hashfunc=int, scheme='affine32')
+
+
+@functools.lru_cache
+def bands(settings: Deduplication) -> tuple[int, int]:
+  """Bands, and rows of a signature in each.
+
+  The division of the signature for which pairs below the threshold that are
+  proposed and pairs above it that are missed are fewest.
+  """
+  search = datasketch.MinHashLSH(
+    settings.near_threshold, settings.num_permutations
+  )
+  return search.b, search.r
+
+
+def band_keys(signature_: np.ndarray, settings: Deduplication) -> np.ndarray:
+  """Hashes of a signature's bands: uint64 [num_bands].
+
+  Two documents are proposed as a pair when they have a key in common; keys
+  of different bands differ.
+  """
+  num_bands, rows = bands(settings)
+  table = signature_[: num_bands * rows].reshape(num_bands, rows)
+  keys = np.arange(num_bands, dtype=np.uint64)
+  for column in range(rows):
+    keys = (keys ^ table[:, column]) * _GOLDEN
+    keys ^= keys >> np.uint64(32)
+  for multiplier in _MIX:
+    keys = (keys ^ (keys >> np.uint64(29))) * multiplier
+  return keys ^ (keys >> np.uint64(32))
+
+
+def are_similar(
+  signatures: np.ndarray, signature_: np.ndarray, settings: Deduplication
+) -> np.ndarray:
+  """Whether each of many signatures is at least as similar as the threshold.
+
+  Args:
+    signatures: uint32 [n, num_permutations].
+    signature_: uint32 [num_permutations].
+    settings: hold the threshold.
+
+  Returns:
+    bool [n].
+  """
+  agreeing = np.count_nonzero(signatures == signature_, axis=1)
+  return agreeing / settings.num_permutations >= settings.near_threshold
+
+
+def near(left: np.ndarray, right: np.ndarray, settings: Deduplication) -> bool:
+  """Whether the documents of two signatures are near-copies.
+
+  They are when they have a band key in common and their estimated Jaccard
+  similarity, the share of equal entries, reaches the threshold.
+  """
+  if not (band_keys(left, settings) == band_keys(right, settings)).any():
     return False
+  return bool(are_similar(left[None], right, settings)[0])

@@ -6,8 +6,10 @@ of Parquet files per source beside an index (`report`).
 """
 
 from collections.abc import Iterator
+import contextlib
 import dataclasses
 import hashlib
+import os
 from typing import Any
 
 import pyarrow as pa
@@ -80,25 +82,58 @@ SCHEMA = pa.schema(
 
 
 def document(raw: RawDocument, split: str) -> Document:
-  """The document that `raw` becomes in `split`."""
+  """The document that `raw` becomes in `split`.
+
+  Raises:
+    UnicodeEncodeError: for a text that no UTF-8 file can hold.
+  """
   content = raw.text.encode('utf-8')
   return Document(
     text=raw.text,
     source=raw.source,
     language=raw.language,
-    origin=raw.origin,
-    license=raw.license,
+    origin=readable(raw.origin),
+    license=readable(raw.license),
     content_sha256=hashlib.sha256(content).hexdigest(),
     split=split,
     bytes=len(content),
   )
 
 
-class SourceWriter:
-  """Writes the documents of one source to Parquet files, a part at a time."""
+def readable(name: str) -> str:
+  r"""A name that can be written as UTF-8: bytes that were none as `\xff`."""
+  try:
+    content = name.encode('utf-8', 'surrogateescape')
+  except UnicodeEncodeError:
+    content = name.encode('utf-8', 'backslashreplace')
+  return content.decode('utf-8', 'backslashreplace')
 
-  def __init__(self, corpus_dir: storage.PathLike, source: str):
-    self._root = storage.path(corpus_dir)
+
+def identity(source: str, split: str, content_sha256: str) -> int:
+  """A hash of a document's place in a corpus, below 2^256.
+
+  The sum of these over all documents is what `fingerprint` takes: it does
+  not depend on their order, and parts of a corpus can be added up.
+  """
+  line = f'{source} {split} {content_sha256}\n'
+  return int.from_bytes(hashlib.sha256(line.encode('utf-8')).digest(), 'big')
+
+
+def fingerprint(identities: int) -> str:
+  """Of the documents whose identities have this sum: 16 hex digits."""
+  total = (identities % 2**256).to_bytes(32, 'big')
+  return hashlib.sha256(total).hexdigest()[:16]
+
+
+class SourceWriter:
+  """Writes the documents of one source to Parquet files, a part at a time.
+
+  Files are of at most about `FILE_BYTES` of text. Local ones are flushed to
+  disk before the next begins.
+  """
+
+  def __init__(self, root: storage.PathLike, source: str):
+    self._root = storage.path(root)
     self._source = source
     self._files: list[str] = []
     self._rows: list[dict[str, Any]] = []
@@ -114,28 +149,43 @@ class SourceWriter:
     if self._row_bytes >= ROW_GROUP_BYTES:
       self._flush()
 
+  def write_rows(self, rows: pa.Table) -> None:
+    """Adds a group of rows that is not too large to be held in memory."""
+    writer = self._writer or self._open()
+    writer.write_table(rows)
+    self._file_bytes += pc.sum(rows['bytes']).as_py() or 0
+    if self._file_bytes >= FILE_BYTES:
+      self._end_file()
+
   def close(self) -> tuple[str, ...]:
-    """Ends the last file; returns all, relative to the corpus folder."""
+    """Ends the last file; returns all, relative to the root."""
     self._flush()
-    self.abandon()
+    self._end_file()
     return tuple(self._files)
 
   def abandon(self) -> None:
-    """Closes the open file, if any, without what was not written yet."""
-    if self._writer is not None:
-      self._writer.close()
-      self._stream.close()
-      self._writer = None
+    """Closes what is open without another word: it will not be read."""
+    for opened in (self._writer, self._stream):
+      with contextlib.suppress(OSError, pa.ArrowException):
+        if opened is not None:
+          opened.close()
+    self._writer, self._stream = None, None
 
   def _flush(self) -> None:
-    if not self._rows:
+    if self._rows:
+      rows = pa.Table.from_pylist(self._rows, SCHEMA)
+      self._rows, self._row_bytes = [], 0
+      self.write_rows(rows)
+
+  def _end_file(self) -> None:
+    if self._writer is None:
       return
-    writer = self._writer or self._open()
-    writer.write_table(pa.Table.from_pylist(self._rows, SCHEMA))
-    self._file_bytes += self._row_bytes
-    self._rows, self._row_bytes = [], 0
-    if self._file_bytes >= FILE_BYTES:
-      self.abandon()
+    self._writer.close()
+    self._stream.flush()
+    if hasattr(self._stream, 'fileno'):
+      os.fsync(self._stream.fileno())
+    self._stream.close()
+    self._writer, self._stream = None, None
 
   def _open(self) -> parquet.ParquetWriter:
     name = f'{self._source}/documents-{len(self._files):05d}.parquet'

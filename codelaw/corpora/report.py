@@ -26,6 +26,29 @@ class SplitReport:
 
 
 @dataclasses.dataclass(frozen=True)
+class DroppedReport:
+  """Documents and UTF-8 bytes that one reason kept out of a source."""
+
+  documents: int
+  bytes: int
+
+
+@dataclasses.dataclass(frozen=True)
+class DamagedItem:
+  """A file, row or record that should have been readable and was not.
+
+  Attributes:
+    source: that it would have belonged to.
+    origin: its path, URL or place in a table.
+    reason: in a few words.
+  """
+
+  source: str
+  origin: str
+  reason: str
+
+
+@dataclasses.dataclass(frozen=True)
 class SourceReport:
   """What one source holds and what was dropped on the way.
 
@@ -34,17 +57,27 @@ class SourceReport:
     files: Parquet files, relative to the corpus folder, in reading order.
     documents_read: documents that came from the readers; equals the kept
       plus the dropped ones.
-    dropped: filter or kind of duplicate -> documents dropped by it.
+    dropped: filter or kind of duplicate -> what was dropped by it.
     languages: language -> documents kept.
     licenses: license ('' when unknown) -> documents kept.
+    skipped: reason -> files, rows or records that gave no document and did
+      not have to.
+    damaged: reason -> those that should have been readable.
+    copies_kept: near-copies of earlier documents among the kept ones.
+    largest_cluster: documents of this source in the largest of its clusters,
+      which share a split (`clusters`).
   """
 
   splits: Mapping[str, SplitReport]
   files: tuple[str, ...]
   documents_read: int
-  dropped: Mapping[str, int]
+  dropped: Mapping[str, DroppedReport]
   languages: Mapping[str, int]
   licenses: Mapping[str, int]
+  skipped: Mapping[str, int] = dataclasses.field(default_factory=dict)
+  damaged: Mapping[str, int] = dataclasses.field(default_factory=dict)
+  copies_kept: int = 0
+  largest_cluster: int = 0
 
   @property
   def documents(self) -> int:
@@ -65,8 +98,10 @@ class CorpusReport:
     sources: source -> its report, in the order of the readers.
     plan: the plan's settings as plain JSON values, output folder left out.
     plan_fingerprint: of `plan`.
-    fingerprint: of every document's source, split and content, in order.
+    fingerprint: of every document's source, split and content, whatever
+      their order.
     codelaw_version: that built the corpus.
+    damaged: the first 1,000 damaged items by name, in reading order.
   """
 
   sources: Mapping[str, SourceReport]
@@ -74,6 +109,7 @@ class CorpusReport:
   plan_fingerprint: str
   fingerprint: str
   codelaw_version: str
+  damaged: tuple[DamagedItem, ...] = ()
 
 
 def exists(corpus_dir: storage.PathLike) -> bool:

@@ -43,26 +43,60 @@ def test_shingle_hashes_count_like_sets_of_tuples(numbers):
   assert len(found) == len(expected)
 
 
-def test_exact_duplicates_differ_in_white_space_alone():
-  index = deduplication.Index(deduplication.Deduplication(near_threshold=0))
-  assert index.add('a = 1\nb = 2\n') is None
-  assert index.add('a  = 1\n\n b = 2') == 'exact_duplicate'
-  assert index.add('a = 1\nb = 3\n') is None
+def test_keys_differ_unless_white_space_alone_does():
+  key = deduplication.content_key('a = 1\nb = 2\n')
+  assert deduplication.content_key('a  = 1\n\n b = 2') == key
+  assert deduplication.content_key('a = 1\nb = 3\n') != key
 
 
-def test_near_duplicates_are_dropped():
-  text = _words(range(400))
-  near = text.replace('w200', 'changed')  # 5 of 396 shingles differ
-  far = _words([*range(150), *range(1000, 1250)])
-  assert _exact_jaccard(text, near) > 0.95
-  assert _exact_jaccard(text, far) < 0.3
-  index = deduplication.Index(deduplication.Deduplication())
-  assert index.add(text) is None
-  assert index.add(near) == 'near_duplicate'
-  assert index.add(far) is None
-  # A dropped document is not remembered: what resembles it alone is kept.
-  assert index.add('+++ ---') is None
-  assert index.add('+++ --- ///') is None
+_SETTINGS = deduplication.Deduplication()
+
+
+def _signature(text):
+  return deduplication.signature(text, _SETTINGS)
+
+
+def test_a_signature_is_the_least_of_each_permutation():
+  """Of the union it is the least of both signatures (Broder 1997)."""
+  left, right = _words(range(3000)), _words(range(2000, 6000))
+  both = left + ' ' + right
+  seam = _words([*range(2996, 3000), *range(2000, 2004)])
+  parts = [_signature(text) for text in (left, right, seam)]
+  np.testing.assert_array_equal(_signature(both), np.minimum.reduce(parts))
+  assert _signature(left).dtype == np.uint32
+  assert _signature('+++ ---') is None
+
+
+def test_bands_divide_the_signature():
+  assert deduplication.bands(_SETTINGS) == (14, 9)
+  signature = np.arange(128, dtype=np.uint32)
+  keys = deduplication.band_keys(signature, _SETTINGS)
+  assert keys.shape == (14,)
+  for place in range(128):
+    other = signature.copy()
+    other[place] += 1
+    changed = deduplication.band_keys(other, _SETTINGS) != keys
+    # The last two rows are in no band.
+    expected = [place // 9] if place < 126 else []
+    assert np.flatnonzero(changed).tolist() == expected
+  # Equal rows in different bands, and rows in another order, differ.
+  alike = deduplication.band_keys(np.full(128, 7, np.uint32), _SETTINGS)
+  assert len(set(alike.tolist())) == 14
+  back = signature.reshape(-1)[:9][::-1]
+  swapped = np.concatenate([back, signature[9:]])
+  assert deduplication.band_keys(swapped, _SETTINGS)[0] != keys[0]
+
+
+def test_near_needs_both_a_band_and_the_similarity():
+  base = np.arange(128, dtype=np.uint32)
+  alike = base.copy()
+  alike[90:] += 1  # 90 of 128 equal: .703; ten whole bands.
+  assert deduplication.near(base, alike, _SETTINGS)
+  alike[89] += 1  # 89: .695, nine bands.
+  assert not deduplication.near(base, alike, _SETTINGS)
+  spread = base.copy()
+  spread[4::9] += 1  # 114 equal, but no band whole.
+  assert not deduplication.near(base, spread, _SETTINGS)
 
 
 def test_decisions_agree_with_exact_similarities():
@@ -73,20 +107,19 @@ def test_decisions_agree_with_exact_similarities():
   """
   rng = random.Random(1)
   text = _words(rng.sample(range(10_000), 300))
-  for share in (0.001, 0.01, 0.08, 0.3):
+  decided = set()
+  for share in (0.001, 0.003, 0.01, 0.08, 0.3):
     words = text.split()
     for place in range(len(words)):
       if rng.random() < share:
         words[place] = f'new{rng.random()}'
     other = ' '.join(words)
     similarity = _exact_jaccard(text, other)
-    index = deduplication.Index(deduplication.Deduplication())
-    index.add(text)
-    found = index.add(other + ' end')
-    if similarity > 0.9:
-      assert found == 'near_duplicate'
-    elif similarity < 0.5:
-      assert found is None
+    found = deduplication.near(_signature(text), _signature(other), _SETTINGS)
+    if similarity > 0.9 or similarity < 0.5:
+      assert found is (similarity > 0.9)
+      decided.add(found)
+  assert decided == {True, False}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,180 @@
+"""One source of a corpus while it is built: its counts, and its files.
+
+Whether a document is held out depends on its cluster, which any later
+document may join to another. So documents are staged first, in a hidden
+folder of the corpus; when everything was read the splits are known, and the
+staged documents move to the files that a corpus is read from.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+import contextlib
+import itertools
+
+import numpy as np
+import pyarrow as pa
+from pyarrow import parquet
+
+from codelaw import errors
+from codelaw import storage
+from codelaw.corpora import clusters
+from codelaw.corpora import documents
+from codelaw.corpora import report
+
+FOLDER = '.staging'
+_STAGED = ''  # The split of a document that has none yet.
+
+
+class Source:
+  """Counts of what readers gave for a source, and the files of what is kept.
+
+  Holds four bytes a document. Attributes are counts so far; `bytes` is UTF-8
+  text that is kept.
+  """
+
+  def __init__(self, corpus_dir: str, name: str):
+    self.name = name
+    self.full = False
+    self.documents_read = 0
+    self.bytes = 0
+    self.copies_kept = 0
+    self.skipped: Counter[str] = Counter()
+    self.damaged: Counter[str] = Counter()
+    self._root = storage.path(corpus_dir)
+    self._writer = documents.SourceWriter(self._root / FOLDER, name)
+    self._nodes = np.zeros(1024, np.int32)
+    self._num_kept = 0
+    self._dropped: Counter[str] = Counter()
+    self._dropped_bytes: Counter[str] = Counter()
+    self._languages: Counter[str] = Counter()
+    self._licenses: Counter[str] = Counter()
+
+  @property
+  def nodes(self) -> np.ndarray:
+    """Nodes of the kept documents, in their order: int32 [num_kept]."""
+    return self._nodes[: self._num_kept].copy()
+
+  def drop(self, reason: str, size: int) -> None:
+    """Counts a document of `size` bytes that is not kept."""
+    self._dropped[reason] += 1
+    self._dropped_bytes[reason] += size
+
+  def keep(self, raw: documents.RawDocument, node: int) -> None:
+    """Stages a document; `node` is what its cluster knows it by."""
+    item = documents.document(raw, _STAGED)
+    with writing(self._root):
+      self._writer.write(item)
+    self._nodes = clusters.with_room(self._nodes, self._num_kept)
+    self._nodes[self._num_kept] = node
+    self._num_kept += 1
+    self.bytes += item.bytes
+    self._languages[item.language] += 1
+    self._licenses[item.license] += 1
+
+  def abandon(self) -> None:
+    """Closes the open file; what was staged will not be read."""
+    self._writer.abandon()
+
+  def describe_dropped(self) -> str:
+    """What was read and kept, for a message about this source."""
+    lost = self._dropped + self.skipped + self.damaged
+    reasons = ', '.join(f'{n:,} {why}' for why, n in lost.most_common(5))
+    return (
+      f'{self.bytes:,} bytes in {self._num_kept:,} documents (read'
+      f' {self.documents_read:,}; dropped or skipped: {reasons or "none"})'
+    )
+
+  def publish(
+    self, held_out: np.ndarray, largest_cluster: int
+  ) -> tuple[report.SourceReport, int]:
+    """Writes the files of the corpus, each document with its split.
+
+    Args:
+      held_out: which of the kept documents are for validation.
+      largest_cluster: documents of this source in one cluster, at the most.
+
+    Returns:
+      The report of this source, and the sum of its documents' identities.
+    """
+    splits = iter(np.where(held_out, 'validation', 'train').tolist())
+    counts: Counter[str] = Counter()
+    sizes: Counter[str] = Counter()
+    identities = 0
+    final = documents.SourceWriter(self._root, self.name)
+    try:
+      with writing(self._root):
+        for rows in self._staged():
+          given = list(itertools.islice(splits, len(rows)))
+          column = rows.schema.get_field_index('split')
+          final.write_rows(rows.set_column(column, 'split', pa.array(given)))
+          hashes = rows['content_sha256'].to_pylist()
+          row_sizes = rows['bytes'].to_pylist()
+          for split, sha256, size in zip(given, hashes, row_sizes, strict=True):
+            counts[split] += 1
+            sizes[split] += size
+            identities += documents.identity(self.name, split, sha256)
+        files = final.close()
+    finally:
+      final.abandon()
+    return (
+      report.SourceReport(
+        splits={
+          split: report.SplitReport(counts[split], sizes[split])
+          for split in report.SPLITS
+        },
+        files=files,
+        documents_read=self.documents_read,
+        dropped={
+          reason: report.DroppedReport(number, self._dropped_bytes[reason])
+          for reason, number in self._dropped.most_common()
+        },
+        languages=dict(self._languages.most_common()),
+        licenses=dict(self._licenses.most_common()),
+        skipped=dict(self.skipped.most_common()),
+        damaged=dict(self.damaged.most_common()),
+        copies_kept=self.copies_kept,
+        largest_cluster=largest_cluster,
+      ),
+      identities,
+    )
+
+  def _staged(self) -> Iterator[pa.Table]:
+    """The staged documents in groups; their files go as they were read."""
+    for name in self._writer.close():
+      file = self._root / FOLDER / name
+      with file.open('rb') as stream:
+        table = parquet.ParquetFile(stream)
+        for group in range(table.num_row_groups):
+          yield table.read_row_group(group)
+      file.unlink()
+
+
+@contextlib.contextmanager
+def writing(folder: storage.PathLike) -> Iterator[None]:
+  """Explains an error of the file system while the corpus is written."""
+  try:
+    yield
+  except OSError as error:
+    raise errors.UserError(
+      f'Cannot write the corpus to {storage.path(folder)}:'
+      f' {error.strerror or error}. Free space or choose another folder, then'
+      ' run `codelaw corpus build` again; nothing there is taken for a'
+      ' corpus.'
+    ) from error
+
+
+def remove(corpus_dir: storage.PathLike) -> None:
+  """Removes what was staged."""
+  (storage.path(corpus_dir) / FOLDER).rmtree(missing_ok=True)
+
+
+def remove_leftovers(corpus_dir: storage.PathLike) -> None:
+  """Removes all documents of a build that was stopped.
+
+  What is not in the index is never read; this only frees the space. Paths in
+  buckets know no recursive pattern, so the usual depths are named.
+  """
+  remove(corpus_dir)
+  for pattern in ('*/documents-*.parquet', '*/*/documents-*.parquet'):
+    for file in storage.path(corpus_dir).glob(pattern):
+      file.unlink()
