@@ -8,7 +8,8 @@ a build that was stopped leaves no corpus, and the next one starts afresh.
 Definitions owned here, for one source:
   read: documents that its readers gave, up to the one that would overfill it.
   dropped: those of them that the corpus does not hold, by the first reason:
-    `empty`, `license`, the filters in their order, then duplicates.
+    `empty`, `license`, the filters in their order, then duplicates, then
+    `other_split` (`RawDocument.only_split`).
   skipped, damaged: what gave the readers no document.
 """
 
@@ -335,11 +336,9 @@ class _Corpus:
     fraction = self._plan.validation_fraction
     held_out = self._index.held_out(nodes, fraction)
     largest = int(self._index.cluster_sizes(nodes).max())
-    for split, number in (
-      ('validation', held_out.sum()),
-      ('train', (~held_out).sum()),
-    ):
-      if not number:
+    allowed = source.allowed(held_out)
+    for split in source.needed_splits():
+      if not (allowed & (held_out == (split == 'validation'))).any():
         raise errors.UserError(
           f'Source {source.name} has no {split} document among its'
           f' {len(nodes):,}, of which the largest cluster of near-copies and'
