@@ -362,4 +362,6 @@ def _value(value: Any) -> Any:
     return {key: _value(entry) for key, entry in value.items()}
   if isinstance(value, (tuple, list)):
     return [_value(entry) for entry in value]
+  if dataclasses.is_dataclass(value):
+    return _plain(value)
   return value

@@ -10,6 +10,7 @@ import dataclasses
 import difflib
 import random
 import re
+from typing import Any
 
 from codelaw.corpora.synthetic import execution
 from codelaw.corpora.synthetic import mutations
@@ -128,7 +129,7 @@ class _Writer:
   def literal(self, value: object) -> str:
     return self.renderer.literal(value)
 
-  def document(self, **changes: object) -> str:
+  def document(self, **changes: Any) -> str:
     return self.renderer.document(dataclasses.replace(self.problem, **changes))
 
   def commit(

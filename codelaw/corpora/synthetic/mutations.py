@@ -114,9 +114,9 @@ def _edits(functions: tuple[program.Function, ...]) -> Iterator[_Edit]:
             (str(value), str(other)),
           )
       case program.Builtin(name='smaller' | 'larger' as name):
-        other = 'larger' if name == 'smaller' else 'smaller'
-        new = dataclasses.replace(node, name=other)
-        yield _Edit(path, (new,), 'extreme', (name, other))
+        swapped = 'larger' if name == 'smaller' else 'smaller'
+        new = dataclasses.replace(node, name=swapped)
+        yield _Edit(path, (new,), 'extreme', (name, swapped))
       case program.Not():
         yield _Edit(path, (node.operand,), 'negation')
       case program.Choice():
@@ -127,9 +127,11 @@ def _edits(functions: tuple[program.Function, ...]) -> Iterator[_Edit]:
       case program.If():
         yield from _conditional_edits(path, node)
       case program.Count():
-        for field, change in (('start', 1), ('stop', -1)):
-          shifted = {field: _shifted(getattr(node, field), change)}
-          yield _Edit(path, (dataclasses.replace(node, **shifted),), 'range')
+        for shifted in (
+          dataclasses.replace(node, start=_shifted(node.start, 1)),
+          dataclasses.replace(node, stop=_shifted(node.stop, -1)),
+        ):
+          yield _Edit(path, (shifted,), 'range')
       case program.Assign() | program.Update() | program.Put():
         # Without its entries, counts and their keys would stand idle.
         counts = getattr(getattr(node, 'container', None), 'type', None)

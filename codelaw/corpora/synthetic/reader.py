@@ -197,11 +197,11 @@ def solved(
   draft, item = _drawn(seed, index)
   rng = random.Random(f'{seed}:{index}:inputs')
   inputs = list(item.examples)
-  run = execution.runner(item.functions)
+  run = execution.runner(item.functions) if num_more_inputs else None
   known = {repr(example.arguments) for example in inputs}
   for _ in range(num_more_inputs):
     arguments = draft.draw(rng)
-    if repr(arguments) in known:
+    if run is None or repr(arguments) in known:
       continue
     known.add(repr(arguments))
     try:

@@ -37,8 +37,13 @@ _NUMBERS = ('no', 'one', 'two', 'three', 'four', 'five', 'six')
 
 
 def shown_language(language: str) -> str:
-  """A language's name in a sentence."""
-  return _LANGUAGES[language][0]
+  """A language's name in a sentence.
+
+  >>> shown_language('csharp'), shown_language('kotlin')
+  ('C#', 'Kotlin')
+  """
+  known = _LANGUAGES.get(language)
+  return known[0] if known else language.capitalize()
 
 
 def fence_label(language: str) -> str:
