@@ -29,6 +29,8 @@ _FOLDERS = (
   'puzzles/',
 )
 _SUBJECT_WIDTH = 72
+# A space inside code, where a line must not break.
+_SPACE = '\0'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,10 +126,11 @@ class _Writer:
     return self.rng.choice(options)
 
   def call(self, example: rendering.Example) -> str:
-    return wording.call(self.renderer, self.problem, example.arguments)
+    text = wording.call(self.renderer, self.problem, example.arguments)
+    return text.replace(' ', _SPACE)
 
   def literal(self, value: object) -> str:
-    return self.renderer.literal(value)
+    return self.renderer.literal(value).replace(' ', _SPACE)
 
   def document(self, **changes: Any) -> str:
     return self.renderer.document(dataclasses.replace(self.problem, **changes))
@@ -155,6 +158,7 @@ class _Writer:
       for part in body
     ]
     message = '\n\n'.join([subject, *filter(None, lines)])
+    message = message.replace(_SPACE, ' ')
     return Commit(message, self.path, self.language, before, after, kind)
 
 
@@ -247,12 +251,13 @@ def _fix(w: _Writer, bug: mutations.Bug) -> Commit:
     f'Before: {call} is {observed}. Now: {result}.',
   )
   count, tried = len(bug.failing), len(bug.failing) + len(bug.passing)
-  more = w.say(
-    f' Of {tried} inputs tried, {wording.number(count)} gave a wrong result.',
-    f' {count} of {tried} inputs were wrong.',
-    '',
-    '',
-  )
+  if count == tried:
+    more = f' All {tried} inputs tried gave a wrong result.'
+  else:
+    more = (
+      f' Of {tried} inputs tried, {wording.number(count)} gave a wrong one.'
+    )
+  more = w.say(more, '')
   body = [told + more] if w.rng.random() < 0.85 else []
   if len(lines.old) == 1 and len(lines.new) == 1 and w.rng.random() < 0.3:
     where = w.say('The line was', 'It said', 'The mistake was in')

@@ -29,7 +29,7 @@ def _gather(part: Any, path: Path, found: list[tuple[Path, Any]]) -> None:
       _gather(item, (*path, place), found)
   elif isinstance(part, scans.NODES):
     found.append((path, part))
-    for name in scans.fields(type(part)):
+    for name in scans.FIELDS[type(part)]:
       _gather(getattr(part, name), (*path, name), found)
 
 
@@ -55,18 +55,19 @@ def replaced(part: Any, path: Path, *new: Any) -> Any:
 
 def substituted(part: Any, name: str, new: program.Expression) -> Any:
   """`part` with every use of the variable `name` replaced."""
+  node: Any = part
   if isinstance(part, (tuple, list)):
     return tuple(substituted(item, name, new) for item in part)
   if isinstance(part, program.Variable):
     return new if part.name == name else part
   if isinstance(part, scans.NODES):
     changes = {}
-    for field in scans.fields(type(part)):
+    for field in scans.FIELDS[type(part)]:
       old = getattr(part, field)
       changed = substituted(old, name, new)
       if changed is not old:
         changes[field] = changed
-    return dataclasses.replace(part, **changes) if changes else part
+    return dataclasses.replace(node, **changes) if changes else node
   return part
 
 
@@ -122,7 +123,7 @@ def has_idle_names(functions: Sequence[program.Function]) -> bool:
         {node.key.name, node.value.name} & set(variables(node.body))
       ):
         return True
-      for field in scans.fields(type(node)):
+      for field in scans.FIELDS[type(node)]:
         part = getattr(node, field)
         if field not in setting and isinstance(part, program.Expression):
           read |= set(variables(part))

@@ -341,7 +341,8 @@ def _facts(w: _Writer) -> list[Block]:
   if lists and w.rng.random() < 0.6:
     sentences.append(
       w.say(
-        f'{wording.joined(lists)} stays as it was.',
+        f'{wording.joined(lists)}'
+        f' {"stays" if len(lists) == 1 else "stay"} as before.',
         f'The function does not change {wording.joined(lists)}.',
       )
     )

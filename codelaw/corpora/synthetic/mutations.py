@@ -107,6 +107,8 @@ def _edits(functions: tuple[program.Function, ...]) -> Iterator[_Edit]:
         yield from _operator_edits(path, node)
       case program.Literal(value=int() as value, type=program.INT):
         for other in (value - 1, value + 1):
+          if other == 0 and _is_operand(functions, path):
+            continue  # Nobody writes n + 0.
           yield _Edit(
             path,
             (program.lift(other),),
@@ -183,6 +185,13 @@ def _shifted(bound: program.Expression, change: int) -> program.Expression:
       return bound.left
     return bound.left + total if total > 0 else bound.left - -total
   return bound + change if change > 0 else bound - -change
+
+
+def _is_operand(part: Any, path: edits.Path) -> bool:
+  """Whether the node at `path` is an operand of arithmetic."""
+  for step in path[:-1]:
+    part = getattr(part, step) if isinstance(step, str) else part[step]
+  return isinstance(part, program.Operation) and part.type == program.INT
 
 
 def _siblings(part: Any, path: edits.Path) -> tuple[Any, ...]:

@@ -110,8 +110,10 @@ def _written(
   tags: Sequence[str],
   answers: Sequence[Sequence[str]],
 ) -> str:
-  score = max(0, round(w.rng.gauss(4, 5)))
-  scores = sorted((round(w.rng.gauss(4, 4)) for _ in answers), reverse=True)
+  score = max(-1, round(w.rng.gauss(4, 5)))
+  scores = sorted(
+    (max(-1, round(w.rng.gauss(4, 4))) for _ in answers), reverse=True
+  )
   parts = [f'# {title}', *body]
   tag_line = ' '.join(f'`{tag}`' for tag in tags)
   parts += [f'{w.say("Tags", "tags", "Tagged")}: {tag_line}', f'Score: {score}']
@@ -181,10 +183,10 @@ def _wrong_result(
   others = [pair for pair in bug.failing if pair[0] is not example]
   if others and w.rng.random() < 0.5:
     item, value = w.rng.choice(others)
-    seen += w.say(
-      f' Another one: `{w.call(item.arguments)}` should be'
+    seen += ('\n\n' if 'Actual' in seen else ' ') + w.say(
+      f'Another one: `{w.call(item.arguments)}` should be'
       f' `{w.literal(item.result)}`, not `{w.literal(value)}`.',
-      f' Also wrong: `{w.call(item.arguments)}` gives `{w.literal(value)}`'
+      f'Also wrong: `{w.call(item.arguments)}` gives `{w.literal(value)}`'
       f' instead of `{w.literal(item.result)}`.',
     )
   good = ''
@@ -280,7 +282,7 @@ def _explanation(w: _Writer, bug: mutations.Bug) -> list[str]:
   )
   lines = wording.changed_lines(w.renderer, bug.functions, w.problem.functions)
   parts = [why]
-  if lines.new and len(lines.new) <= 3 and len(lines.old) <= 3:
+  if lines.new and lines.is_together and len(lines.old + lines.new) <= 6:
     new = '\n'.join(lines.new)
     label = wording.fence_label(w.language)
     if lines.old:

@@ -17,7 +17,15 @@ from codelaw.corpora.synthetic import program
 from codelaw.corpora.synthetic import rendering
 from codelaw.corpora.synthetic import wording
 
-_VERBS = ('compute', 'find', 'get', 'solve', 'eval', 'run')
+_VERBS = ('compute', 'find', 'get', 'evaluate')
+# What names of solutions and helpers begin with that says what they do.
+_KNOWN_VERBS = frozenset(
+  (
+    *_VERBS,
+    *('check', 'collect', 'combine', 'count', 'describe', 'encode', 'gather'),
+    *('is', 'mirror', 'pick', 'rewrite', 'select', 'shift', 'sort', 'sum'),
+  )
+)
 _JOINING = ('and', 'or', 'of', 'if', 'by', 'base', 'to', 'at', 'not', 'from')
 _TEST_NAMES = ('is_wanted', 'accepts', 'qualifies', 'matches_rule', 'is_hit')
 _VALUE_NAMES = ('new_value', 'adjusted', 'contribution', 'mapped', 'measure')
@@ -130,7 +138,7 @@ def _rename_function(functions, rng):
   place = rng.randrange(len(functions))
   old = functions[place].name
   words = old.split('_')
-  options = [f'{verb}_{old}' for verb in _VERBS if verb != words[0]]
+  options = [f'{verb}_{old}' for verb in _VERBS if words[0] not in _KNOWN_VERBS]
   if len(words) > 3:
     shorter = ('_'.join(words[:-1]), '_'.join(words[1:]))
     options += [n for n in shorter if n.split('_')[-1] not in _JOINING] * 2
@@ -139,7 +147,7 @@ def _rename_function(functions, rng):
     for name in options
     if name not in edits.names(functions) and name[0].isalpha()
   ]
-  new = rng.choice(options)
+  new = rng.choice(options or [f'my_{old}'])
   renamed = tuple(_with_calls(function, old, new) for function in functions)
   function = dataclasses.replace(renamed[place], name=new)
   return _Change(_put(renamed, place, function), (old, new), place)
@@ -181,7 +189,9 @@ def _helper(functions, rng):
     parameters,
     expression.type,
     (program.Return(expression),),
-    f'{"A condition" if is_test else "A value"} that the solution needs.',
+    'Returns whether a condition of the solution holds.'
+    if is_test
+    else 'Returns a value that the solution needs.',
   )
   call = program.Call(name, parameters, expression.type)
   function = edits.replaced(functions[place], path, call)

@@ -7,7 +7,6 @@ have no ordered mapping to integers), which loops select among cases.
 
 from collections.abc import Sequence
 import dataclasses
-import functools
 from typing import Any
 
 from codelaw.corpora.synthetic import program
@@ -18,14 +17,16 @@ _FEWEST_CASES = 3
 NODES = (program.Expression, program.Statement, program.Function)
 
 
-@functools.cache
-def fields(kind: type) -> tuple[str, ...]:
-  """Names of the fields of a kind of node that can hold nodes."""
-  return tuple(
+# The names of the fields of every kind of node that can hold nodes.
+FIELDS = {
+  kind: tuple(
     field.name
     for field in dataclasses.fields(kind)
     if field.name not in ('type', 'op', 'natural', 'name', 'summary', 'step')
   )
+  for kind in vars(program).values()
+  if isinstance(kind, type) and dataclasses.is_dataclass(kind)
+}
 
 
 def nodes(part: Any) -> list[Any]:
@@ -41,7 +42,7 @@ def _gather(part: Any, found: list[Any]) -> None:
       _gather(item, found)
   elif isinstance(part, NODES):
     found.append(part)
-    for name in fields(type(part)):
+    for name in FIELDS[type(part)]:
       _gather(getattr(part, name), found)
 
 
@@ -94,7 +95,7 @@ def reads(part: Any) -> frozenset[str]:
     return frozenset([part.name])
   if not isinstance(part, NODES):
     return frozenset()
-  names = set(fields(type(part))) - {'variable'}
+  names = set(FIELDS[type(part)]) - {'variable'}
   if isinstance(part, program.EachEntry):
     names -= {'key', 'value'}
   return frozenset().union(*(reads(getattr(part, name)) for name in names))

@@ -114,10 +114,17 @@ def fenced(lines: Sequence[str], label: str = '') -> list[str]:
 
 @dataclasses.dataclass(frozen=True)
 class ChangedLines:
-  """Lines of code that differ between two versions, moved to the left."""
+  """Lines of code that differ between two versions, moved to the left.
+
+  Attributes:
+    old: those of the old version.
+    new: those of the new version.
+    is_together: whether they stand in one place.
+  """
 
   old: tuple[str, ...]
   new: tuple[str, ...]
+  is_together: bool
 
 
 def changed_lines(
@@ -127,13 +134,15 @@ def changed_lines(
 ) -> ChangedLines:
   """What differs between two versions of a program in one language."""
   before, after = code(renderer, old), code(renderer, new)
-  removed, added = [], []
+  removed, added, places = [], [], 0
   for line in list(difflib.unified_diff(before, after, n=0))[2:]:
     if line.startswith('-'):
       removed.append(line[1:])
+    elif line.startswith('@@'):
+      places += 1
     elif line.startswith('+'):
       added.append(line[1:])
-  return ChangedLines(_outdented(removed), _outdented(added))
+  return ChangedLines(_outdented(removed), _outdented(added), places == 1)
 
 
 def _outdented(lines: Sequence[str]) -> tuple[str, ...]:
