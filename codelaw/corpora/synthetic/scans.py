@@ -18,7 +18,7 @@ NODES = (program.Expression, program.Statement, program.Function)
 
 
 # The names of the fields of every kind of node that can hold nodes.
-FIELDS = {
+FIELDS: dict[type, tuple[str, ...]] = {
   kind: tuple(
     field.name
     for field in dataclasses.fields(kind)
