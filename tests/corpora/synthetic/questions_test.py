@@ -93,6 +93,8 @@ def test_threads_have_their_parts():
     text = questions.thread(item, solved_problems.ALL, random.Random(number))
     assert re.match('# .+\n', text)
     assert len(re.findall('^(?:Tags|tags|Tagged): `', text, re.M)) == 1
-    assert re.search(r'^## Answer 1 \(score -?\d+(?:, accepted)?\)$', text, re.M)
+    assert re.search(
+      r'^## Answer 1 \(score -?\d+(?:, accepted)?\)$', text, re.M
+    )
     assert text.count('\n```') % 2 == 0
     assert '{old}' not in text and '{1}' not in text and '\0' not in text
