@@ -273,7 +273,8 @@ def test_tables_give_the_pairs_that_their_rows_have(tmp_path, name):
     'go-python': ['b := 2\n\nb = 2\n'],
   }
   (skipped,) = (item for item in items if isinstance(item, reading.Skipped))
-  assert skipped.reason == 'too few languages' and not skipped.damaged
+  assert skipped.reason == 'too few languages'
+  assert not skipped.damaged
   groups = {
     item.group for item in items if isinstance(item, documents.RawDocument)
   }

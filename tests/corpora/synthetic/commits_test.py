@@ -139,8 +139,10 @@ def test_other_changes_keep_every_answer():
 def test_messages_look_like_messages():
   for _, commit in _commits('all'):
     subject, *rest = commit.message.split('\n')
-    assert subject and subject == subject.strip()
+    assert subject
+    assert subject == subject.strip()
     assert len(subject) <= 100
     assert not rest or rest[0] == ''
-    assert '\0' not in commit.text and '{' not in subject
+    assert '\0' not in commit.text
+    assert '{' not in subject
     assert commit.text.startswith(f'{commit.message}\n\ndiff --git a/')

@@ -87,7 +87,8 @@ def test_a_node_is_replaced_at_its_path_alone():
   assert execution.runner(changed)([5]) == 8
   assert execution.runner(functions)([5]) == 10
   dropped = edits.replaced(functions, (0, 'body', 0))
-  assert dropped[0].body == () and len(function.body) == 1
+  assert dropped[0].body == ()
+  assert len(function.body) == 1
 
 
 def test_substitution_reaches_every_use():

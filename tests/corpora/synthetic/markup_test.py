@@ -96,7 +96,8 @@ def test_pages_are_well_formed_in_every_format():
   formats = set()
   for _, text, language in _pages(solved_problems.ALL):
     formats.add(language)
-    assert text.endswith('\n') and not text.endswith('\n\n')
+    assert text.endswith('\n')
+    assert not text.endswith('\n\n')
     assert '\0' not in text
     if language == 'html':
       parser = _Balance()

@@ -97,4 +97,6 @@ def test_threads_have_their_parts():
       r'^## Answer 1 \(score -?\d+(?:, accepted)?\)$', text, re.M
     )
     assert text.count('\n```') % 2 == 0
-    assert '{old}' not in text and '{1}' not in text and '\0' not in text
+    assert '{old}' not in text
+    assert '{1}' not in text
+    assert '\0' not in text

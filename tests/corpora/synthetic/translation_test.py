@@ -335,9 +335,7 @@ def test_csharp_documents_compile_without_warnings(problems, tmp_path):
   out = f'-out:{tmp_path}/all.dll'
   doc = f'-doc:{tmp_path}/all.xml'
   files = tmp_path.glob('*.cs')
-  _run(
-    'mcs', '-warnaserror', '-target:library', '-nowarn:1591', out, doc, *files
-  )
+  _run('mcs', '-warnaserror', '-target:library', '-nowarn:1591', out, doc, *files)
 
 
 def test_go_documents_are_formatted_and_pass_their_tests(problems, tmp_path):
