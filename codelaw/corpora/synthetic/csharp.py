@@ -78,8 +78,10 @@ class CSharpRenderer(braces.BraceRenderer):
     if isinstance(value, list):
       type_ = 'string' if value and isinstance(value[0], str) else 'int'
       items = ', '.join(map(self.literal, value))
-      return f'new List<{type_}> {{ {items} }}' if items else (
-        f'new List<{type_}>()'
+      return (
+        f'new List<{type_}> {{ {items} }}'
+        if items
+        else (f'new List<{type_}>()')
       )
     return json.dumps(value)
 

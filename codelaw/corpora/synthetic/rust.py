@@ -309,7 +309,8 @@ class RustRenderer(braces.BraceRenderer):
       is_lent = name in self.borrowed
       start += f': {"Vec<&str>" if is_lent else type_}'
       value = value.replace(
-        '.collect()', '.collect()' if is_lent else '.map(String::from).collect()'
+        '.collect()',
+        '.collect()' if is_lent else '.map(String::from).collect()',
       )
     elif made in ('new_list', 'new_counts', 'filled') or (
       name in self.receivers
@@ -434,9 +435,7 @@ class RustRenderer(braces.BraceRenderer):
     lines += self._arm('_', cases.default)
     return [*lines, '}']
 
-  def _arm(
-    self, pattern: str, body: Sequence[program.Statement]
-  ) -> list[str]:
+  def _arm(self, pattern: str, body: Sequence[program.Statement]) -> list[str]:
     lines = self.block(body)
     if not lines:
       return [f'{self.indent}{pattern} => {{}}']
@@ -467,7 +466,8 @@ class RustRenderer(braces.BraceRenderer):
       f'{p.name}: {_BORROWED[p.type]}' for p in function.parameters
     )
     lines = [
-      f'/// {line}'.rstrip() for line in (comment.split('\n') if comment else ())
+      f'/// {line}'.rstrip()
+      for line in (comment.split('\n') if comment else ())
     ]
     head = f'{self.visibility}fn {function.name}({parameters})'
     head += f' -> {_OWNED[function.returns]} {{'

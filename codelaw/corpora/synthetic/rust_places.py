@@ -138,9 +138,7 @@ def bound(item: program.Expression, places: frozenset[str]) -> str | None:
   return f'{start}.saturating_sub({" + ".join(filter(None, taken))})'
 
 
-def compared(
-  item: program.Operation, places: frozenset[str]
-) -> str | None:
+def compared(item: program.Operation, places: frozenset[str]) -> str | None:
   """A comparison of sizes and places without a cast; None if it needs one."""
   if item.type != program.BOOL or item.left.type != program.INT:
     return None

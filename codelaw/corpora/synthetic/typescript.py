@@ -59,9 +59,7 @@ class TypeScriptRenderer(javascript.JavaScriptRenderer):
     calls = self.calls(problem)
     if problem.style == 0:
       lines = [f'{call}; // => {result}' for call, result in calls]
-      comment = '\n'.join(
-        [statement, '', '@example', '```ts', *lines, '```']
-      )
+      comment = '\n'.join([statement, '', '@example', '```ts', *lines, '```'])
     elif problem.style == 1:
       tail = ['', *(f'console.log({c}); // {result}' for c, result in calls)]
     else:

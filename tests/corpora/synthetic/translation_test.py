@@ -24,7 +24,6 @@ from codelaw.corpora.synthetic import python
 from codelaw.corpora.synthetic import reader
 from codelaw.corpora.synthetic import rendering
 from codelaw.corpora.synthetic import rust
-from codelaw.corpora.synthetic import scans
 from codelaw.corpora.synthetic import typescript
 
 _PER_FAMILY = 4
@@ -335,7 +334,9 @@ def test_csharp_documents_compile_without_warnings(problems, tmp_path):
   out = f'-out:{tmp_path}/all.dll'
   doc = f'-doc:{tmp_path}/all.xml'
   files = tmp_path.glob('*.cs')
-  _run('mcs', '-warnaserror', '-target:library', '-nowarn:1591', out, doc, *files)
+  _run(
+    'mcs', '-warnaserror', '-target:library', '-nowarn:1591', out, doc, *files
+  )
 
 
 def test_go_documents_are_formatted_and_pass_their_tests(problems, tmp_path):
