@@ -351,7 +351,7 @@ def choices(rng: random.Random) -> Draft:
 def fast_power(rng: random.Random) -> Draft:
   """Repeated application of an operation, by doubling."""
   limit = phrases.variable(rng, 'limit', INT)
-  base = program.Variable(rng.choice(('base', 'start', 'seed')), INT)
+  base = program.Variable(rng.choice(('basis', 'start', 'seed')), INT)
   half = program.Variable(rng.choice(('half', 'doubled', 'root')), INT)
   total = phrases.variable(rng, 'total', INT)
   value = phrases.variable(rng, 'value', INT)

@@ -129,9 +129,7 @@ def shared_letters(rng: random.Random) -> Draft:
     If(test.code, (Update(value, '+', lift(bonus - worth)),)),
   ]
   left, above = at(table, place - 1), at(table, place - width)
-  missed: tuple[program.Statement, ...] = (
-    Assign(value, builtin('larger', INT, left, above)),
-  )
+  missed = lift(0) if together else builtin('larger', INT, left, above)
   body = [
     Declare(width, length(other) + 1),
     Declare(table, builtin('filled', INTS, 0, (length(text) + 1) * width)),
@@ -147,8 +145,8 @@ def shared_letters(rng: random.Random) -> Draft:
           lift(1),
           width,
           (
-            Declare(value, lift(0)),
-            If(same, found, () if together else missed),
+            Declare(value, missed),
+            If(same, found),
             Put(table, place, value),
             *(
               [Assign(best, builtin('larger', INT, best, value))]
@@ -172,13 +170,6 @@ def shared_letters(rng: random.Random) -> Draft:
   name = phrases.title(
     ['shared', 'stretch' if together else 'letters', test.tag, str(worth)], 6
   )
-  if not together:
-    # A choice between skipping and taking is only right with equal worth.
-    found[1:] = []
-    statement = statement.replace(
-      f', or {bonus} for those that {test.words}', ''
-    )
-    name = phrases.title(['shared_letters', str(worth), str(least)], 6)
   function = Function(name, (text, other), INT, body, statement)
   return Draft(statement, (function,), _draw_two_texts)
 
