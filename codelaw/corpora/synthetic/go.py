@@ -158,7 +158,8 @@ class GoRenderer(braces.BraceRenderer):
       case program.Builtin('new_list'):
         return [f'{name} := {type_}{{}}']
       case program.Builtin('filled', (value, size)):
-        lines = [f'{name} := make({type_}, {self.spaced(size)})']
+        made = gofmt.spaced(f'make({type_}, {self.expression(size)})')
+        lines = [f'{name} := {made}']
         if getattr(value, 'value', None) != 0:
           lines += [f'for place := range {name} {{']
           lines += [f'{self.indent}{name}[place] = {self.spaced(value)}', '}']
@@ -333,7 +334,7 @@ class GoRenderer(braces.BraceRenderer):
     ]
     width = max(map(len, printed))
     lines = [
-      f'{line:{width}} // {shown(example.result)}'
+      f'{line:{width}} // {shown(example.result) or "an empty line"}'
       for line, example in zip(printed, problem.examples, strict=True)
     ]
     return ['func main() {', *lines, '}']

@@ -34,6 +34,20 @@ NAMES = {
   'counts': ('counts', 'tally', 'frequency', 'seen', 'histogram'),
   'count': ('count', 'times', 'amount', 'matches'),
   'key': ('key', 'bucket', 'label', 'kind'),
+  'low': ('low', 'left', 'bottom', 'first_place'),
+  'high': ('high', 'last_place', 'ceiling', 'far_end'),
+  'middle': ('middle', 'mid', 'probe', 'halfway'),
+  'stack': ('stack', 'pending', 'memory', 'pile'),
+  'table': ('table', 'grid', 'memo', 'solved'),
+  'queue': ('queue', 'waiting', 'crowd', 'circle'),
+  'turn': ('turn', 'round_number', 'tick', 'day'),
+  'width': ('width', 'num_columns', 'per_row'),
+  'row': ('row', 'r', 'line_number'),
+  'column': ('column', 'col', 'across'),
+  'wanted': ('wanted', 'target', 'goal', 'sought'),
+  'edges': ('edges', 'links', 'roads', 'bridges'),
+  'node': ('node', 'place_id', 'town', 'vertex'),
+  'program': ('program', 'commands', 'instructions', 'tape'),
 }
 
 
@@ -89,6 +103,8 @@ def condition(
   if depth and rng.random() < 0.35:
     left = condition(rng, x, natural, depth - 1)
     right = condition(rng, x, natural, depth - 1)
+    while right.words == left.words:
+      right = condition(rng, x, natural, depth - 1)
     if rng.random() < 0.5:
       code, word = left.code.also(right.code), 'and'
     else:
@@ -184,6 +200,8 @@ def letter_condition(
   if depth and rng.random() < 0.3:
     left = letter_condition(rng, c, 0)
     right = letter_condition(rng, c, 0)
+    while right.words == left.words:
+      right = letter_condition(rng, c, 0)
     if rng.random() < 0.5:
       code, word = left.code.also(program.Not(right.code)), 'but never'
     else:

@@ -19,24 +19,33 @@ from codelaw import errors
 from codelaw import storage
 from codelaw.corpora import documents
 from codelaw.corpora import reading
+from codelaw.corpora.synthetic import codes
 from codelaw.corpora.synthetic import commits
 from codelaw.corpora.synthetic import csharp
 from codelaw.corpora.synthetic import divisibility
 from codelaw.corpora.synthetic import execution
 from codelaw.corpora.synthetic import go
+from codelaw.corpora.synthetic import graphs
+from codelaw.corpora.synthetic import grids
 from codelaw.corpora.synthetic import java
 from codelaw.corpora.synthetic import javascript
 from codelaw.corpora.synthetic import lists
 from codelaw.corpora.synthetic import markup
 from codelaw.corpora.synthetic import numbers
 from codelaw.corpora.synthetic import parsing
+from codelaw.corpora.synthetic import patterns
 from codelaw.corpora.synthetic import phrases
 from codelaw.corpora.synthetic import positions
 from codelaw.corpora.synthetic import program
 from codelaw.corpora.synthetic import python
 from codelaw.corpora.synthetic import questions
+from codelaw.corpora.synthetic import recursion
 from codelaw.corpora.synthetic import rendering
 from codelaw.corpora.synthetic import rust
+from codelaw.corpora.synthetic import searching
+from codelaw.corpora.synthetic import simulations
+from codelaw.corpora.synthetic import stacks
+from codelaw.corpora.synthetic import tables
 from codelaw.corpora.synthetic import texts
 from codelaw.corpora.synthetic import typescript
 
@@ -47,6 +56,15 @@ FAMILIES = (
   *divisibility.FAMILIES,
   *texts.FAMILIES,
   *parsing.FAMILIES,
+  *patterns.FAMILIES,
+  *codes.FAMILIES,
+  *stacks.FAMILIES,
+  *searching.FAMILIES,
+  *grids.FAMILIES,
+  *tables.FAMILIES,
+  *graphs.FAMILIES,
+  *recursion.FAMILIES,
+  *simulations.FAMILIES,
 )
 RENDERERS = {
   kind.language: kind

@@ -206,13 +206,20 @@ class RustRenderer(braces.BraceRenderer):
       show = self.lent if any(of_text) or not literal else self.expression
       left, right = map(show, sides)
       return f'{left} {item.op} {right}', rendering.COMPARE
+    if item.type == program.BOOL and all(map(scans.is_byte, sides)):
+      left, right = map(self._byte, sides)
+      return f'{left} {item.op} {right}', rendering.COMPARE
     text, precedence = super().operation(item)
-    if item.left.type == program.CHAR and all(map(scans.is_byte, sides)):
-      text = re.sub(r"( as char|(?='\w'))", _as_byte, text)
     left = self.expression(item.left, precedence)
     if item.op.startswith('<') and _CAST.search(left):
       text = f'({left}){text[len(left) :]}'
     return text, precedence
+
+  def _byte(self, item: program.Expression) -> str:
+    text = self.expression(item)
+    if isinstance(item, program.Literal):
+      return f'b{text}'
+    return text.removesuffix(' as char')
 
   def _format(self, pieces: Sequence[program.Expression]) -> str:
     if len(pieces) == 1 and pieces[0].type == program.CHAR:
@@ -334,7 +341,11 @@ class RustRenderer(braces.BraceRenderer):
       return f'{name}.push_str(&{self._format(added)})'
     if added[0].type == program.CHAR:
       return f'{name}.push({self.expression(added[0])})'
-    return f'{name}.push_str({self.lent(added[0])})'
+    text = self.lent(added[0])
+    if name in scans.reads(added):
+      # What is pushed must not be borrowed from what it is pushed to.
+      text = f'{text}.to_string()'
+    return f'{name}.push_str({text})'
 
   def update(self, item: program.Update) -> str:
     """An assignment that keeps part of the value."""
@@ -524,7 +535,3 @@ def _next(item: program.Expression) -> program.Expression:
   if isinstance(item, program.Literal):
     return program.lift(int(item.value) + 1)
   return item + 1
-
-
-def _as_byte(found: re.Match[str]) -> str:
-  return 'b' if not found[0] else ''
