@@ -8,14 +8,11 @@ counts and samples of the documents.
 
 import argparse
 import dataclasses
-import itertools
 
-import rich
 from rich import console
-from rich import markup
-from rich import table
 
 from codelaw import errors
+from codelaw.cli import corpus_view
 from codelaw.cli import gin_config
 from codelaw.cli import progress
 from codelaw.corpora import build
@@ -33,6 +30,7 @@ from codelaw.corpora import stack_exchange
 from codelaw.corpora import tables
 from codelaw.corpora.synthetic import pairs
 from codelaw.corpora.synthetic import reader
+from codelaw.data import manifest as manifest_lib
 
 EXAMPLE = 'codelaw corpus inspect --corpus=results/quickstart/corpus'
 # What a corpus gin file may bind beside the plan itself.
@@ -50,7 +48,6 @@ PARTS = (
   pairs.SyntheticPairs,
   parallel_table.ParallelTable,
 )
-_SAMPLE_LINES = 12
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -71,15 +68,34 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     metavar='N',
     help='inspect: documents to show of each source (default 1)',
   )
+  parser.add_argument(
+    '--source',
+    action='append',
+    default=[],
+    metavar='NAME',
+    help='inspect: show samples of this source only; may be given again',
+  )
+  parser.add_argument(
+    '--seed',
+    type=int,
+    default=0,
+    metavar='N',
+    help='inspect: of the choice of samples (default 0)',
+  )
+  parser.add_argument(
+    '--shards',
+    metavar='DIR',
+    help='inspect: shards packed from the corpus, to show tokens',
+  )
 
 
 def run(args: argparse.Namespace) -> None:
   """Runs the verb."""
   if args.action == 'build':
-    if args.corpus:
+    if args.corpus or args.shards or args.source:
       raise errors.UserError(
         '`codelaw corpus build` writes to --out=DIR (or the folder that the'
-        ' gin file names); --corpus is for inspect.'
+        ' gin file names); --corpus, --shards and --source are for inspect.'
       )
     _build(args)
     return
@@ -88,8 +104,10 @@ def run(args: argparse.Namespace) -> None:
       '`codelaw corpus inspect` needs --corpus=DIR, a folder that `codelaw'
       ' corpus build` wrote, and no --out.'
     )
-  _show(report.read(args.corpus), args.corpus)
-  _show_samples(args.corpus, args.samples)
+  gin_config.refuse(args)
+  if args.samples < 0:
+    raise errors.UserError(f'--samples must be at least 0, got {args.samples}.')
+  _inspect(args)
 
 
 def _build(args: argparse.Namespace) -> None:
@@ -98,60 +116,25 @@ def _build(args: argparse.Namespace) -> None:
     plan = dataclasses.replace(plan, output_dir=args.out)
   with progress.Progress('corpus') as display:
     content = build.build(plan, display)
-  _show(content, plan.output_dir)
+  out = console.Console(highlight=False)
+  for part in corpus_view.tables(content, plan.output_dir):
+    out.print(part)
 
 
-def _show(content: report.CorpusReport, corpus_dir: str) -> None:
-  total = sum(source.bytes for source in content.sources.values())
-  title = markup.escape(f'Corpus {corpus_dir} ({content.fingerprint})')
-  counts = table.Table(title=title)
-  for column in ('source', 'split'):
-    counts.add_column(column)
-  for column in ('documents', 'bytes', 'share'):
-    counts.add_column(column, justify='right')
-  for name, source in content.sources.items():
-    for split, held in source.splits.items():
-      share = f'{held.bytes / total:.1%}'
-      counts.add_row(
-        name, split, f'{held.documents:,}', f'{held.bytes:,}', share
+def _inspect(args: argparse.Namespace) -> None:
+  content = report.read(args.corpus)
+  manifest = None
+  if args.shards:
+    manifest = manifest_lib.read(args.shards)
+    if manifest.corpus_fingerprint != content.fingerprint:
+      raise errors.UserError(
+        f'The shards in {args.shards} were packed from another corpus'
+        f' ({manifest.corpus_fingerprint}, this one is {content.fingerprint});'
+        ' give the folder that `codelaw cache --corpus` wrote from this one.'
       )
-  kept = sum(source.documents for source in content.sources.values())
-  counts.add_section()
-  counts.add_row('all', '', f'{kept:,}', f'{total:,}', '100.0%')
-  rich.print(counts)
-  rich.print(_dropped(content))
-  licenses = table.Table(title='Documents by license')
-  for column in ('source', 'licenses'):
-    licenses.add_column(column)
-  for name, source in content.sources.items():
-    parts = (f'{key or "unknown"} {n:,}' for key, n in source.licenses.items())
-    licenses.add_row(name, markup.escape(', '.join(parts)))
-  rich.print(licenses)
-
-
-def _dropped(content: report.CorpusReport) -> table.Table:
-  """Documents read, and dropped by each reason that dropped any."""
-  dropped = table.Table(title='Documents dropped, by the first reason')
-  for column in ('source', 'reason'):
-    dropped.add_column(column)
-  for column in ('documents', 'of those read'):
-    dropped.add_column(column, justify='right')
-  for name, source in content.sources.items():
-    for reason, lost in source.dropped.items():
-      share = f'{lost.documents / source.documents_read:.1%}'
-      dropped.add_row(name, reason, f'{lost.documents:,}', share)
-  return dropped
-
-
-def _show_samples(corpus_dir: str, num_samples: int) -> None:
-  if num_samples < 0:
-    raise errors.UserError(f'--samples must be at least 0, got {num_samples}.')
-  out = console.Console(highlight=False, markup=False)
-  for source in documents.sources(corpus_dir):
-    found = documents.read_documents(corpus_dir, source, 'train')
-    for item in itertools.islice(found, num_samples):
-      lines = item.text.split('\n')
-      out.rule(f'{source}: {item.origin} ({item.language})')
-      out.print('\n'.join(line[:100] for line in lines[:_SAMPLE_LINES]))
-      if len(lines) > _SAMPLE_LINES:
-        out.print(f'... {len(lines) - _SAMPLE_LINES} more lines')
+  out = console.Console(highlight=False)
+  for part in corpus_view.tables(content, args.corpus, manifest):
+    out.print(part)
+  for source in args.source or content.sources:
+    samples = documents.sample(args.corpus, source, args.samples, args.seed)
+    corpus_view.show_samples(samples, out)

@@ -53,16 +53,16 @@ class Table:
 
   def find(self, keys: np.ndarray) -> np.ndarray:
     """The distinct values under any of `keys`, ascending: int32 [n]."""
-    recent = [
+    recent = {
       value for key in keys.tolist() for value in self._recent.get(key, ())
-    ]
-    found = [np.array(recent, np.int32)]
+    }
+    found = [np.array(sorted(recent), np.int32)]
     for block, values in self._blocks:
       first = np.searchsorted(block, keys, 'left')
       last = np.searchsorted(block, keys, 'right')
       for place in np.flatnonzero(first < last):
         found.append(values[first[place] : last[place]])
-    return np.unique(np.concatenate(found))
+    return found[0] if len(found) == 1 else np.unique(np.concatenate(found))
 
   def _sort_recent(self) -> None:
     keys = np.fromiter(self._recent, np.uint64, len(self._recent))

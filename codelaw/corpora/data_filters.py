@@ -5,6 +5,7 @@ another language's name, and pages that show hardly any text. `filters` owns
 the names by which a corpus chooses them.
 """
 
+from collections.abc import Iterator
 import re
 
 from codelaw.corpora import documents
@@ -14,12 +15,20 @@ _BASE64 = re.compile(
   r'(?<![\w+/])[A-Za-z0-9+/]{60,}={0,2}(?:\s+[A-Za-z0-9+/]{60,}={0,2})*'
   r'(?:\s+[A-Za-z0-9+/]{1,59}={1,2}(?![\w+/=]))?'
 )
-_BYTES = re.compile(
+_BASE64_LENGTH = 60
+_ESCAPES = re.compile(
   r'(?:\\x[0-9a-f]{2}[\s"\']{0,80}){8,}'
-  r'|(?:\b0x[0-9a-f]{2,16}[,;\s]{1,80}){8,}'
-  r'|(?:\b[0-9a-f]{2}[,\s]{1,80}){16,}'
   r'|(?:\\u[0-9a-f]{4}|\\U[0-9a-f]{8}){8,}',
   re.IGNORECASE,
+)
+_PREFIXED = re.compile(r'(?:\b0x[0-9a-f]{2,16}[,;\s]{1,80}){8,}', re.IGNORECASE)
+_PAIRS = re.compile(r'(?:\b[0-9a-f]{2}[,\s]{1,80}){16,}', re.IGNORECASE)
+# Bytes by what they can be in `_PAIRS`: a digit, between digits, neither.
+_ROLES = bytes(
+  ord('0')
+  if chr(byte) in '0123456789abcdefABCDEF'
+  else ord(' ' if chr(byte) in ', \t\n\r\f\v' else 'x')
+  for byte in range(256)
 )
 _LONG_RUN = 1024
 _HIDDEN = re.compile(
@@ -37,12 +46,25 @@ def encoded_data(raw: documents.RawDocument) -> bool:
   """
   lengths = [
     len(run.group())
-    for pattern in (_BASE64, _BYTES)
+    for pattern in _possible(raw.text)
     for run in pattern.finditer(raw.text)
   ]
   return max(lengths, default=0) > _LONG_RUN or (
     2 * sum(lengths) > len(raw.text)
   )
+
+
+def _possible(text: str) -> Iterator[re.Pattern[str]]:
+  """The patterns that may have runs: quick bounds before slow searches."""
+  if max(map(len, text.split()), default=0) >= _BASE64_LENGTH:
+    yield _BASE64
+  if text.count('\\x') + text.count('\\u') + text.count('\\U') >= 8:
+    yield _ESCAPES
+  if text.count('0x') + text.count('0X') >= 8:
+    yield _PREFIXED
+  roles = text.encode('utf-8', 'replace').translate(_ROLES)
+  if b'00 00 00 00' in b' '.join(roles.split()):
+    yield _PAIRS
 
 
 def data_files(raw: documents.RawDocument) -> bool:

@@ -127,10 +127,8 @@ def band_keys(signature_: np.ndarray, settings: Deduplication) -> np.ndarray:
   """
   num_bands, rows = bands(settings)
   table = signature_[: num_bands * rows].reshape(num_bands, rows)
-  keys = np.arange(num_bands, dtype=np.uint64)
-  for column in range(rows):
-    keys = (keys ^ table[:, column]) * _GOLDEN
-    keys ^= keys >> np.uint64(32)
+  powers = np.multiply.accumulate(np.full(rows + 1, _GOLDEN))
+  keys = table @ powers[1:] + np.arange(num_bands, dtype=np.uint64) * _GOLDEN
   for multiplier in _MIX:
     keys = (keys ^ (keys >> np.uint64(29))) * multiplier
   return keys ^ (keys >> np.uint64(32))

@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 import hashlib
 import os
+import random
 from typing import Any
 
 import pyarrow as pa
@@ -227,33 +228,76 @@ def read_documents(
     UserError: for a folder without a corpus, a source or a split that it
       does not have, or a file of it that is missing or damaged.
   """
+  files = _files(corpus_dir, source)
+  if split not in report.SPLITS:
+    raise errors.UserError(
+      f'A corpus has the splits {", ".join(report.SPLITS)}; got {split!r}.'
+    )
+  return _read_split(files, split)
+
+
+def sample(
+  corpus_dir: storage.PathLike, source: str, count: int, seed: int
+) -> list[Document]:
+  """Documents of a source, drawn from both splits, in their order.
+
+  Args:
+    corpus_dir: folder of a corpus.
+    source: one of `sources(corpus_dir)`.
+    count: of documents; all of them when there are fewer.
+    seed: of the draw.
+
+  Raises:
+    UserError: as `read_documents`.
+  """
+  files = _files(corpus_dir, source)
+  held = report.read(corpus_dir).sources[source].documents
+  rng = random.Random(f'{seed} {source}')
+  rows = sorted(rng.sample(range(held), min(count, held)))
+  found, first = [], 0
+  for file in files:
+    with _opened(file) as table:
+      for group in range(table.num_row_groups):
+        end = first + table.metadata.row_group(group).num_rows
+        wanted = [row - first for row in rows if first <= row < end]
+        if wanted:
+          found += table.read_row_group(group).take(wanted).to_pylist()
+        first = end
+  return [Document(**row) for row in found]
+
+
+def _files(
+  corpus_dir: storage.PathLike, source: str
+) -> list[storage.epath.Path]:
+  """Where the documents of a source are."""
   index = report.read(corpus_dir)
   if source not in index.sources:
     raise errors.UserError(
       f'The corpus in {storage.path(corpus_dir)} has no source {source!r};'
       f' it has {", ".join(index.sources)}.'
     )
-  if split not in report.SPLITS:
-    raise errors.UserError(
-      f'A corpus has the splits {", ".join(report.SPLITS)}; got {split!r}.'
-    )
-  return _read_files(corpus_dir, index.sources[source].files, split)
+  names = index.sources[source].files
+  return [storage.path(corpus_dir) / name for name in names]
 
 
-def _read_files(
-  corpus_dir: storage.PathLike, files: tuple[str, ...], split: str
+def _read_split(
+  files: list[storage.epath.Path], split: str
 ) -> Iterator[Document]:
-  for name in files:
-    file = storage.path(corpus_dir) / name
-    try:
-      with file.open('rb') as stream:
-        table = parquet.ParquetFile(stream)
-        for group in range(table.num_row_groups):
-          rows = table.read_row_group(group)
-          for row in rows.filter(pc.field('split') == split).to_pylist():
-            yield Document(**row)
-    except (OSError, pa.ArrowInvalid) as error:
-      raise errors.UserError(
-        f'Cannot read {file} of the corpus ({error}); delete the folder and'
-        ' build the corpus again.'
-      ) from error
+  for file in files:
+    with _opened(file) as table:
+      for group in range(table.num_row_groups):
+        rows = table.read_row_group(group)
+        for row in rows.filter(pc.field('split') == split).to_pylist():
+          yield Document(**row)
+
+
+@contextlib.contextmanager
+def _opened(file: storage.epath.Path) -> Iterator[parquet.ParquetFile]:
+  try:
+    with file.open('rb') as stream:
+      yield parquet.ParquetFile(stream)
+  except (OSError, pa.ArrowInvalid) as error:
+    raise errors.UserError(
+      f'Cannot read {file} of the corpus ({error}); delete the folder and'
+      ' build the corpus again.'
+    ) from error

@@ -12,26 +12,30 @@ import re
 # and what is not (comments, strings).
 _C_NOISE = re.compile(
   r'(^[ \t]*#[ \t]*(?:include|import)[^\n]*)'
-  r'|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'|//[^\n]*|/\*.*?\*/',
+  r'|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'|//[^\n]*|/\*.*?(?:\*/|\Z)',
   re.MULTILINE | re.DOTALL,
 )
-# Constructs that C does not have.
-_CPLUSPLUS = re.compile(
-  r'^\s*(?:template\s*<|namespace\s+\w*\s*\{|namespace\s+\w+(?:::\w+)*\s*\{'
+# Constructs that C does not have: at the start of a line, and anywhere.
+_CPLUSPLUS_LINE = re.compile(
+  r'^[ \t]*(?:template\s*<|namespace\s+\w*\s*\{|namespace\s+\w+(?:::\w+)*\s*\{'
   r'|using\s+[\w:]+\s*[;=]|using\s+namespace\b|(?:public|private|protected):'
-  r'|class\s+\w[\w\s]*(?:[:{]|;$)|enum\s+class\s|friend\s+\w'
+  r'|class\s+\w[\w\s]{0,200}(?:[:{]|;$)|enum\s+class\s|friend\s+\w'
   r'|virtual\s+[~\w]|#[ \t]*include[ \t]*<\w+>'
-  r'|#[ \t]*include[ \t]*["<][^">\n]+\.(?:hpp|hh|hxx)[">])'
-  r'|\bstd::|\bnullptr\b|\bconstexpr\b|\b(?:static|dynamic|const)_cast<'
-  r'|\breinterpret_cast<|\boperator\s*(?:[-+*/=<>!]=?|\[\]|\(\))\s*\(',
+  r'|#[ \t]*include[ \t]*["<][^">\n]+\.(?:hpp|hh|hxx)[">])',
   re.MULTILINE,
 )
-_OBJECTIVE_C = re.compile(
-  r'^\s*(?:@(?:interface|protocol|implementation|class|property|import)\b'
-  r'|@end\b|#[ \t]*import[ \t]*[<"][^>"\n]+\.h[>"])'
-  r'|\bNS(?:String|Object|U?Integer|Array|Dictionary|Error)\b'
-  r'|\bNS_(?:ENUM|OPTIONS|ASSUME_NONNULL_BEGIN)\b',
+_CPLUSPLUS_WORD = re.compile(
+  r'\b(?:std::|nullptr\b|constexpr\b|(?:static|dynamic|const|reinterpret)_cast<'
+  r'|operator\s*(?:[-+*/=<>!]=?|\[\]|\(\))\s*\()'
+)
+_OBJECTIVE_C_LINE = re.compile(
+  r'^[ \t]*(?:@(?:interface|protocol|implementation|class|property|import)\b'
+  r'|@end\b|#[ \t]*import[ \t]*[<"][^>"\n]+\.h[>"])',
   re.MULTILINE,
+)
+_OBJECTIVE_C_WORD = re.compile(
+  r'\bNS(?:(?:String|Object|U?Integer|Array|Dictionary|Error)\b'
+  r'|_(?:ENUM|OPTIONS|ASSUME_NONNULL_BEGIN)\b)'
 )
 _HTML_TAG = re.compile(
   r'<(?:!doctype|html|head|body|title|meta|link|script|style|div|span|p|a|img'
@@ -40,16 +44,19 @@ _HTML_TAG = re.compile(
   re.IGNORECASE,
 )
 _PHP_TAG = re.compile(r'<\?(?:php\b|=|\s)', re.IGNORECASE)
-_VUE_BLOCK = re.compile(r'^\s*<(?:template|script|style)\b', re.MULTILINE)
-_RENDERSCRIPT = re.compile(r'^\s*#\s*pragma\s+(?:version|rs)\b', re.MULTILINE)
+_VUE_BLOCK = re.compile(r'^[ \t]*<(?:template|script|style)\b', re.MULTILINE)
+_RENDERSCRIPT = re.compile(
+  r'^[ \t]*#\s*pragma\s+(?:version|rs)\b', re.MULTILINE
+)
 _SMALLTALK = re.compile(
   r'^!|\bmethodsFor:|subclass:\s*#|^Class\s*\{|\bifTrue:\s*\[|\bdo:\s*\['
-  r'|\bTranscript\b|^\s*\^\s*\w|^\s*\|(?:\s*\w+)+\s*\||>>\s*#?\w+',
+  r'|\bTranscript\b|^[ \t]*\^\s*\w|>>\s*#?\w+'
+  r'|^[ \t]*\|[ \t]*\w+(?:[ \t]+\w+){0,20}[ \t]*\|',
   re.MULTILINE,
 )
 _SMALLTALK_CHUNK = re.compile(r'^!.*\bmethodsFor:|^!\s*$', re.MULTILINE)
 _STRUCTURED_TEXT = re.compile(
-  r'^\s*(?:END_|VAR\b|VAR_|PROGRAM\b|FUNCTION_BLOCK\b)', re.MULTILINE
+  r'^[ \t]*(?:END_|VAR\b|VAR_|PROGRAM\b|FUNCTION_BLOCK\b)', re.MULTILINE
 )
 _TEX_CODE = re.compile(
   r'\\(?:Provides(?:Class|Package|File|Expl)|NeedsTeXFormat|LoadClass'
@@ -58,28 +65,29 @@ _TEX_CODE = re.compile(
   r'(?![a-z])'
 )
 _SQL_START = re.compile(
-  r'^\s*(?:select|insert|update|delete|create|alter|drop|truncate|grant'
+  r'^[ \t]*(?:select|insert|update|delete|create|alter|drop|truncate|grant'
   r'|revoke|merge|with|begin|declare|exec|execute|use|set|call|copy|pragma'
   r'|comment\s+on|values|explain|print|delimiter|replace|rename|do)\b',
   re.IGNORECASE | re.MULTILINE,
 )
-_SQL_END = re.compile(r';|^\s*go\s*$|\bfrom\b', re.IGNORECASE | re.MULTILINE)
+_SQL_END = re.compile(r';|^[ \t]*go\s*$|\bfrom\b', re.IGNORECASE | re.MULTILINE)
 _MAKE_LINE = re.compile(
   r'^(?:[^\s#=:<][^=:\n<]*::?(?!=)|[\w.]+[ \t]*[:?+]?=|-?include\b|ifn?def\b'
   r'|ifn?eq\b|define\b|![a-z]+\b)',
   re.MULTILINE | re.IGNORECASE,
 )
 _SCALA = re.compile(
-  r'^\s*(?:import\s|package\s|(?:case\s+)?(?:object|class)\s|val\s|def\s'
+  r'^[ \t]*(?:import\s|package\s|(?:case\s+)?(?:object|class)\s|val\s|def\s'
   r'|trait\s|@main\b|//> using\b)',
   re.MULTILINE,
 )
 _SUPERCOLLIDER = re.compile(
-  r'\bSynthDef\b|^\s*arg\s|^\s*\^|~\w+\s*=|\}\.play\b|^\+?\s*\w+\s*:\s*\w+\s*\{',
+  r'\bSynthDef\b|^[ \t]*arg\s|^[ \t]*\^|~\w+\s*=|\}\.play\b'
+  r'|^\+?[ \t]*\w+\s*:\s*\w+\s*\{',
   re.MULTILINE,
 )
 _GCC_MACHINE = re.compile(r'^\(define_\w+', re.MULTILINE)
-_BRACED_STYLE = re.compile(r'(?<!#)\{[^{}]*:[^{}]*;[^{}]*\}')
+_BRACED_STYLE = re.compile(r'(?<!#)\{[^{}:;]*:[^{};]*;')
 _JSON_COMMENT = re.compile(r'\s*(?://[^\n]*\n\s*|/\*.*?\*/\s*)*', re.DOTALL)
 
 
@@ -87,9 +95,15 @@ def _c_or_cplusplus(text: str) -> str | None:
   """C, C++, or None for Objective-C (not one of our languages)."""
   code = _C_NOISE.sub(lambda match: match.group(1) or ' ', text)
   # Headers that serve both guard what is for Objective-C alone.
-  if '__OBJC__' not in code and _OBJECTIVE_C.search(code):
+  if '__OBJC__' not in code and _has(
+    code, _OBJECTIVE_C_LINE, _OBJECTIVE_C_WORD
+  ):
     return None
-  return 'c++' if _CPLUSPLUS.search(code) else 'c'
+  return 'c++' if _has(code, _CPLUSPLUS_LINE, _CPLUSPLUS_WORD) else 'c'
+
+
+def _has(text: str, *patterns: re.Pattern[str]) -> bool:
+  return any(pattern.search(text) for pattern in patterns)
 
 
 def _csharp(text: str) -> str:

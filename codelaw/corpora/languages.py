@@ -199,9 +199,10 @@ _POSSIBLE = {
 
 def _by_name(name: str) -> tuple[str | None, str]:
   """Language of the file name alone, and its extension in lower case."""
-  base = posixpath.basename(name)
+  base = name.rpartition('/')[2]
   whole = base.lower()
-  stem, extension = posixpath.splitext(whole)
+  stem, _, extension = whole.rpartition('.')
+  extension = f'.{extension}' if stem else ''  # A dot in front begins a name.
   if base.endswith(('.C', '.H')):  # By an old custom these are C++.
     extension = '.h'
   if extension in _MAKEFILE_SUFFIXES and _BY_NAME.get(stem) == 'makefile':

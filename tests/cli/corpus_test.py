@@ -1,3 +1,4 @@
+import dataclasses
 import shutil
 import subprocess
 import sys
@@ -5,10 +6,12 @@ import sys
 import pytest
 
 from codelaw.cli import corpus
+from codelaw.cli import corpus_view
 from codelaw.cli import gin_config
 from codelaw.cli import main
 from codelaw.corpora import build
 from codelaw.corpora import report
+from codelaw.data import manifest as manifest_lib
 
 
 def _gin(name):
@@ -58,12 +61,71 @@ def test_inspect_shows_counts_licenses_and_samples(tiny, capsys):
   assert 'more lines' not in capsys.readouterr().out
 
 
+def _samples(capsys, tiny, *flags):
+  assert main.main(['corpus', 'inspect', f'--corpus={tiny}', *flags]) == 0
+  shown = capsys.readouterr().out
+  return [line for line in shown.split('\n') if line.endswith('─')][-99:]
+
+
+def test_samples_are_of_the_sources_asked_for_and_drawn_by_seed(tiny, capsys):
+  flags = ['--source=synthetic/python', '--samples=3']
+
+  def origins(*more):
+    lines = _samples(capsys, tiny, *flags, *more)
+    return [line for line in lines if line.startswith('synthetic/python ')]
+
+  first = origins()
+  assert len(first) == 3
+  assert origins('--seed=0') == first
+  assert origins('--seed=1') != first
+  arguments = ['corpus', 'inspect', f'--corpus={tiny}', '--source=code/java']
+  assert main.main(arguments) == 2
+  assert 'it has code/python, code/c_cpp' in capsys.readouterr().err
+
+
+def test_tokens_of_the_shards_are_shown(tiny, tmp_path, capsys):
+  shards = tmp_path / 'shards'
+  cache = [
+    'cache',
+    f'--corpus={tiny}',
+    f'--out={shards}',
+    '--gin.CachePlan.vocab_size=300',
+    '--gin.CachePlan.sequence_length=128',
+  ]
+  assert main.main(cache) == 0
+  inspect = ['corpus', 'inspect', f'--corpus={tiny}', '--samples=0']
+  capsys.readouterr()
+  assert main.main([*inspect, f'--shards={shards}']) == 0
+  shown = capsys.readouterr().out
+  manifest = manifest_lib.read(shards)
+  (line,) = [
+    line
+    for line in shown.split('Tokens in')[1].split('Dropped')[0].split('\n')
+    if line.strip().startswith('synthetic/python ')
+  ]
+  splits = manifest.sources['synthetic/python']
+  tokens = {split: shards.tokens for split, shards in splits.items()}
+  total = sum(s.tokens for of in manifest.sources.values() for s in of.values())
+  assert corpus_view.count(sum(tokens.values())) in line
+  assert corpus_view.count(tokens['validation']) in line
+  assert f'{sum(tokens.values()) / total:.1%}' in line
+  # Shards of another corpus say nothing about this one.
+  content = dataclasses.replace(report.read(tiny), fingerprint='another')
+  shutil.copytree(tiny, tmp_path / 'other')
+  report.write(tmp_path / 'other', content)
+  arguments = ['corpus', 'inspect', f'--corpus={tmp_path}/other']
+  assert main.main([*arguments, f'--shards={shards}']) == 2
+  assert 'packed from another corpus' in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
   ('arguments', 'message'),
   [
     (['inspect'], 'needs --corpus=DIR'),
     (['inspect', '--corpus=nowhere'], 'no finished corpus'),
-    (['build', '--corpus=x'], '--corpus is for inspect'),
+    (['inspect', '--corpus=x', '--samples=-1'], 'at least 0'),
+    (['inspect', '--corpus=x', '--gin.a=1'], 'no gin settings'),
+    (['build', '--corpus=x'], '--source are for inspect'),
     (['build'], 'readers'),
     (
       ['build', _gin('tiny'), '--gin.CorpusPlan.filters=["hex"]'],

@@ -1,3 +1,4 @@
+import dataclasses
 import hashlib
 
 import pytest
@@ -59,6 +60,54 @@ def test_long_sources_span_row_groups_and_files(tmp_path, monkeypatch):
     for item in documents.read_documents(tmp_path, 'code/python', split)
   ]
   assert sorted(both) == texts
+
+
+def test_samples_are_drawn_by_seed_from_all_documents(tmp_path, monkeypatch):
+  monkeypatch.setattr(documents, 'ROW_GROUP_BYTES', 20)
+  monkeypatch.setattr(documents, 'FILE_BYTES', 50)
+  texts = [f'{i:09d}\n' for i in range(11)]
+  files = _corpus(tmp_path, texts)
+  index = report.read(tmp_path)
+  halves = dict.fromkeys(report.SPLITS, report.SplitReport(11, 110))
+  source = dataclasses.replace(
+    index.sources['code/python'],
+    splits={**halves, 'validation': report.SplitReport(0, 0)},
+  )
+  assert files == source.files
+  report.write(
+    tmp_path, dataclasses.replace(index, sources={'code/python': source})
+  )
+
+  def drawn(count, seed):
+    found = documents.sample(tmp_path, 'code/python', count, seed)
+    return [item.text for item in found]
+
+  assert drawn(11, 0) == drawn(50, 1) == texts
+  assert drawn(0, 0) == []
+  assert drawn(3, 0) == drawn(3, 0)
+  assert len({text for seed in range(60) for text in drawn(1, seed)}) == 11
+  assert drawn(4, 5) == sorted(drawn(4, 5))
+
+
+def test_names_that_are_not_unicode_are_readable():
+  assert documents.readable('naïve\n') == 'naïve\n'
+  assert documents.readable('caf\udce9') == 'caf\\xe9'
+  assert documents.readable('\ud800') == '\\ud800'
+
+
+def test_fingerprints_add_up_in_any_order():
+  made = [
+    documents.identity('code/python', 'train', f'{n:064x}') for n in range(5)
+  ]
+  assert len(set(made)) == 5
+  other = documents.identity('code/python', 'validation', f'{0:064x}')
+  assert other != made[0]
+  whole = documents.fingerprint(sum(made))
+  assert whole == documents.fingerprint(sum(made[3:]) + sum(made[:3]))
+  assert whole == documents.fingerprint(sum(made) % 2**256)
+  assert whole != documents.fingerprint(sum(made[1:]))
+  # Twice the same document is not the same corpus.
+  assert documents.fingerprint(2 * made[0]) != documents.fingerprint(0)
 
 
 def test_folder_without_an_index_is_no_corpus(tmp_path):

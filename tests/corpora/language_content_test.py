@@ -1,3 +1,5 @@
+import time
+
 import pytest
 
 from codelaw.corpora import language_content
@@ -69,3 +71,35 @@ def test_headers(text, expected):
 )
 def test_ambiguous_extensions(extension, text, expected):
   assert language_content.SETTLE[extension](text) == expected
+
+
+@pytest.mark.parametrize(
+  'text',
+  [
+    '\n' * 300_000,
+    ' ' * 300_000,
+    'class a\n' * 40_000,
+    '/*' * 150_000,
+    '"' * 300_001,
+    '{a:' * 100_000,
+    '{' + 'a:' * 150_000,
+    '|' + 'a' * 300_000,
+    '|' + ' a' * 150_000,
+    '~a' * 100_000,
+    'a ' * 150_000,
+    'a\n' * 150_000,
+    '<' * 300_000,
+    '\\' * 300_000,
+    '@' * 300_000,
+    'template ' * 30_000,
+    'select\n' * 40_000,
+    'operator ' * 30_000,
+    '// a\n' * 60_000,
+  ],
+)
+def test_no_text_takes_long(text):
+  start = time.process_time()
+  for settle in set(language_content.SETTLE.values()):
+    settle(text)
+  # A few tens of milliseconds; quadratic time would be minutes.
+  assert time.process_time() - start < 3
