@@ -58,7 +58,9 @@ def built(file):
     folders = ("CachePlan.corpus_dir = 'c'", "CachePlan.shards_dir = 's'")
     return load(shards.CachePlan, (), [file], folders)
   if kind == 'corpora':
-    return load(build.CorpusPlan, corpus.PARTS, [file])
+    needs_inputs = 'INPUTS = %gin.REQUIRED' in (ROOT / file).read_text()
+    inputs = ["INPUTS = ['somewhere']"] if needs_inputs else []
+    return load(build.CorpusPlan, corpus.PARTS, [file], inputs)
   if kind == 'laws':
     return load(fitting.FitSettings, (), [file])
   if kind == 'studies':

@@ -40,7 +40,7 @@ READ_ERRORS = (
   lzma.LZMAError,
   pa.ArrowException,
 )
-_BLOCK_BYTES = 1 << 20
+_BLOCK_BYTES = 1 << 16
 _CACHES = frozenset(('__pycache__', 'node_modules'))
 
 
@@ -144,8 +144,15 @@ def _matches(
   root = storage.path('/'.join(folders[:place]) or '/')
   if place == 0:
     top, root = '.', storage.path('.')
-  for match in sorted(map(os.fspath, root.glob('/'.join(folders[place:])))):
-    yield from _files_at(match, top, suffixes)
+  shape = folders[place:]
+  for match in sorted(map(os.fspath, root.glob('/'.join(shape)))):
+    # Buckets have no hidden files, but people's folders had.
+    names = match.split('/')[-len(shape) :]
+    if not any(
+      name.startswith('.') and not part.startswith('.')
+      for name, part in zip(names, shape, strict=True)
+    ):
+      yield from _files_at(match, top, suffixes)
 
 
 def _files_at(
@@ -303,18 +310,28 @@ def read(path: str, max_bytes: int) -> bytes:
   return content
 
 
+def blocks(stream: BinaryIO) -> Iterator[bytes]:
+  """Yields the content of a stream as it comes.
+
+  What a damaged file gives before its damage is then not lost with it. The
+  stream needs nothing but `read`.
+  """
+  read_some = getattr(stream, 'read1', stream.read)
+  while block := read_some(_BLOCK_BYTES):
+    yield block
+
+
 def lines(stream: BinaryIO, max_bytes: int) -> Iterator[bytes | None]:
   r"""Yields the lines of a stream, without their line feed.
 
-  A line of more than `max_bytes` is yielded as None and never held. The
-  stream needs nothing but `read`.
+  A line of more than `max_bytes` is yielded as None and never held.
 
   >>> list(lines(io.BytesIO(b'a\nlong line\n\nb'), 4))
   [b'a', None, b'', b'b']
   """
   held: list[bytes] = []
   size = 0
-  while block := stream.read(_BLOCK_BYTES):
+  for block in blocks(stream):
     *whole, last = block.split(b'\n')
     for line in whole:
       size += len(line)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from collections.abc import Sequence
+import contextlib
 import dataclasses
 import os
 import pathlib
@@ -180,25 +181,22 @@ class GitHistory:
     self, part: Commits, is_full: reading.IsFull
   ) -> Iterator[reading.Item]:
     """The documents of a range of commits."""
-    if is_full(self.source):
-      return
-    for commit in part.commits:
-      if commit.reason:
-        origin = f'{part.name}@{commit.id}' if commit.id else part.name
-        yield reading.Skipped(
-          self.source, origin, commit.reason, commit.damaged
-        )
-    wanted = [commit for commit in part.commits if not commit.reason]
     changes = git_process.changes(
       part.git_dir,
-      [(commit.id, commit.parent) for commit in wanted],
+      [(c.id, c.parent) for c in part.commits if not c.reason],
       git_process.Limits(self.max_document_bytes, self._wants),
     )
-    for commit, change in zip(wanted, changes, strict=True):
-      if is_full(self.source):
-        changes.close()
-        return
-      yield from self._items(f'{part.name}@{commit.id}', change)
+    with contextlib.closing(changes):
+      for commit in part.commits:
+        if is_full(self.source):
+          return
+        origin = f'{part.name}@{commit.id}' if commit.id else part.name
+        if commit.reason:
+          yield reading.Skipped(
+            self.source, origin, commit.reason, commit.damaged
+          )
+        else:
+          yield from self._items(origin, next(changes))
 
   def _wants(self, path: str) -> bool:
     return not self.languages or languages.could_be(path, self.languages)

@@ -15,6 +15,9 @@ _BLOCKS = frozenset(
 _EMPHASIS = {'em': '*', 'i': '*', 'strong': '**', 'b': '**'}
 # Tags whose content is not text of the post.
 _UNSEEN = frozenset(('script', 'style'))
+# The parser fails on declarations that are none, and takes minutes for tags
+# that never end; posts have neither.
+_NO_TAG = re.compile(r'<(?!/?[a-zA-Z][^<>]*>)')
 # Posts do not nest deeper; damaged ones could grow with the square.
 _MAX_DEPTH = 20
 
@@ -26,9 +29,21 @@ def markdown(html: str) -> str:
   'Use `a * b`:\n\n```\nb\n```'
   """
   writer = _Writer()
-  writer.feed(html)
+  writer.feed(_NO_TAG.sub('&lt;', _without_comments(html)))
   writer.close()
   return writer.text()
+
+
+def _without_comments(html: str) -> str:
+  kept = []
+  place = 0
+  while (start := html.find('<!--', place)) >= 0:
+    end = html.find('-->', start + 4)
+    if end < 0:
+      break
+    kept.append(html[place:start])
+    place = end + 3
+  return ''.join((*kept, html[place:]))
 
 
 class _Writer(parser.HTMLParser):

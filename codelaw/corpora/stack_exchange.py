@@ -31,9 +31,8 @@ from codelaw.corpora import html_text
 from codelaw.corpora import reading
 
 _QUESTION, _ANSWER = '1', '2'
-_BLOCK_BYTES = 1 << 18
 # No row of a dump comes near this; what does is not a dump.
-_MAX_ROW_BYTES = 1 << 24
+_MAX_ROW_BYTES = 1 << 22
 _MAX_DEPTH = 8
 _SCHEMA = """
 CREATE TABLE posts (
@@ -294,12 +293,9 @@ def rows(stream: BinaryIO) -> Iterator[dict[str, str]]:
   parser.StartElementHandler, parser.EndElementHandler = start, end
   parser.EntityDeclHandler = refuse
   unfinished = 0
-  is_last = False
-  while not is_last:
-    block = stream.read(_BLOCK_BYTES)
-    is_last = not block
+  for block in itertools.chain(files.blocks(stream), [b'']):
     try:
-      parser.Parse(block, is_last)
+      parser.Parse(block, not block)
     finally:
       # What came before a damage stays.
       yield from found

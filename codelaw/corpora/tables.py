@@ -5,12 +5,14 @@ has it for The Stack, StarCoderData and SlimPajama. A part is a file. Parquet
 is read in batches of rows and JSON-lines line by line.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 import dataclasses
 import json
 import posixpath
+import re
 from typing import Any
 
 import pyarrow as pa
@@ -42,9 +44,11 @@ class Tables:
   Attributes:
     paths: files, folders or globs, local or in a bucket: .parquet, or .jsonl,
       .json and .ndjson, these also compressed (.gz, .bz2, .xz, .zst).
-    sources: source -> labels of the rows that belong to it, compared without
-      regard to case; `*` stands for every label that no source names.
+    sources: source -> labels of the rows that belong to it; `*` stands for
+      every label that no source names. Labels are compared without regard to
+      case, and all names of a language (see `languages.from_label`) are one.
     text: column of the documents' text.
+    leave_off: regular expression of what is left off the beginning of texts.
     label: column of the label: a language, or the name of a set; '' takes the
       name of the folder that holds the file.
     language: of all documents; '' takes the label's.
@@ -60,6 +64,7 @@ class Tables:
   paths: Sequence[str]
   sources: Mapping[str, Sequence[str]]
   text: str = 'text'
+  leave_off: str = ''
   label: str = ''
   language: str = ''
   origin: Sequence[str] = ()
@@ -83,14 +88,21 @@ class Tables:
           f'Tables.sources[{source!r}] must be a list of labels, or ["*"] for'
           f' all others; got {labels!r}.'
         )
-    named = [
-      label.lower() for labels in self.sources.values() for label in labels
-    ]
-    for label in named:
-      if named.count(label) > 1:
+    named = Counter(
+      _same(label) for labels in self.sources.values() for label in labels
+    )
+    for label, count in named.items():
+      if count > 1:
         raise errors.UserError(
           f'Tables.sources gives the label {label!r} to two sources.'
         )
+    try:
+      re.compile(self.leave_off)
+    except re.error as error:
+      raise errors.UserError(
+        f'Tables.leave_off must be a regular expression, got'
+        f' {self.leave_off!r} ({error}).'
+      ) from error
     for name in ('origin', 'keep'):
       if isinstance(getattr(self, name), str):
         raise errors.UserError(
@@ -124,7 +136,7 @@ class Tables:
     # Whose row it would have been is not known without a label.
     unknown = self.source_names()[0]
     source_by_label = {
-      label.lower(): source
+      _same(label): source
       for source, labels in self.sources.items()
       for label in labels
     }
@@ -138,12 +150,10 @@ class Tables:
           raise row
         self._check_kept(row)
         label = self._label(row, folder)
-        source = source_by_label.get(
-          label.lower(), source_by_label.get(_ANY, '')
-        )
-        if not source:
-          source = unknown
+        named = source_by_label.get(_same(label), source_by_label.get(_ANY))
+        if named is None:
           raise files.RefusedError('label of no source', damaged=False)
+        source = named
         if not is_full(source):
           yield self._document(row, source, label, origin)
       except files.RefusedError as refused:
@@ -183,13 +193,13 @@ class Tables:
     if not isinstance(text, str):
       raise files.RefusedError(f'{self.text} is not text')
     text = files.checked(text)
+    if self.leave_off:
+      text = re.sub(rf'\A(?:{self.leave_off})', '', text)
     if not text.strip():
       raise files.RefusedError('empty', damaged=False)
     if len(text.encode('utf-8')) > self.max_document_bytes:
       raise files.RefusedError('too large', damaged=False)
-    language = (
-      self.language or languages.from_label(label) or label.strip().lower()
-    )
+    language = self.language or _same(label)
     named = [field(row, column) for column in self.origin]
     if named and all(isinstance(name, (str, int)) for name in named):
       origin = '/'.join(map(str, named))
@@ -305,6 +315,11 @@ def _json_row(line: bytes | None) -> Mapping[str, Any] | None:
   if not isinstance(row, Mapping):
     raise files.RefusedError('not a JSON object')
   return row
+
+
+def _same(label: str) -> str:
+  """One spelling for all of a label."""
+  return languages.from_label(label) or label.strip().lower()
 
 
 def _missing(

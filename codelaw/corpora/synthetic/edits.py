@@ -98,8 +98,8 @@ _SETS = {
 }
 
 
-def has_idle_names(functions: Sequence[program.Function]) -> bool:
-  """Whether something is set that nothing reads, which Go refuses.
+def idle_names(functions: Sequence[program.Function]) -> set[str]:
+  """Names of what is set or defined and never used, which Go refuses.
 
   The variable of a Count reads itself; of an entry of counts the key or the
   value is enough. Helpers must be called.
@@ -109,8 +109,7 @@ def has_idle_names(functions: Sequence[program.Function]) -> bool:
     for node in scans.nodes(functions)
     if isinstance(node, program.Call)
   }
-  if any(function.name not in called for function in functions[:-1]):
-    return True
+  idle = {function.name for function in functions[:-1]} - called
   for function in functions:
     declared, read = set(), set()
     for node in scans.nodes(function.body):
@@ -119,14 +118,13 @@ def has_idle_names(functions: Sequence[program.Function]) -> bool:
       setting = _SETS.get(type(node), ())
       if isinstance(node, (program.Declare, program.Each)):
         declared.add(node.variable.name)
-      if isinstance(node, program.EachEntry) and not (
-        {node.key.name, node.value.name} & set(variables(node.body))
-      ):
-        return True
+      if isinstance(node, program.EachEntry):
+        names_ = {node.key.name, node.value.name}
+        if not names_ & set(variables(node.body)):
+          idle |= names_
       for field in scans.FIELDS[type(node)]:
         part = getattr(node, field)
         if field not in setting and isinstance(part, program.Expression):
           read |= set(variables(part))
-    if declared - read:
-      return True
-  return False
+    idle |= declared - read
+  return idle

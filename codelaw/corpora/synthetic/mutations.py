@@ -78,8 +78,9 @@ def find_bug(solved: execution.Solved, rng: random.Random) -> Bug | None:
 
 
 def _tried(solved: execution.Solved, edit: _Edit) -> Bug | None:
-  functions = edits.replaced(solved.problem.functions, edit.path, *edit.new)
-  if edits.has_idle_names(functions):
+  before = solved.problem.functions
+  functions = edits.replaced(before, edit.path, *edit.new)
+  if edits.idle_names(functions) - edits.idle_names(before):
     return None
   results = execution.outcomes(functions, solved.inputs)
   if results is None:

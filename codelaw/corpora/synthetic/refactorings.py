@@ -90,7 +90,7 @@ def find_refactoring(
   )
   for kind in rng.sample(list(_KINDS), len(_KINDS)):
     change = _KINDS[kind](functions, rng)
-    if change is None or edits.has_idle_names(change.functions):
+    if change is None:
       continue
     extend = _extender(change.extra)
     if execution.agrees(change.functions, tuple(map(extend, solved.inputs))):

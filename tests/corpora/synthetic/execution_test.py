@@ -102,7 +102,8 @@ def test_substitution_reaches_every_use():
 def test_names_that_stand_idle_are_seen():
   y = program.Variable('y', program.INT)
   declared = program.Declare(y, X)
-  assert edits.has_idle_names(_function(X, declared, program.Return(X)))
-  assert not edits.has_idle_names(_function(X, declared, program.Return(y)))
+  idle = _function(X, declared, program.Return(X))
+  assert edits.idle_names(idle) == {'y'}
+  assert not edits.idle_names(_function(X, declared, program.Return(y)))
   helper = program.Function('g', (X,), program.INT, (program.Return(X),), '')
-  assert edits.has_idle_names((helper, *_function(X, program.Return(X))))
+  assert edits.idle_names((helper, *idle)) == {'g', 'y'}
