@@ -92,6 +92,8 @@ _SETS = {
   program.Update: ('variable',),
   program.Put: ('container',),
   program.Append: ('container',),
+  program.Pop: ('container',),
+  program.Sort: ('container',),
   program.Count: ('variable',),
   program.Each: ('variable',),
   program.EachEntry: ('key', 'value'),

@@ -399,7 +399,7 @@ def _linear_in(functions: Sequence[program.Function]) -> str:
       return ''
     if isinstance(node, program.Operation) and node.type == program.TEXT:
       return ''
-    if isinstance(node, program.Break):
+    if isinstance(node, (program.Break, program.Sort)):
       return ''
     if isinstance(node, program.Return) and node is not function.body[-1]:
       return ''

@@ -108,8 +108,8 @@ def _edits(functions: tuple[program.Function, ...]) -> Iterator[_Edit]:
         yield from _operator_edits(path, node)
       case program.Literal(value=int() as value, type=program.INT):
         for other in (value - 1, value + 1):
-          if other == 0 and _is_operand(functions, path):
-            continue  # Nobody writes n + 0.
+          if _must_stay(functions, path, other):
+            continue
           yield _Edit(
             path,
             (program.lift(other),),
@@ -166,7 +166,8 @@ def _conditional_edits(path: edits.Path, node: program.If) -> Iterator[_Edit]:
     new = dataclasses.replace(node, otherwise=())
     yield _Edit(path, (new,), 'missing_case')
   elif isinstance(path[-1], int) and not any(
-    isinstance(item, (program.Return, program.Break)) for item in node.then
+    isinstance(item, (program.Return, program.Break, program.Continue))
+    for item in node.then
   ):
     yield _Edit(path, tuple(node.then), 'missing_check')
 
@@ -188,11 +189,15 @@ def _shifted(bound: program.Expression, change: int) -> program.Expression:
   return bound + change if change > 0 else bound - -change
 
 
-def _is_operand(part: Any, path: edits.Path) -> bool:
-  """Whether the node at `path` is an operand of arithmetic."""
+def _must_stay(part: Any, path: edits.Path, other: int) -> bool:
+  """Whether the constant at `path` cannot become `other`."""
   for step in path[:-1]:
     part = getattr(part, step) if isinstance(step, str) else part[step]
-  return isinstance(part, program.Operation) and part.type == program.INT
+    if isinstance(part, program.Builtin) and part.name == 'get':
+      return True  # What counts do not have is 0 in every language.
+  # Nobody writes n + 0.
+  is_arithmetic = isinstance(part, program.Operation)
+  return other == 0 and is_arithmetic and part.type == program.INT
 
 
 def _siblings(part: Any, path: edits.Path) -> tuple[Any, ...]:

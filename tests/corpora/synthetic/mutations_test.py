@@ -2,7 +2,6 @@
 
 import dataclasses
 import random
-import shutil
 
 import pytest
 
@@ -102,23 +101,23 @@ def _problems():
     'javascript',
     *(
       pytest.param(name, marks=pytest.mark.slow)
-      for name in ('typescript', 'java', 'csharp', 'rust')
+      for name in ('typescript', 'java', 'csharp', 'go', 'rust')
     ),
   ],
 )
-def test_other_languages_give_the_same_wrong_answers(language, tmp_path):
+def test_other_languages_give_the_same_wrong_answers(
+  language, tmp_path, monkeypatch
+):
+  """Compilers may warn of bugs like `a || a`, so warnings are no errors."""
+  run = translation_test._run
+
+  def run_leniently(*command, **settings):
+    if command[0] == 'gofmt' or command[:2] == ('go', 'vet'):
+      return []
+    strict = ('-D', 'warnings', '-warnaserror', '-Werror')
+    return run(*(part for part in command if part not in strict), **settings)
+
+  monkeypatch.setattr(translation_test, '_run', run_leniently)
   problems = list(_problems())
   found = translation_test.RUNNERS[language](problems, tmp_path)
-  assert found == translation_test._expected(problems)
-
-
-@pytest.mark.slow
-def test_go_gives_the_same_wrong_answers(tmp_path):
-  """Its vet would object to bugs like `a || a`, so it only runs."""
-  if shutil.which('go') is None:
-    pytest.skip('no go')
-  problems = list(_problems())
-  path = tmp_path / 'main.go'
-  path.write_text(translation_test._go_program(problems))
-  found = translation_test._run('go', 'run', path)
   assert found == translation_test._expected(problems)
