@@ -96,9 +96,9 @@ def added_text(item: program.Assign) -> list[program.Expression]:
   """The pieces that an assignment adds to the end of a text; none if none."""
   if item.variable.type != program.TEXT:
     return []
-  first, *rest = [*pieces(item.value), None]
-  if isinstance(first, program.Variable) and first.name == item.variable.name:
-    return [piece for piece in rest if piece is not None]
+  match pieces(item.value):
+    case [program.Variable(name), *rest] if name == item.variable.name:
+      return rest
   return []
 
 

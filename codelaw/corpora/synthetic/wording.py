@@ -1,11 +1,10 @@
-"""Families of problems about bits, without operators for bits, and words."""
+"""Families of problems about words and their letters."""
 
 import random
 
 from codelaw.corpora.synthetic import phrases
 from codelaw.corpora.synthetic import program
 from codelaw.corpora.synthetic.phrases import Draft
-from codelaw.corpora.synthetic.program import Append
 from codelaw.corpora.synthetic.program import Assign
 from codelaw.corpora.synthetic.program import Call
 from codelaw.corpora.synthetic.program import Continue
@@ -17,7 +16,6 @@ from codelaw.corpora.synthetic.program import Function
 from codelaw.corpora.synthetic.program import If
 from codelaw.corpora.synthetic.program import Put
 from codelaw.corpora.synthetic.program import Return
-from codelaw.corpora.synthetic.program import Sort
 from codelaw.corpora.synthetic.program import Update
 from codelaw.corpora.synthetic.program import While
 from codelaw.corpora.synthetic.program import at
@@ -28,93 +26,6 @@ from codelaw.corpora.synthetic.program import natural
 
 BOOL, CHAR, INT, INTS = program.BOOL, program.CHAR, program.INT, program.INTS
 TEXT, TEXTS = program.TEXT, program.TEXTS
-
-
-def bits(rng: random.Random) -> Draft:
-  """Two numbers combined digit by digit, or the runs of bits of one."""
-  a = program.Variable(rng.choice(('first', 'one', 'mask')), INT)
-  b = program.Variable(rng.choice(('second', 'two', 'pattern')), INT)
-  x, y = program.Variable('x', INT), program.Variable('y', INT)
-  total = phrases.variable(rng, 'total', INT)
-  weight = program.Variable(rng.choice(('weight', 'power', 'factor')), INT)
-  base = rng.choice((2, 2, 2, 3, 4, 10))
-  p, q = natural(x % base), natural(y % base)
-  options = [
-    (natural((p + q) % base), 'their sum without a carry', 'sum'),
-    (
-      p * q if base == 2 else builtin('smaller', INT, p, q),
-      'both' if base == 2 else 'the smaller one',
-      'common',
-    ),
-    (builtin('larger', INT, p, q), 'the larger one', 'larger'),
-    (builtin('magnitude', INT, p - q), 'their distance', 'distance'),
-    (lift(base - 1) - p, f'{base - 1} minus the first', 'complement'),
-  ]
-  made, words, tag = rng.choice(options)
-  if words == 'both':
-    words = 'their product'
-  shift = rng.randint(0, 3)
-  test = phrases.condition(rng, weight, True, 0)
-  counted = rng.random() < 0.4
-  gain = made if counted else made * weight
-  step: program.Statement = Update(total, '+', gain)
-  skip = rng.random() < 0.4
-  if skip:
-    step = If(program.Not(test.code), (step,))
-  body = [
-    Declare(x, a),
-    Declare(y, natural(b // base**shift) if shift else b),
-    Declare(total, lift(0)),
-    Declare(weight, lift(1)),
-    While(
-      (x > 0).either(y > 0),
-      (
-        step,
-        Assign(x, natural(x // base)),
-        Assign(y, natural(y // base)),
-        Update(weight, '*', lift(base)),
-      ),
-    ),
-    Return(total),
-  ]
-  if counted and not skip:
-    body = [i for i in body if getattr(i, 'variable', None) is not weight]
-    loop = body[-2]
-    assert isinstance(loop, While)
-    body[-2] = While(loop.condition, loop.body[:-1])
-  drop = (
-    f', after dropping the lowest {shift} of the second number,'
-    if shift
-    else ''
-  )
-  left = (
-    f' Leave out places with a worth (1 for the lowest, {base} for the next,'
-    f' and so on) that is one of those that {test.words}.'
-    if skip
-    else ''
-  )
-  asked = (
-    'the sum of the new digits' if counted else 'the number of the new digits'
-  )
-  statement = (
-    f'Write two non-negative integers in base {base}. Go through their digits'
-    f' from the lowest{drop} as long as one of them has any left, and make a'
-    f' new digit of each two: {words}.{left} Return {asked}.'
-  )
-  name = phrases.title(
-    [
-      'digitwise',
-      tag,
-      f'base_{base}',
-      f'shift_{shift}',
-      test.tag if skip else 'all',
-    ],
-    8,
-  )
-  function = Function(name, (a, b), INT, body, statement)
-  return Draft(
-    statement, (function,), lambda r: (r.randint(1, 500), r.randint(1, 500))
-  )
 
 
 def word_groups(rng: random.Random) -> Draft:
@@ -367,93 +278,7 @@ def mirrors(rng: random.Random) -> Draft:
   )
 
 
-def middle_numbers(rng: random.Random) -> Draft:
-  """Something about a list after it was sorted."""
-  is_natural, low, high = phrases.draw_range(rng)
-  values = phrases.variable(rng, 'values', INTS)
-  ranked = program.Variable(rng.choice(('ranked', 'ordered', 'arranged')), INTS)
-  value = phrases.variable(rng, 'value', INT)
-  index = phrases.variable(rng, 'index', INT)
-  total = phrases.variable(rng, 'total', INT)
-  size = phrases.variable(rng, 'limit', INT)
-  best = phrases.variable(rng, 'best', INT)
-  test = phrases.condition(rng, value, is_natural)
-  new = phrases.transformation(rng, value, is_natural, 0)
-  cut, part = rng.randint(1, 2), rng.randint(2, 4)
-  kind = rng.choice(('trimmed', 'rank', 'gap', 'every', 'middle'))
-  start: list[program.Statement] = [
-    Declare(ranked, builtin('new_list', INTS)),
-    Each(value, values, (If(test.code, (Append(ranked, new.code),)),)),
-    Sort(ranked),
-    Declare(size, length(ranked)),
-  ]
-  least = {
-    'trimmed': 2 * cut + 1,
-    'rank': 1,
-    'gap': 2,
-    'every': 1,
-    'middle': 1,
-  }[kind]
-  empty = -rng.randint(1, 99)
-  start += [If(size < least, (Return(lift(empty)),))]
-  if kind == 'rank':
-    place = natural((size - 1) * (part - 1) // part)
-    body = [*start, Return(at(ranked, place))]
-    asked = (
-      f'the number at the place {part - 1}/{part} of the last one, rounded down'
-    )
-  elif kind == 'middle':
-    odd = natural(size % 2).equals(1)
-    half = natural(size // 2)
-    body = [
-      *start,
-      If(odd, (Return(at(ranked, half) * 2),)),
-      Return(at(ranked, half - 1) + at(ranked, half)),
-    ]
-    asked = 'twice the median'
-  elif kind == 'gap':
-    pick = rng.choice(('smaller', 'larger'))
-    gap = at(ranked, index) - at(ranked, index - 1)
-    body = [
-      *start,
-      Declare(best, at(ranked, 1) - at(ranked, 0)),
-      Count(
-        index,
-        lift(2),
-        size,
-        (Assign(best, builtin(pick, INT, best, gap)),),
-      ),
-      Return(best),
-    ]
-    asked = (
-      f'the {"least" if pick == "smaller" else "greatest"} difference of'
-      ' neighbours'
-    )
-  else:
-    first, last, step = (
-      (lift(cut), size - cut, 1) if kind == 'trimmed' else (lift(0), size, part)
-    )
-    body = [
-      *start,
-      Declare(total, lift(0)),
-      Count(index, first, last, (Update(total, '+', at(ranked, index)),), step),
-      Return(total),
-    ]
-    asked = (
-      f'the sum of all but the first {cut} and the last {cut}'
-      if kind == 'trimmed'
-      else f'the sum of the first number and every number {part} places after'
-      ' one that counts'
-    )
-  statement = (
-    f'From a list of integers take {new.words}, for the numbers that'
-    f' {test.words}, and sort these results in rising order. Return {asked}, or'
-    f' {empty} if there are fewer than {least}.'
-  )
-  name = phrases.title([kind, 'sorted', new.tag, test.tag], 7)
-  function = Function(name, (values,), INT, body, statement)
-  draw = phrases.draw_values(low, high, 4, 10)
-  return Draft(statement, (function,), lambda r: (draw(r),))
-
-
-FAMILIES = (bits, word_groups, mirrors, middle_numbers)
+FAMILIES = (
+  word_groups,
+  mirrors,
+)
