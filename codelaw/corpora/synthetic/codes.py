@@ -34,7 +34,7 @@ def expand_runs(rng: random.Random) -> Draft:
   output = phrases.variable(rng, 'output', TEXT)
   total = phrases.variable(rng, 'total', INT)
   test = phrases.letter_condition(rng, c, 0)
-  default, extra = rng.randint(0, 2), rng.randint(0, 2)
+  default, extra = rng.randint(1, 3), rng.randint(0, 2)
   most = rng.randint(6, 20)
   written = rng.random() < 0.6
   times: program.Expression = count + extra if extra else count
@@ -125,12 +125,14 @@ def check_digit(rng: random.Random) -> Draft:
   period = len(weights)
   fold = rng.random() < 0.6
   backwards = rng.random() < 0.5
-  chain: tuple[program.Statement, ...] = (
-    Update(digit, '*', lift(weights[-1])),
-  )
-  for place in reversed(range(period - 1)):
+  chain: tuple[program.Statement, ...] = ()
+  for place in reversed(range(period)):
+    step = Update(digit, '*', lift(weights[place]))
     is_here = natural(count % period).equals(place)
-    chain = (If(is_here, (Update(digit, '*', lift(weights[place])),), chain),)
+    if place == period - 1 and 1 not in weights:
+      chain = (step,)
+    elif weights[place] != 1:
+      chain = (If(is_here, (step,), chain),)
   if fold:
     chain = (*chain, If(digit > 9, (Update(digit, '-', lift(9)),)))
   read: list[program.Statement] = [

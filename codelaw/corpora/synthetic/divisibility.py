@@ -253,12 +253,9 @@ def fast_power(rng: random.Random) -> Draft:
     each = If(test.code, (Assign(total, natural((total + power) % modulus)),))
     body[1] = Each(value, values, (each,))
   statement = (
-    f'For each number of a list of non-negative integers that {test.words},'
-    f' add {words}. Return the sum modulo {modulus}; use few multiplications'
-    f' for a power.'.replace(
-      'each number of a list of non-negative integers that',
-      'those non-negative integers of a list that',
-    )
+    f'Take the non-negative integers of a list that {test.words}, and for each'
+    f' of them {words}. Return the sum modulo {modulus}; use few'
+    ' multiplications for a power.'
   )
   title = phrases.title(['powers', kind, str(k), test.tag], 7)
   function = Function(title, (values,), INT, body, statement)

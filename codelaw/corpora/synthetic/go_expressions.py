@@ -46,7 +46,6 @@ class GoExpressions(braces.BraceRenderer):
     'at': ('{a0}[{1}]', _ATOM),
     'at of text': ('rune({a0}[{1}])', _ATOM),
     'last': ('{a0}[len({a0}) - 1]', _ATOM),
-    'slice of text': ('{a0}[{1}:{2}]', _ATOM),
     'get': ('{a0}[{1}]', _ATOM),
     'contains': ('contains({0}, {1})', _ATOM),
     'contains rune': ('strings.ContainsRune({0}, {1})', _ATOM),
@@ -124,6 +123,13 @@ class GoExpressions(braces.BraceRenderer):
       is_rune = item.arguments[1].type == program.CHAR
       return 'contains rune' if is_rune else 'contains text'
     return super().builtin_name(item)
+
+  def builtin(self, item: program.Builtin) -> tuple[str, int]:
+    """A builtin operation; a slice leaves out what it can."""
+    if item.name != 'slice':
+      return super().builtin(item)
+    text = self.expression(item.arguments[0], _ATOM)
+    return f'{text}[{":".join(self.slice_ends(item))}]', _ATOM
 
   def choice(self, item: program.Choice) -> str:
     """Go has none; `statement` takes them apart."""

@@ -199,7 +199,7 @@ def orbit(rng: random.Random) -> Draft:
   seen = phrases.variable(rng, 'counts', program.INT_COUNTS)
   total = phrases.variable(rng, 'total', INT)
   modulus = rng.randint(20, 200)
-  a, b, c = rng.randint(0, 3), rng.randint(1, 9), rng.randint(1, 30)
+  a, b, c = rng.randint(0, 3), rng.randint(2, 9), rng.randint(1, 30)
   known = builtin('get', INT, seen, current, 0)
   test = phrases.condition(rng, value, True)
   square = current * current * a if a > 1 else current * current
@@ -242,10 +242,11 @@ def orbit(rng: random.Random) -> Draft:
     ),
     *after,
   ]
-  first = f'{a} times its square plus ' if a else ''
+  first = ('', 'the square of t plus ')[min(a, 1)]
+  first = f'{a} times {first}' if a > 1 else first
   statement = (
     f'A sequence starts with n modulo {modulus}. The term after t is'
-    f' {first.replace("its square", "the square of t")}{b} times t plus {c},'
+    f' {first}{b} times t plus {c},'
     f' modulo {modulus}, so that a term must come again and the sequence runs'
     f' in a cycle from there. Return {question}.'
   )
@@ -265,7 +266,7 @@ def states(rng: random.Random) -> Draft:
   for number in range(size):
     test = phrases.letter_condition(rng, c, 0)
     target = rng.choice([n for n in range(size) if n != number])
-    other = rng.randrange(size)
+    other = rng.choice([n for n in range(size) if n != target])
     then: list[program.Statement] = [Assign(state, lift(target))]
     line = f'in state {number} go to {target} for characters that {test.words}'
     otherwise: list[program.Statement] = []
@@ -275,7 +276,7 @@ def states(rng: random.Random) -> Draft:
     gain = rng.randint(0, 3)
     if gain:
       then = [Update(total, '+', lift(gain)), *then]
-      line += f', with {gain} more points for the first kind'
+      line += f', and score {gain} for the first kind'
     rules.append(If(test.code, then, otherwise))
     lines.append(line)
   order = rng.sample(range(size), size)

@@ -42,7 +42,7 @@ class RustRenderer(rust_expressions.RustExpressions):
     """A declaration, with a type where none can be inferred."""
     name, type_ = item.variable.name, _OWNED[item.variable.type]
     start = self.declaration(item.variable, name in self.changed)
-    made = item.value.name if isinstance(item.value, program.Builtin) else ''
+    made = scans.builtin_name(item.value)
     value = self.owned(item.value)
     if made == 'words':
       is_lent = name in self.borrowed
@@ -116,7 +116,7 @@ class RustRenderer(rust_expressions.RustExpressions):
     sequence = self.expression(item.sequence, rendering.ATOM)
     if item.sequence.type == program.TEXT:
       return f'for {name} in {sequence}.chars()'
-    if getattr(item.sequence, 'name', '') == 'words':
+    if scans.builtin_name(item.sequence) == 'words':
       return f'for {name} in {sequence.removesuffix(".collect()")}'
     copied = item.variable.type == program.INT or self.lends(item.sequence)
     pattern = f'&{name}' if copied and name != '_' else name

@@ -140,7 +140,7 @@ class RustExpressions(braces.BraceRenderer):
     if item.type in (program.INTS, program.TEXTS):
       is_slice = getattr(item, 'name', '') in self.slices
       return text if is_slice else f'&{text}'
-    is_slice = getattr(item, 'name', '') == 'slice'
+    is_slice = scans.builtin_name(item) == 'slice'
     if item.type != program.TEXT or (self.lends(item) and not is_slice):
       return text
     return f'&{text}'
@@ -166,7 +166,7 @@ class RustExpressions(braces.BraceRenderer):
     if self.lends(item):
       return f'{self.expression(item, _ATOM)}.to_string()'
     stays = isinstance(item, program.Variable) and not moves
-    place = getattr(item, 'name', '') in ('at', 'last')
+    place = scans.builtin_name(item) in ('at', 'last')
     return f'{text}.clone()' if stays or place else text
 
   def place(self, item: program.Expression) -> str:
@@ -191,7 +191,7 @@ class RustExpressions(braces.BraceRenderer):
         return sizes, rendering.UNARY if is_whole else rendering.COMPARE
     sides = (item.left, item.right)
     if item.op in ('==', '!=') and item.left.type == program.TEXT:
-      of_text = [getattr(side, 'name', '') == 'slice' for side in sides]
+      of_text = [scans.builtin_name(side) == 'slice' for side in sides]
       literal = any(isinstance(side, program.Literal) for side in sides)
       show = self.lent if any(of_text) or not literal else self.expression
       left, right = map(show, sides)
@@ -219,7 +219,7 @@ class RustExpressions(braces.BraceRenderer):
     for piece in pieces:
       if isinstance(piece, program.Builtin) and piece.name == 'to_text':
         piece = piece.arguments[0]
-      is_slice = getattr(piece, 'name', '') == 'slice'
+      is_slice = scans.builtin_name(piece) == 'slice'
       shown = self.lent(piece) if is_slice else self.expression(piece)
       if isinstance(piece, program.Literal):
         plain = json.dumps(piece.value)[1:-1]

@@ -83,6 +83,11 @@ def reads(part: Any) -> frozenset[str]:
   )
 
 
+def builtin_name(item: program.Expression) -> str:
+  """The name of a builtin operation; empty for all other expressions."""
+  return item.name if isinstance(item, program.Builtin) else ''
+
+
 def pieces(item: program.Expression) -> list[program.Expression]:
   """What a text is joined from, in order, without empty literals."""
   if isinstance(item, program.Operation) and item.type == program.TEXT:
@@ -155,5 +160,4 @@ def is_byte(item: program.Expression) -> bool:
   """Whether a comparison can take the character as a byte."""
   if isinstance(item, program.Literal):
     return item.type == program.CHAR
-  is_place = isinstance(item, program.Builtin) and item.name == 'at'
-  return is_place and item.type == program.CHAR
+  return builtin_name(item) == 'at' and item.type == program.CHAR

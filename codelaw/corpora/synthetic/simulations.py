@@ -74,7 +74,7 @@ def elimination(rng: random.Random) -> Draft:
     Return(total if asked else circle),
   ]
   more = (
-    f'; the count grows by {growth} after each that leaves' if growth else ''
+    f'; after each of them the count goes {growth} further' if growth else ''
   )
   question = (
     f'the sum of the numbers that left, as far as they {test.words}'
@@ -82,9 +82,10 @@ def elimination(rng: random.Random) -> Draft:
     else 'the list of those who stay, in order'
   )
   statement = (
-    f'People numbered from 1 to n stand in a circle. Count them off from the'
-    f' first; every number {k} leaves, and counting goes on with the one'
-    f' after{more}. End when {stay} or fewer are left. Return {question}.'
+    f'People numbered from 1 to n stand in a circle. Count from 1 to {k},'
+    ' starting at the first; the one on whom the count ends leaves, and'
+    f' counting starts again with the next{more}. End when {stay} or fewer are'
+    f' left. Return {question}.'
   )
   name = phrases.title(
     ['circle', f'{k}_{growth}_{stay}', test.tag if asked else 'stay'], 8

@@ -85,8 +85,8 @@ def edits(rng: random.Random) -> Draft:
     Return(builtin('last', INT, row)),
   ]
   rule = (
-    f' Every step of the table in a line of a character that {test.words}'
-    f' costs {special} more, but for the first column.'
+    f' In the lines of characters that {test.words}, every cell but the first'
+    f' costs {special} more.'
     if special
     else ''
   )
