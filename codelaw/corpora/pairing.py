@@ -31,7 +31,7 @@ import string
 from codelaw import errors
 from codelaw.corpora import documents
 from codelaw.corpora import files
-from codelaw.corpora.synthetic import wording
+from codelaw.corpora.synthetic import notation
 
 STRATEGIES = ('shuffled', 'direct', 'prompt')
 DEFAULT_PROMPT = '\nThe same program in {target}:\n\n'
@@ -144,8 +144,8 @@ class Pairing:
     between = self.separator
     if self.strategy == 'prompt':
       between = self.prompt.format(
-        source=wording.shown_language(source),
-        target=wording.shown_language(target),
+        source=notation.shown_language(source),
+        target=notation.shown_language(target),
       )
     prefix = program + between
     yield prefix + translation, target, len(prefix.encode('utf-8'))

@@ -14,9 +14,9 @@ from typing import Any
 
 from codelaw.corpora.synthetic import execution
 from codelaw.corpora.synthetic import mutations
+from codelaw.corpora.synthetic import notation
 from codelaw.corpora.synthetic import refactorings
 from codelaw.corpora.synthetic import rendering
-from codelaw.corpora.synthetic import wording
 
 _FOLDERS = (
   '',
@@ -75,7 +75,7 @@ class Commit:
 
 
 def commit(
-  solved: execution.Solved, renderers: wording.Renderers, rng: random.Random
+  solved: execution.Solved, renderers: notation.Renderers, rng: random.Random
 ) -> Commit:
   """A commit about a problem's solution.
 
@@ -113,12 +113,12 @@ class _Writer:
     self.rng = rng
     self.problem = solved.problem
     name = solved.problem.solution.name
-    self.name = wording.function_name(renderer, name)
+    self.name = notation.function_name(renderer, name)
     if language in ('java', 'csharp'):
       name = self.name[0].upper() + self.name[1:]
     elif language in ('javascript', 'typescript') and rng.random() < 0.5:
       name = self.name
-    self.path = f'{rng.choice(_FOLDERS)}{name}.{wording.extension(language)}'
+    self.path = f'{rng.choice(_FOLDERS)}{name}.{notation.extension(language)}'
     # In the way of Conventional Commits, plain, or after the function's name.
     self.convention = rng.choice(('plain', 'plain', 'type', 'scope'))
 
@@ -126,7 +126,7 @@ class _Writer:
     return self.rng.choice(options)
 
   def call(self, example: rendering.Example) -> str:
-    text = wording.call(self.renderer, self.problem, example.arguments)
+    text = notation.call(self.renderer, self.problem, example.arguments)
     return text.replace(' ', _SPACE)
 
   def literal(self, value: object) -> str:
@@ -234,7 +234,7 @@ _WRONG = {
 def _fix(w: _Writer, bug: mutations.Bug) -> Commit:
   """A bug that is fixed, perhaps with an example that shows it."""
   function = w.problem.functions[bug.function]
-  name = wording.function_name(w.renderer, function.name)
+  name = notation.function_name(w.renderer, function.name)
   right, wrong = bug.detail
   spell = w.renderer.operators
   subject = w.say(*_WRONG[bug.kind]).format(
@@ -243,7 +243,7 @@ def _fix(w: _Writer, bug: mutations.Bug) -> Commit:
   example, got = bug.failing[0]
   call = w.call(example)
   result, observed = w.literal(example.result), w.literal(got)
-  lines = wording.changed_lines(w.renderer, bug.functions, w.problem.functions)
+  lines = notation.changed_lines(w.renderer, bug.functions, w.problem.functions)
   told = w.say(
     f'{call} returned {observed}; it is {result}.',
     f'For example, {call} gave {observed} instead of {result}.',
@@ -255,7 +255,7 @@ def _fix(w: _Writer, bug: mutations.Bug) -> Commit:
     more = f' All {tried} inputs tried gave a wrong result.'
   else:
     more = (
-      f' Of {tried} inputs tried, {wording.number(count)} gave a wrong one.'
+      f' Of {tried} inputs tried, {notation.number(count)} gave a wrong one.'
     )
   more = w.say(more, '')
   body = [told + more] if w.rng.random() < 0.85 else []
@@ -339,7 +339,7 @@ _REVERSED = {
 def _refactor(w: _Writer, change: refactorings.Refactoring) -> Commit:
   """A refactoring, or one undone."""
   names = change.spelled(w.renderer)
-  function = wording.function_name(
+  function = notation.function_name(
     w.renderer, w.problem.functions[change.function].name
   )
   plain = w.document()
@@ -372,7 +372,7 @@ def _refactor(w: _Writer, change: refactorings.Refactoring) -> Commit:
 
 def _add(w: _Writer) -> Commit:
   """A new file."""
-  spoken = wording.shown_language(w.language)
+  spoken = notation.shown_language(w.language)
   words = w.problem.solution.name.replace('_', ' ')
   subject = w.say(
     f'Add {w.name}',
@@ -398,7 +398,7 @@ def _more_examples(w: _Writer) -> Commit | None:
   if not extra:
     return None
   added = tuple(extra[: w.rng.randint(1, 3)])
-  count = wording.number(len(added))
+  count = notation.number(len(added))
   word = 'example' if len(added) == 1 else 'examples'
   subject = w.say(
     f'Add {count} {word} to {w.name}',
@@ -406,7 +406,7 @@ def _more_examples(w: _Writer) -> Commit | None:
     f'Cover {count} more {"call" if len(added) == 1 else "calls"} of {w.name}',
   )
   calls = [w.call(item) for item in added]
-  body = w.say('', f'Now also {wording.joined(calls)}.')
+  body = w.say('', f'Now also {notation.joined(calls)}.')
   return w.commit(
     'examples',
     'docs',

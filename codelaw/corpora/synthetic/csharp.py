@@ -109,7 +109,7 @@ class CSharpRenderer(braces.BraceRenderer):
     types = [piece.type for piece in pieces]
     told = any(
       isinstance(piece, program.Literal)
-      or getattr(piece, 'name', '') == 'to_text'
+      or scans.builtin_name(piece) == 'to_text'
       for piece in pieces
     )
     # Two characters added are an integer, not a text.
@@ -136,11 +136,11 @@ class CSharpRenderer(braces.BraceRenderer):
       return super().builtin(item)
     text, start, stop = item.arguments
     name = self.expression(text, _ATOM)
-    places = [self.expression(start)]
-    if getattr(stop, 'name', '') != 'length':
-      known = getattr(start, 'value', None) == 0
-      places += [self.expression(stop if known else stop - start)]
-    return f'{name}.Substring({", ".join(places)})', _ATOM
+    low, high = self.slice_ends(item)
+    if not high:
+      return f'{name}.Substring({low or 0})', _ATOM
+    size = self.expression(stop - start) if low else high
+    return f'{name}.Substring({low or 0}, {size})', _ATOM
 
   def choice(self, item: program.Choice) -> str:
     """`condition ? then : otherwise`."""
@@ -158,7 +158,7 @@ class CSharpRenderer(braces.BraceRenderer):
   def declare(self, item: program.Declare) -> list[str]:
     """A declaration; counts read in order have a list of their keys."""
     name, type_ = self.name(item.variable.name), _TYPES[item.variable.type]
-    match getattr(item.value, 'name', ''):
+    match scans.builtin_name(item.value):
       case 'new_counts':
         lines = [f'var {name} = new {type_}();']
         if item.variable.name in self.ordered:

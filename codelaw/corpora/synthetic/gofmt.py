@@ -49,16 +49,23 @@ class _Binary:
 
 
 @dataclasses.dataclass(frozen=True)
-class _Bracketed:
-  """Parentheses (no head), a call, an index, a slice or a literal."""
+class _Parentheses:
+  """An expression in parentheses."""
 
-  head: '_Node | None'
+  inner: '_Node'
+
+
+@dataclasses.dataclass(frozen=True)
+class _Bracketed:
+  """A call, an index, a slice or a literal; a slice may lack its start."""
+
+  head: '_Node'
   bracket: str
   items: tuple['_Node | None', ...]
   is_slice: bool
 
 
-_Node = _Atom | _Unary | _Binary | _Bracketed
+_Node = _Atom | _Unary | _Binary | _Parentheses | _Bracketed
 
 
 def spaced(text: str) -> str:
@@ -102,7 +109,8 @@ def _operand(tokens: list[str]) -> tuple[_Node, list[str]]:
     return _Unary(first, operand), rest
   node: _Node
   if first == '(':
-    node, rest = _bracketed(None, tokens)
+    inner, rest = _binary(rest, 1)
+    node, rest = _Parentheses(inner), rest[1:]
   else:
     node = _Atom(first)
   while rest and rest[0] in _CLOSING:
@@ -110,9 +118,7 @@ def _operand(tokens: list[str]) -> tuple[_Node, list[str]]:
   return node, rest
 
 
-def _bracketed(
-  head: _Node | None, tokens: list[str]
-) -> tuple[_Node, list[str]]:
+def _bracketed(head: _Node, tokens: list[str]) -> tuple[_Node, list[str]]:
   bracket, *tokens = tokens
   items: list[_Node | None] = []
   is_slice = False
@@ -140,12 +146,15 @@ def _print(node: _Node, depth: int) -> str:
       space = ' ' if precedence < _cutoff(node, depth) else ''
       same = isinstance(left, _Binary) and _PRECEDENCE[left.op] == precedence
       first = _print(left, depth if same else depth + 1)
-      return f'{first}{space}{op}{space}{_print(right, depth + 1)}'
-    case _Bracketed(None, _, (inner,)):
+      second = _print(right, depth + 1)
+      # Two signs in a row would be another token.
+      gap = ' ' if op == '-' and second.startswith('-') else space
+      return f'{first}{space}{op}{gap}{second}'
+    case _Parentheses(inner):
       return f'({_print(inner, max(depth - 1, 1))})'
-    case _Bracketed(head, '[', items):
+    case _Bracketed(head, '[', items, is_slice):
       shown = [_print(item, depth + 1) if item else '' for item in items]
-      if not node.is_slice:
+      if not is_slice:
         return f'{_print(head, 1)}[{shown[0]}]'
       shown += [''] * (2 - len(shown))
       wide = (

@@ -354,68 +354,8 @@ def groups(rng: random.Random) -> Draft:
   return Draft(statement, (find, function), _draw_graph)
 
 
-def degrees(rng: random.Random) -> Draft:
-  """How many edges the nodes have, in and out."""
-  edges, size, index, one, two = _names(rng)
-  out = program.Variable(rng.choice(('outgoing', 'leaving', 'degree')), INTS)
-  node = phrases.variable(rng, 'node', INT)
-  value = phrases.variable(rng, 'value', INT)
-  total = phrases.variable(rng, 'total', INT)
-  output = phrases.variable(rng, 'output', INTS)
-  a, b = rng.choice(((1, 1), (1, 0), (0, 1), (2, 1), (1, -1), (1, 3)))
-  used = phrases.condition(rng, one * 2 + two, True)
-  test = phrases.condition(rng, value, False)
-  new = phrases.transformation(rng, value, False, 0)
-  changes: list[program.Statement] = []
-  for place, gain in ((one, a), (two, b)):
-    if gain:
-      changes += [Put(out, place, at(out, place) + gain)]
-  listed = rng.random() < 0.4
-  step: program.Statement = (
-    Append(output, node) if listed else Update(total, '+', new.code)
-  )
-  answer, empty = (
-    (output, builtin('new_list', INTS)) if listed else (total, lift(0))
-  )
-  body = [
-    Declare(out, builtin('filled', INTS, 0, size)),
-    Count(
-      index,
-      lift(0),
-      length(edges) - 1,
-      (If(used.code, changes),),
-      2,
-    ),
-    Declare(answer, empty),
-    Count(
-      node,
-      lift(0),
-      size,
-      (Declare(value, at(out, node)), If(test.code, (step,))),
-    ),
-    Return(answer),
-  ]
-  gains = []
-  if a:
-    gains += [f'{a} for the first node']
-  if b:
-    gains += [f'{b} for the second']
-  asked = (
-    'the list of the nodes whose counts are among those'
-    if listed
-    else f'the sum of {new.words}, over those counts'
-  )
-  statement = (
-    f'{_INTRO} Every edge whose first node, doubled, plus its second node is'
-    f' one of the numbers that {used.words} counts {" and ".join(gains)}.'
-    f' Return {asked} that {test.words}.'
-  )
-  name = phrases.title(
-    ['nodes' if listed else 'counts', 'by_edges', used.tag, test.tag], 7
-  )
-  returns = INTS if listed else INT
-  function = Function(name, (edges, size), returns, body, statement)
-  return Draft(statement, (function,), _draw_graph)
-
-
-FAMILIES = (reached, distances, groups, degrees)
+FAMILIES = (
+  reached,
+  distances,
+  groups,
+)

@@ -46,7 +46,6 @@ class JavaRenderer(braces.BraceRenderer):
     'at': ('{a0}.get({1})', _ATOM),
     'at of text': ('{a0}.charAt({1})', _ATOM),
     'last': ('{a0}.get({a0}.size() - 1)', _ATOM),
-    'slice of text': ('{a0}.substring({1}, {2})', _ATOM),
     'get': ('{a0}.getOrDefault({1}, {2})', _ATOM),
     'contains': ('{a0}.contains({1})', _ATOM),
     'contains of text': ('{a0}.indexOf({1}) >= 0', rendering.COMPARE),
@@ -99,6 +98,15 @@ class JavaRenderer(braces.BraceRenderer):
       name = 'floorDiv' if item.op == '//' else 'floorMod'
       return f'Math.{name}({left}, {right})', _ATOM
     return super().operation(item)
+
+  def builtin(self, item: program.Builtin) -> tuple[str, int]:
+    """A builtin operation; a slice leaves out where a text ends."""
+    if item.name != 'slice':
+      return super().builtin(item)
+    text = self.expression(item.arguments[0], _ATOM)
+    start, stop = self.slice_ends(item)
+    ends = f'{start or 0}, {stop}' if stop else start or 0
+    return f'{text}.substring({ends})', _ATOM
 
   def choice(self, item: program.Choice) -> str:
     """`condition ? then : otherwise`."""

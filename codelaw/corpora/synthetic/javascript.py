@@ -34,7 +34,6 @@ class JavaScriptRenderer(braces.BraceRenderer):
     'length': ('{a0}.length', _ATOM),
     'at': ('{a0}[{1}]', _ATOM),
     'last': ('{a0}[{a0}.length - 1]', _ATOM),
-    'slice': ('{a0}.slice({1}, {2})', _ATOM),
     'get': ('({a0}.get({1}) ?? {2})', _ATOM),
     'contains': ('{a0}.includes({1})', _ATOM),
     'smaller': ('Math.min({0}, {1})', _ATOM),
@@ -74,6 +73,15 @@ class JavaScriptRenderer(braces.BraceRenderer):
     if item.op == '%' and not item.natural:
       return self.floor_remainder(item)
     return super().operation(item)
+
+  def builtin(self, item: program.Builtin) -> tuple[str, int]:
+    """A builtin operation; a slice leaves out where a text ends."""
+    if item.name != 'slice':
+      return super().builtin(item)
+    text = self.expression(item.arguments[0], _ATOM)
+    start, stop = self.slice_ends(item)
+    ends = f'{start or 0}, {stop}' if stop else start or 0
+    return f'{text}.slice({ends})', _ATOM
 
   def choice(self, item: program.Choice) -> str:
     """`condition ? then : otherwise`."""

@@ -12,9 +12,9 @@ from typing import Any
 from codelaw.corpora.synthetic import edits
 from codelaw.corpora.synthetic import execution
 from codelaw.corpora.synthetic import markup_formats
+from codelaw.corpora.synthetic import notation
 from codelaw.corpora.synthetic import program
 from codelaw.corpora.synthetic import rendering
-from codelaw.corpora.synthetic import wording
 from codelaw.corpora.synthetic.markup_formats import Block
 from codelaw.corpora.synthetic.markup_formats import Code
 from codelaw.corpora.synthetic.markup_formats import Heading
@@ -43,7 +43,7 @@ _CONSTANT_TIME = (
 
 
 def page(
-  solved: execution.Solved, renderers: wording.Renderers, rng: random.Random
+  solved: execution.Solved, renderers: notation.Renderers, rng: random.Random
 ) -> tuple[str, str]:
   """A page about a problem's solution, and the format's language.
 
@@ -67,7 +67,7 @@ class _Writer:
   def __init__(
     self,
     solved: execution.Solved,
-    renderers: wording.Renderers,
+    renderers: notation.Renderers,
     language: str,
     rng: random.Random,
   ):
@@ -77,10 +77,10 @@ class _Writer:
     self.renderer = renderers[language]
     self.rng = rng
     self.function = solved.problem.solution
-    self.name = wording.function_name(self.renderer, self.function.name)
+    self.name = notation.function_name(self.renderer, self.function.name)
 
   def call(self, arguments: Sequence[Any]) -> str:
-    return wording.call(self.renderer, self.solved.problem, arguments)
+    return notation.call(self.renderer, self.solved.problem, arguments)
 
   def value(self, value: Any) -> str:
     return self.renderer.literal(value)
@@ -90,7 +90,7 @@ class _Writer:
 
   def code(self, language: str = '') -> Code:
     language = language or self.language
-    lines = wording.code(
+    lines = notation.code(
       self.renderers[language], self.solved.problem.functions, comment=True
     )
     return Code(lines, language)
@@ -104,7 +104,7 @@ def _reference(w: _Writer) -> list[Block]:
   """Signature, parameters, examples, notes."""
   title = w.say(f'`{w.name}`', f'{w.name}()', w.name)
   blocks: list[Block] = [Heading(title, 1)]
-  head = Code([wording.signature(w.renderer, w.function)], w.language)
+  head = Code([notation.signature(w.renderer, w.function)], w.language)
   intro = Paragraph(w.solved.problem.statement)
   blocks += [head, intro] if w.rng.random() < 0.5 else [intro, head]
   sections = [_parameters(w), _examples(w), _edges(w), _facts(w)]
@@ -120,8 +120,8 @@ def _reference(w: _Writer) -> list[Block]:
 
 def _readme(w: _Writer) -> list[Block]:
   """A title in words, usage, what it does, and the source."""
-  title = wording.title_case(w.function.name)
-  spoken = wording.shown_language(w.language)
+  title = notation.title_case(w.function.name)
+  spoken = notation.shown_language(w.language)
   helpers = len(w.solved.problem.functions) - 1
   intro = w.say(
     f'One function in {spoken}, `{w.name}`',
@@ -150,11 +150,11 @@ def _readme(w: _Writer) -> list[Block]:
 
 def _tutorial(w: _Writer) -> list[Block]:
   """The task, the code in steps, and a run of it round by round."""
-  words = wording.title_case(w.function.name).lower()
+  words = notation.title_case(w.function.name).lower()
   title = w.say(
     f'Step by step: {words}',
     f'How `{w.name}` works',
-    f'Writing `{w.name}` in {wording.shown_language(w.language)}',
+    f'Writing `{w.name}` in {notation.shown_language(w.language)}',
     f'Walkthrough: {words}',
   )
   first = w.examples(1)[0]
@@ -176,11 +176,11 @@ def _tutorial(w: _Writer) -> list[Block]:
     blocks += [
       Heading(w.say('First a helper', 'A helper', 'A function we need')),
       Paragraph(helper.summary),
-      Code(wording.code(w.renderer, [helper]), w.language),
+      Code(notation.code(w.renderer, [helper]), w.language),
     ]
   blocks += [
     Heading(w.say('The function', 'The code', 'Solution', 'Putting it down')),
-    Code(wording.code(w.renderer, [w.function]), w.language),
+    Code(notation.code(w.renderer, [w.function]), w.language),
     *_rounds(w),
     *_examples(w),
   ]
@@ -208,10 +208,10 @@ def _notebook(w: _Writer) -> list[Block]:
 def _parameters(w: _Writer) -> list[Block]:
   heading = Heading(w.say('Parameters', 'Arguments', 'Input and output'))
   rows = [
-    (f'`{w.renderer.name(p.name)}`', wording.TYPES[p.type][1])
+    (f'`{w.renderer.name(p.name)}`', notation.TYPES[p.type][1])
     for p in w.function.parameters
   ]
-  returned = wording.TYPES[w.function.returns][0]
+  returned = notation.TYPES[w.function.returns][0]
   result = Paragraph(
     w.say(
       f'Returns {returned}.',
@@ -262,7 +262,7 @@ def _other_language(w: _Writer) -> list[Block]:
   if not others:
     return []
   language = w.rng.choice(others)
-  spoken = wording.shown_language(language)
+  spoken = notation.shown_language(language)
   heading = w.say(f'In {spoken}', f'{spoken} version', f'The same in {spoken}')
   return [Heading(heading), w.code(language)]
 
@@ -328,11 +328,11 @@ def _facts(w: _Writer) -> list[Block]:
   sentences = [_loops_sentence(w)]
   if len(w.solved.problem.functions) > 1:
     names = [
-      f'`{wording.function_name(w.renderer, f.name)}`'
+      f'`{notation.function_name(w.renderer, f.name)}`'
       for f in w.solved.problem.functions[:-1]
     ]
     word = 'helper' if len(names) == 1 else 'helpers'
-    sentences.append(f'It relies on the {word} {wording.joined(names)}.')
+    sentences.append(f'It relies on the {word} {notation.joined(names)}.')
   lists = [
     f'`{w.renderer.name(p.name)}`'
     for p in w.function.parameters
@@ -341,9 +341,9 @@ def _facts(w: _Writer) -> list[Block]:
   if lists and w.rng.random() < 0.6:
     sentences.append(
       w.say(
-        f'{wording.joined(lists)}'
+        f'{notation.joined(lists)}'
         f' {"stays" if len(lists) == 1 else "stay"} as before.',
-        f'The function does not change {wording.joined(lists)}.',
+        f'The function does not change {notation.joined(lists)}.',
       )
     )
   linear = _linear_in(w.solved.problem.functions)
@@ -381,7 +381,7 @@ def _loops_sentence(w: _Writer) -> str:
     return w.say(
       f'`{w.name}` has a single loop.', 'The work is done in one loop.'
     )
-  count = wording.number(len(loops))
+  count = notation.number(len(loops))
   end = ', some inside others' if len(loops) > 2 else ', one inside the other'
   return f'There are {count} loops in it{end if nested else ", none nested"}.'
 

@@ -12,7 +12,7 @@ import html
 import re
 import textwrap
 
-from codelaw.corpora.synthetic import wording
+from codelaw.corpora.synthetic import notation
 
 _WIDTH = 79
 _CODE = re.compile('`([^`]*)`')
@@ -72,8 +72,8 @@ def _markdown_block(block: Block) -> str:
     case Paragraph():
       return _wrapped(block.text)
     case Code():
-      label = wording.fence_label(block.language)
-      return '\n'.join(wording.fenced(block.lines, label))
+      label = notation.fence_label(block.language)
+      return '\n'.join(notation.fenced(block.lines, label))
     case Table():
       rows = [block.header, ['---'] * len(block.header), *block.rows]
       cells = ([cell.replace('|', '\\|') for cell in row] for row in rows)
@@ -98,7 +98,7 @@ def _rst_block(block: Block) -> str:
     case Paragraph():
       return _wrapped(_CODE.sub(r'``\1``', block.text))
     case Code():
-      label = wording.fence_label(block.language)
+      label = notation.fence_label(block.language)
       lines = [f'   {line}'.rstrip() for line in block.lines]
       return '\n'.join([f'.. code-block:: {label}', '', *lines])
     case Table():
@@ -149,7 +149,7 @@ def _html_block(block: Block) -> str:
     case Paragraph():
       return _wrapped(f'<p>{_inline(block.text)}</p>')
     case Code():
-      label = wording.fence_label(block.language)
+      label = notation.fence_label(block.language)
       text = html.escape('\n'.join(block.lines), quote=False)
       return f'<pre><code class="language-{label}">{text}\n</code></pre>'
     case Table():

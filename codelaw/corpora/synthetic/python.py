@@ -26,7 +26,6 @@ class PythonRenderer(rendering.Renderer):
     'length': ('len({0})', _ATOM),
     'at': ('{a0}[{1}]', _ATOM),
     'last': ('{a0}[-1]', _ATOM),
-    'slice': ('{a0}[{1}:{2}]', _ATOM),
     'get': ('{a0}.get({1}, {2})', _ATOM),
     'contains': ('{a1} in {a0}', rendering.COMPARE),
     'smaller': ('min({0}, {1})', _ATOM),
@@ -72,6 +71,13 @@ class PythonRenderer(rendering.Renderer):
         high_text = self.expression(high, rendering.SUM)
         return f'{low_text} <= {one.name} <= {high_text}', rendering.COMPARE
     return super().operation(item)
+
+  def builtin(self, item: program.Builtin) -> tuple[str, int]:
+    """A builtin operation; a slice leaves out what it can."""
+    if item.name != 'slice':
+      return super().builtin(item)
+    text = self.expression(item.arguments[0], _ATOM)
+    return f'{text}[{":".join(self.slice_ends(item))}]', _ATOM
 
   def choice(self, item: program.Choice) -> str:
     """`then if condition else otherwise`."""

@@ -14,16 +14,16 @@ from typing import Any
 from codelaw.corpora.synthetic import edits
 from codelaw.corpora.synthetic import execution
 from codelaw.corpora.synthetic import mutations
+from codelaw.corpora.synthetic import notation
 from codelaw.corpora.synthetic import program
 from codelaw.corpora.synthetic import refactorings
 from codelaw.corpora.synthetic import rendering
-from codelaw.corpora.synthetic import wording
 
 _LOOPS = (program.While, program.Count, program.Each, program.EachEntry)
 
 
 def thread(
-  solved: execution.Solved, renderers: wording.Renderers, rng: random.Random
+  solved: execution.Solved, renderers: notation.Renderers, rng: random.Random
 ) -> str:
   """A thread about a problem: question, tags, and answers with scores.
 
@@ -58,7 +58,7 @@ class _Writer:
   def __init__(
     self,
     solved: execution.Solved,
-    renderers: wording.Renderers,
+    renderers: notation.Renderers,
     language: str,
     rng: random.Random,
   ):
@@ -68,16 +68,16 @@ class _Writer:
     self.renderer = renderers[language]
     self.rng = rng
     self.problem = solved.problem
-    self.name = wording.function_name(
+    self.name = notation.function_name(
       self.renderer, solved.problem.solution.name
     )
-    self.spoken = wording.shown_language(language)
+    self.spoken = notation.shown_language(language)
 
   def say(self, *options: str) -> str:
     return self.rng.choice(options)
 
   def call(self, arguments: Sequence[Any]) -> str:
-    return wording.call(self.renderer, self.problem, arguments)
+    return notation.call(self.renderer, self.problem, arguments)
 
   def literal(self, value: Any) -> str:
     return self.renderer.literal(value)
@@ -86,8 +86,8 @@ class _Writer:
     self, functions: Sequence[program.Function], language: str = ''
   ) -> str:
     language = language or self.language
-    lines = wording.code(self.renderers[language], functions)
-    return '\n'.join(wording.fenced(lines, wording.fence_label(language)))
+    lines = notation.code(self.renderers[language], functions)
+    return '\n'.join(notation.fenced(lines, notation.fence_label(language)))
 
   def results(self, examples: Sequence[rendering.Example]) -> str:
     """Calls with their results, as lines of code or as a list."""
@@ -95,9 +95,9 @@ class _Writer:
     if self.rng.random() < 0.5:
       mark = '#' if self.language == 'python' else '//'
       return '\n'.join(
-        wording.fenced(
+        notation.fenced(
           [f'{call}  {mark} {result}' for call, result in pairs],
-          wording.fence_label(self.language),
+          notation.fence_label(self.language),
         )
       )
     return '\n'.join(f'- `{call}` is `{result}`' for call, result in pairs)
@@ -126,7 +126,7 @@ def _written(
 
 def _tags(w: _Writer) -> list[str]:
   """The language and what the tree shows that the program is about."""
-  tags = [wording.fence_label(w.language)]
+  tags = [notation.fence_label(w.language)]
   kinds = {p.type for p in w.problem.solution.parameters}
   if kinds & {program.TEXT, program.CHAR}:
     tags.append('string')
@@ -280,18 +280,18 @@ def _explanation(w: _Writer, bug: mutations.Bug) -> list[str]:
   why = w.say(*_WHY[bug.kind]).format(
     old=spell.get(wrong, wrong), new=spell.get(right, right)
   )
-  lines = wording.changed_lines(w.renderer, bug.functions, w.problem.functions)
+  lines = notation.changed_lines(w.renderer, bug.functions, w.problem.functions)
   parts = [why]
   if lines.new and lines.is_together and len(lines.old + lines.new) <= 6:
     new = '\n'.join(lines.new)
-    label = wording.fence_label(w.language)
+    label = notation.fence_label(w.language)
     if lines.old:
       old = '\n'.join(lines.old)
       style = w.say('both', 'diff', 'new')
       if style == 'diff':
         shown = [f'- {line}' for line in lines.old]
         shown += [f'+ {line}' for line in lines.new]
-        parts.append('\n'.join(wording.fenced(shown, 'diff')))
+        parts.append('\n'.join(notation.fenced(shown, 'diff')))
       elif style == 'both':
         parts.append(
           f'You have\n\n```{label}\n{old}\n```\n\n'
@@ -309,7 +309,7 @@ def _explanation(w: _Writer, bug: mutations.Bug) -> list[str]:
   function = w.problem.functions[bug.function]
   if len(w.problem.functions) > 1:
     parts[0] += (
-      f' It is in `{wording.function_name(w.renderer, function.name)}`.'
+      f' It is in `{notation.function_name(w.renderer, function.name)}`.'
     )
   whole = [w.problem.functions[bug.function]]
   if w.rng.random() < 0.6:
@@ -334,7 +334,7 @@ def _alternative(w: _Writer) -> list[str]:
   others = [name for name in w.renderers if name != w.language]
   if others and w.rng.random() < 0.4:
     other = w.rng.choice(others)
-    spoken = wording.shown_language(other)
+    spoken = notation.shown_language(other)
     lead = w.say(
       f'In case it helps, the same in {spoken}:',
       f'For comparison, here it is in {spoken}:',
@@ -356,13 +356,13 @@ def _alternative(w: _Writer) -> list[str]:
   parts = [f'{lead}\n\n{w.code(change.functions)}']
   example = change.examples[0]
   changed = dataclasses.replace(w.problem, functions=change.functions)
-  call = wording.call(w.renderer, changed, example.arguments)
+  call = notation.call(w.renderer, changed, example.arguments)
   parts.append(f'`{call}` gives `{w.literal(example.result)}`.')
   return parts
 
 
 def _port_wanted(w: _Writer, other: str) -> tuple[str, list[str], list[str]]:
-  spoken = wording.shown_language(other)
+  spoken = notation.shown_language(other)
   words = w.problem.solution.name.replace('_', ' ')
   title = w.say(
     f'{w.spoken} to {spoken}: {words}',
@@ -381,14 +381,14 @@ def _port_wanted(w: _Writer, other: str) -> tuple[str, list[str], list[str]]:
     f'{w.say("Some results:", "It gives:", "For testing:")}\n\n'
     f'{w.results(w.problem.examples)}',
   ]
-  return title, body, [*_tags(w), wording.fence_label(other)]
+  return title, body, [*_tags(w), notation.fence_label(other)]
 
 
 def _port(w: _Writer, other: str) -> list[str]:
   renderer = w.renderers[other]
   example = w.rng.choice(w.solved.inputs)
-  call = wording.call(renderer, w.problem, example.arguments)
-  spoken = wording.shown_language(other)
+  call = notation.call(renderer, w.problem, example.arguments)
+  spoken = notation.shown_language(other)
   return [
     f'{w.say("Like this:", f"In {spoken}:", "Nearly the same:")}\n\n'
     f'{w.code(w.problem.functions, other)}',

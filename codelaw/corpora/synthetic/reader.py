@@ -30,10 +30,11 @@ from codelaw.corpora.synthetic import grids
 from codelaw.corpora.synthetic import java
 from codelaw.corpora.synthetic import javascript
 from codelaw.corpora.synthetic import lists
+from codelaw.corpora.synthetic import machines
 from codelaw.corpora.synthetic import markup
 from codelaw.corpora.synthetic import numbers
+from codelaw.corpora.synthetic import numerals
 from codelaw.corpora.synthetic import parsing
-from codelaw.corpora.synthetic import patterns
 from codelaw.corpora.synthetic import phrases
 from codelaw.corpora.synthetic import positions
 from codelaw.corpora.synthetic import program
@@ -45,9 +46,11 @@ from codelaw.corpora.synthetic import rust
 from codelaw.corpora.synthetic import searching
 from codelaw.corpora.synthetic import simulations
 from codelaw.corpora.synthetic import stacks
+from codelaw.corpora.synthetic import stretches
 from codelaw.corpora.synthetic import tables
 from codelaw.corpora.synthetic import texts
 from codelaw.corpora.synthetic import typescript
+from codelaw.corpora.synthetic import wording
 
 FAMILIES = (
   *lists.FAMILIES,
@@ -56,15 +59,18 @@ FAMILIES = (
   *divisibility.FAMILIES,
   *texts.FAMILIES,
   *parsing.FAMILIES,
-  *patterns.FAMILIES,
   *codes.FAMILIES,
+  *numerals.FAMILIES,
   *stacks.FAMILIES,
+  *wording.FAMILIES,
   *searching.FAMILIES,
+  *stretches.FAMILIES,
   *grids.FAMILIES,
   *tables.FAMILIES,
   *graphs.FAMILIES,
   *recursion.FAMILIES,
   *simulations.FAMILIES,
+  *machines.FAMILIES,
 )
 RENDERERS = {
   kind.language: kind

@@ -9,13 +9,11 @@ from codelaw.corpora.synthetic.program import Assign
 from codelaw.corpora.synthetic.program import Call
 from codelaw.corpora.synthetic.program import Count
 from codelaw.corpora.synthetic.program import Declare
-from codelaw.corpora.synthetic.program import Each
 from codelaw.corpora.synthetic.program import Function
 from codelaw.corpora.synthetic.program import If
 from codelaw.corpora.synthetic.program import Remark
 from codelaw.corpora.synthetic.program import Return
 from codelaw.corpora.synthetic.program import Update
-from codelaw.corpora.synthetic.program import While
 from codelaw.corpora.synthetic.program import at
 from codelaw.corpora.synthetic.program import builtin
 from codelaw.corpora.synthetic.program import length
@@ -61,7 +59,7 @@ def branching(rng: random.Random) -> Draft:
   total = phrases.variable(rng, 'total', INT)
   index = phrases.variable(rng, 'index', INT)
   summed = rng.random() < 0.5
-  body = [Return(Call(name, (limit,), INT))]
+  body: list[program.Statement] = [Return(Call(name, (limit,), INT))]
   asked = 'Return the value for n'
   if summed:
     asked = 'Return the sum of the values for all numbers up to n'
@@ -221,7 +219,7 @@ def halves(rng: random.Random) -> Draft:
     )
   )
   third = rng.random() < 0.4
-  cut = (
+  cut: program.Expression = (
     low + natural((high - low) // 3) if third else natural((low + high) // 2)
   )
   if third:
@@ -348,96 +346,9 @@ def choices(rng: random.Random) -> Draft:
   )
 
 
-def fast_power(rng: random.Random) -> Draft:
-  """Repeated application of an operation, by doubling."""
-  limit = phrases.variable(rng, 'limit', INT)
-  base = program.Variable(rng.choice(('basis', 'start', 'seed')), INT)
-  half = program.Variable(rng.choice(('half', 'doubled', 'root')), INT)
-  total = phrases.variable(rng, 'total', INT)
-  value = phrases.variable(rng, 'value', INT)
-  values = phrases.variable(rng, 'values', INTS)
-  name = rng.choice(('power', 'raised', 'power_of'))
-  modulus = rng.choice((97, 101, 997, 1009, 9973))
-  odd = natural(limit % 2).equals(1)
-  recursive = rng.random() < 0.6
-  if recursive:
-    steps: list[program.Statement] = [
-      If(limit.equals(0), (Return(lift(1)),)),
-      Declare(half, Call(name, (base, natural(limit // 2)), INT)),
-      Assign(half, natural(half * half % modulus)),
-      If(odd, (Assign(half, natural(half * base % modulus)),)),
-      Return(half),
-    ]
-  else:
-    left = program.Variable(rng.choice(('left_over', 'exponent', 'todo')), INT)
-    odd = natural(left % 2).equals(1)
-    steps = [
-      Declare(half, lift(1)),
-      Declare(value, natural(base % modulus)),
-      Declare(left, limit),
-      While(
-        left > 0,
-        (
-          If(odd, (Assign(half, natural(half * value % modulus)),)),
-          Assign(value, natural(value * value % modulus)),
-          Assign(left, natural(left // 2)),
-        ),
-      ),
-      Return(half),
-    ]
-  helper = Function(
-    name,
-    (base, limit),
-    INT,
-    steps,
-    f'Returns a power, modulo {modulus}.',
-  )
-  test = phrases.condition(rng, value, True)
-  index = phrases.variable(rng, 'index', INT)
-  k = rng.randint(2, 40)
-  kind = rng.choice(('sum', 'polynomial', 'bases'))
-  power, words = {
-    'sum': (Call(name, (value, lift(k)), INT), f'its power of {k}'),
-    'polynomial': (
-      Call(name, (lift(k), value), INT),
-      f'the power of {k} with it as the exponent',
-    ),
-    'bases': (
-      Call(name, (value, index), INT),
-      'its power with its index as the exponent',
-    ),
-  }[kind]
-  body = [
-    Declare(total, lift(0)),
-    Count(
-      index,
-      lift(0),
-      length(values),
-      (
-        Declare(value, at(values, index)),
-        If(
-          test.code,
-          (Assign(total, natural((total + power) % modulus)),),
-        ),
-      ),
-    ),
-    Return(total),
-  ]
-  if kind != 'bases':
-    each = If(test.code, (Assign(total, natural((total + power) % modulus)),))
-    body[1] = Each(value, values, (each,))
-  statement = (
-    f'For each number of a list of non-negative integers that {test.words},'
-    f' add {words}. Return the sum modulo {modulus}; use few multiplications'
-    f' for a power.'.replace(
-      'each number of a list of non-negative integers that',
-      'those non-negative integers of a list that',
-    )
-  )
-  title = phrases.title(['powers', kind, str(k), test.tag], 7)
-  function = Function(title, (values,), INT, body, statement)
-  draw = phrases.draw_values(0, 30, 2, 7)
-  return Draft(statement, (helper, function), lambda r: (draw(r),))
-
-
-FAMILIES = (branching, tree, halves, choices, fast_power)
+FAMILIES = (
+  branching,
+  tree,
+  halves,
+  choices,
+)

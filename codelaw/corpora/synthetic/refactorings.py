@@ -12,10 +12,10 @@ from typing import Any
 
 from codelaw.corpora.synthetic import edits
 from codelaw.corpora.synthetic import execution
+from codelaw.corpora.synthetic import notation
 from codelaw.corpora.synthetic import phrases
 from codelaw.corpora.synthetic import program
 from codelaw.corpora.synthetic import rendering
-from codelaw.corpora.synthetic import wording
 
 _VERBS = ('compute', 'find', 'get', 'evaluate')
 # What names of solutions and helpers begin with that says what they do.
@@ -66,7 +66,7 @@ class Refactoring:
   def spelled(self, renderer: rendering.Renderer) -> list[str]:
     """The names as a language spells them."""
     if self.kind in ('rename_function', 'helper'):
-      return [wording.function_name(renderer, name) for name in self.names]
+      return [notation.function_name(renderer, name) for name in self.names]
     return [
       renderer.name(name) if name.isidentifier() else name
       for name in self.names

@@ -162,6 +162,17 @@ class Renderer(abc.ABC):
     }
     return template.format(*plain, **atoms), precedence
 
+  def slice_ends(self, item: program.Builtin) -> tuple[str, str]:
+    """The places of a slice; empty for the start and the end of its text."""
+    text, start, stop = item.arguments
+    low, high = self.expression(start), self.expression(stop)
+    ends_there = (
+      isinstance(stop, program.Builtin)
+      and stop.name == 'length'
+      and stop.arguments[0] is text
+    )
+    return '' if low == '0' else low, '' if ends_there else high
+
   def builtin_name(self, item: program.Builtin) -> str:
     """The key of a builtin; texts may have one of their own."""
     of_text = f'{item.name} of text'

@@ -2,97 +2,28 @@
 
 from collections.abc import Callable
 from collections.abc import Sequence
-import json
-import re
 from typing import Any
 
-from codelaw.corpora.synthetic import braces
 from codelaw.corpora.synthetic import program
 from codelaw.corpora.synthetic import rendering
+from codelaw.corpora.synthetic import rust_expressions
 from codelaw.corpora.synthetic import rust_places
 from codelaw.corpora.synthetic import scans
 
-_ATOM = rendering.ATOM
-_OWNED = {
-  program.INT: 'i64',
-  program.BOOL: 'bool',
-  program.CHAR: 'char',
-  program.TEXT: 'String',
-  program.INTS: 'Vec<i64>',
-  program.TEXTS: 'Vec<String>',
-  program.INT_COUNTS: 'HashMap<i64, i64>',
-  program.CHAR_COUNTS: 'HashMap<char, i64>',
-  program.TEXT_COUNTS: 'HashMap<String, i64>',
-}
-_BORROWED = _OWNED | {program.TEXT: '&str', program.INTS: '&[i64]'}
-# An expression that ends in a cast, which `<` would take for generics.
-_CAST = re.compile(r' as \w+$')
+_OWNED, _BORROWED = rust_expressions.OWNED, rust_expressions.BORROWED
 
 
-class RustRenderer(braces.BraceRenderer):
+class RustRenderer(rust_expressions.RustExpressions):
   """Renders idiomatic Rust.
 
-  Integers are i64; a variable that counts places in a list is a usize. A
-  parameter, an element of a list of texts and a part of a text are borrowed,
-  all other texts are owned. A HashMap has no order, so a Vec keeps the keys
-  of counts whose order matters.
+  A HashMap has no order, so a Vec keeps the keys of counts whose order
+  matters.
 
   Attributes:
-    borrowed: names of texts, and of lists of texts, that are borrowed.
-    slices: names of parameters, which are references already.
-    places: names of variables that are of type usize.
-    receivers: names of integers that methods are called on.
     visibility: of functions.
   """
 
-  language = 'rust'
-  operators = {
-    **{op: op for op in rendering.PRECEDENCE},
-    'and': '&&',
-    'or': '||',
-    '//': '/',
-  }
-  builtins = {
-    'last': ('{a0}[{a0}.len() - 1]', _ATOM),
-    'contains': ('{a0}.contains(&{a1})', _ATOM),
-    'contains of text': ('{a0}.contains({1})', _ATOM),
-    'magnitude': ('{a0}.abs()', _ATOM),
-    'to_text': ('{a0}.to_string()', _ATOM),
-    'upper of text': ('{a0}.to_uppercase()', _ATOM),
-    'upper': ('{a0}.to_ascii_uppercase()', _ATOM),
-    'lower of text': ('{a0}.to_lowercase()', _ATOM),
-    'lower': ('{a0}.to_ascii_lowercase()', _ATOM),
-    'code': ('{a0} as i64', rendering.UNARY),
-    'character': ('{a0} as u8 as char', rendering.UNARY),
-    'is_digit': ('{a0}.is_ascii_digit()', _ATOM),
-    'is_letter': ('{a0}.is_ascii_alphabetic()', _ATOM),
-    'is_upper': ('{a0}.is_ascii_uppercase()', _ATOM),
-    'copy': ('{a0}.to_vec()', _ATOM),
-    'words of text': ("{a0}.split(' ').collect()", _ATOM),
-    'new_list': ('Vec::new()', _ATOM),
-    'new_counts': ('HashMap::new()', _ATOM),
-  }
-  borrowed: frozenset[str] = frozenset()
-  slices: frozenset[str] = frozenset()
-  places: frozenset[str] = frozenset()
-  receivers: frozenset[str] = frozenset()
   visibility = 'pub '
-
-  def name(self, snake_case: str) -> str:
-    """Rust spells names as the tree does."""
-    return snake_case
-
-  def literal(self, value: Any) -> str:
-    """A plain value as Rust writes it; lists as arguments."""
-    if isinstance(value, list):
-      return f'&[{", ".join(map(self.literal, value))}]'
-    return json.dumps(value)
-
-  def literal_of(self, item: program.Literal) -> str:
-    """A literal; characters have quotes of their own."""
-    if item.type == program.CHAR:
-      return "'" + str(item.value).replace("'", "\\'") + "'"
-    return self.literal(item.value)
 
   def result(self, value: Any) -> str:
     """What a result is compared with."""
@@ -101,205 +32,6 @@ class RustRenderer(braces.BraceRenderer):
     if isinstance(value, list):
       return f'vec!{self.literal(value)[1:]}'
     return self.literal(value)
-
-  def scan(self, function: program.Function) -> None:
-    """Adds what is borrowed, what is a place and what has methods."""
-    super().scan(function)
-    changed = self.changed | self.mutated
-    self.slices = frozenset(p.name for p in function.parameters)
-    self.places = rust_places.find(function.body)
-    self.borrowed = self.slices
-    receivers = set()
-    for node in scans.nodes(function.body):
-      match node:
-        case program.Each(variable):
-          self.borrowed |= {variable.name}
-        case program.Declare(variable, value) if variable.name not in changed:
-          if self._lends(value):
-            self.borrowed |= {variable.name}
-        case program.Builtin('smaller' | 'larger' | 'magnitude', arguments):
-          receivers |= {getattr(a, 'name', '') for a in arguments}
-        case program.Operation('//' | '%', left, _, _, natural):
-          receivers |= set() if natural else {getattr(left, 'name', '')}
-    self.receivers = frozenset(receivers)
-
-  def _lends(self, item: program.Expression) -> bool:
-    """Whether the text, or list of texts, belongs to something else."""
-    match item:
-      case program.Variable(name):
-        return name in self.borrowed
-      case program.Builtin('slice' | 'words'):
-        return True
-      case program.Builtin('at' | 'last', (container, *_)):
-        return item.type == program.TEXT and self._lends(container)
-      case program.Literal():
-        return item.type == program.TEXT
-    return False
-
-  def parts(self, item: program.Expression) -> tuple[str, int]:
-    """As of all languages, but places are cast and arguments borrowed."""
-    if isinstance(item, program.Variable) and item.name in self.places:
-      return f'{item.name} as i64', rendering.UNARY
-    if isinstance(item, program.Call):
-      arguments = ', '.join(map(self.lent, item.arguments))
-      return f'{item.name}({arguments})', _ATOM
-    return super().parts(item)
-
-  def lent(self, item: program.Expression) -> str:
-    """An expression where a reference to text or list is wanted."""
-    text = self.expression(item)
-    if item.type in (program.INTS, program.TEXTS):
-      return text if item.name in self.slices else f'&{text}'
-    is_slice = getattr(item, 'name', '') == 'slice'
-    if item.type != program.TEXT or (self._lends(item) and not is_slice):
-      return text
-    return f'&{text}'
-
-  def owned(self, item: program.Expression, moves: bool = False) -> str:
-    """An expression where the value itself is wanted.
-
-    Args:
-      item: the expression.
-      moves: whether a variable may be given away.
-    """
-    text = self.expression(item)
-    if item.type in (program.INTS, program.TEXTS):
-      if isinstance(item, program.Variable):
-        if item.name in self.slices:
-          return f'{text}.to_vec()'
-        return text if moves else f'{text}.clone()'
-      return text
-    if item.type != program.TEXT:
-      return text
-    if isinstance(item, program.Literal) and not item.value:
-      return 'String::new()'
-    if self._lends(item):
-      return f'{self.expression(item, _ATOM)}.to_string()'
-    stays = isinstance(item, program.Variable) and not moves
-    place = getattr(item, 'name', '') in ('at', 'last')
-    return f'{text}.clone()' if stays or place else text
-
-  def place(self, item: program.Expression) -> str:
-    """An integer as a usize."""
-    plain = rust_places.plain(item, self.places, outermost=True)
-    if plain is not None:
-      return plain
-    return f'{self.expression(item, rendering.UNARY)} as usize'
-
-  def operation(self, item: program.Operation) -> tuple[str, int]:
-    """An operation: joined texts, sizes compared, rounding as it must be."""
-    if item.type == program.TEXT:
-      return self._format(scans.pieces(item)), _ATOM
-    if item.op in ('//', '%') and not item.natural:
-      name = 'div_euclid' if item.op == '//' else 'rem_euclid'
-      left = self.expression(item.left, _ATOM)
-      return f'{left}.{name}({self.expression(item.right)})', _ATOM
-    if item.type == program.BOOL:
-      sizes = rust_places.compared(item, self.places)
-      if sizes is not None:
-        is_whole = sizes.endswith('()') and ' ' not in sizes
-        return sizes, rendering.UNARY if is_whole else rendering.COMPARE
-    sides = (item.left, item.right)
-    if item.op in ('==', '!=') and item.left.type == program.TEXT:
-      of_text = [getattr(side, 'name', '') == 'slice' for side in sides]
-      literal = any(isinstance(side, program.Literal) for side in sides)
-      show = self.lent if any(of_text) or not literal else self.expression
-      left, right = map(show, sides)
-      return f'{left} {item.op} {right}', rendering.COMPARE
-    if item.type == program.BOOL and all(map(scans.is_byte, sides)):
-      left, right = map(self._byte, sides)
-      return f'{left} {item.op} {right}', rendering.COMPARE
-    text, precedence = super().operation(item)
-    left = self.expression(item.left, precedence)
-    if item.op.startswith('<') and _CAST.search(left):
-      text = f'({left}){text[len(left) :]}'
-    return text, precedence
-
-  def _byte(self, item: program.Expression) -> str:
-    text = self.expression(item)
-    if isinstance(item, program.Literal):
-      return f'b{text}'
-    return text.removesuffix(' as char')
-
-  def _format(self, pieces: Sequence[program.Expression]) -> str:
-    if len(pieces) == 1 and pieces[0].type == program.CHAR:
-      return f'{self.expression(pieces[0], _ATOM)}.to_string()'
-    text, arguments = '', ''
-    for piece in pieces:
-      if isinstance(piece, program.Builtin) and piece.name == 'to_text':
-        piece = piece.arguments[0]
-      is_slice = getattr(piece, 'name', '') == 'slice'
-      shown = self.lent(piece) if is_slice else self.expression(piece)
-      if isinstance(piece, program.Literal):
-        plain = json.dumps(piece.value)[1:-1]
-        text += plain.replace('{', '{{').replace('}', '}}')
-      elif re.fullmatch(r'\w+', shown):
-        text += f'{{{shown}}}'
-      else:
-        text += '{}'
-        arguments += f', {shown}'
-    return f'format!("{text}"{arguments})'
-
-  def builtin(self, item: program.Builtin) -> tuple[str, int]:
-    """A builtin operation; places, sizes and keys are cast or borrowed."""
-    first = self.expression(item.arguments[0], _ATOM) if item.arguments else ''
-    match item.name, item.arguments:
-      case 'length', _:
-        return f'{first}.len() as i64', rendering.UNARY
-      case 'at', (text, place) if text.type == program.TEXT:
-        return f'{first}.as_bytes()[{self.place(place)}] as char', (
-          rendering.UNARY
-        )
-      case 'at', (_, place):
-        return f'{first}[{self.place(place)}]', _ATOM
-      case 'code', (program.Builtin('at') as character,):
-        byte = self.expression(character).removesuffix(' as char')
-        return f'{byte} as i64', rendering.UNARY
-      case 'slice', (_, start, stop):
-        low, high = self.place(start), self.place(stop)
-        low = '' if low == '0' else low
-        high = '' if high == f'{first}.len()' else high
-        return f'{first}[{low}..{high}]', _ATOM
-      case 'filled', (value, size):
-        return f'vec![{self.expression(value)}; {self.place(size)}]', _ATOM
-      case 'get', (_, key, other):
-        key_text = self._looked_up(key)
-        default = self.expression(other)
-        return f'*{first}.get({key_text}).unwrap_or(&{default})', (
-          rendering.UNARY
-        )
-      case 'contains', (items, wanted) if items.type == program.TEXTS:
-        return f'{first}.iter().any(|known| known == {self.lent(wanted)})', (
-          _ATOM
-        )
-      case 'contains', (_, wanted) if wanted.type == program.TEXT:
-        return f'{first}.contains({self.lent(wanted)})', _ATOM
-      case 'join', (between, items):
-        return f'{self.expression(items, _ATOM)}.join({self.lent(between)})', (
-          _ATOM
-        )
-      case 'smaller' | 'larger', (one, other):
-        sizes = [rust_places.plain(side, self.places) for side in (one, other)]
-        name = 'min' if item.name == 'smaller' else 'max'
-        if None not in sizes and not isinstance(one, program.Literal):
-          atom = sizes[0] if ' ' not in str(sizes[0]) else f'({sizes[0]})'
-          return f'{atom}.{name}({sizes[1]}) as i64', rendering.UNARY
-        if isinstance(one, program.Literal):
-          one, other = other, one
-        first = self.expression(one, _ATOM)
-        return f'{first}.{name}({self.expression(other)})', _ATOM
-    return super().builtin(item)
-
-  def _looked_up(self, key: program.Expression) -> str:
-    if key.type == program.TEXT:
-      return self.lent(key)
-    return f'&{self.expression(key, _ATOM)}'
-
-  def choice(self, item: program.Choice) -> str:
-    """`if` as an expression."""
-    condition = self.expression(item.condition)
-    then, otherwise = self.owned(item.then), self.owned(item.otherwise)
-    return f'if {condition} {{ {then} }} else {{ {otherwise} }}'
 
   def declaration(self, variable: program.Variable, changes: bool) -> str:
     """`let`, and `mut` for what changes in any way."""
@@ -310,7 +42,7 @@ class RustRenderer(braces.BraceRenderer):
     """A declaration, with a type where none can be inferred."""
     name, type_ = item.variable.name, _OWNED[item.variable.type]
     start = self.declaration(item.variable, name in self.changed)
-    made = item.value.name if isinstance(item.value, program.Builtin) else ''
+    made = scans.builtin_name(item.value)
     value = self.owned(item.value)
     if made == 'words':
       is_lent = name in self.borrowed
@@ -338,7 +70,7 @@ class RustRenderer(braces.BraceRenderer):
     if not added:
       return f'{name} = {self.owned(item.value)}'
     if len(added) > 1:
-      return f'{name}.push_str(&{self._format(added)})'
+      return f'{name}.push_str(&{self.format(added)})'
     if added[0].type == program.CHAR:
       return f'{name}.push({self.expression(added[0])})'
     text = self.lent(added[0])
@@ -381,12 +113,12 @@ class RustRenderer(braces.BraceRenderer):
   def each(self, item: program.Each) -> str:
     """A loop over copies of integers, or over borrowed texts."""
     name = item.variable.name if item.variable.name in self.read else '_'
-    sequence = self.expression(item.sequence, _ATOM)
+    sequence = self.expression(item.sequence, rendering.ATOM)
     if item.sequence.type == program.TEXT:
       return f'for {name} in {sequence}.chars()'
-    if getattr(item.sequence, 'name', '') == 'words':
+    if scans.builtin_name(item.sequence) == 'words':
       return f'for {name} in {sequence.removesuffix(".collect()")}'
-    copied = item.variable.type == program.INT or self._lends(item.sequence)
+    copied = item.variable.type == program.INT or self.lends(item.sequence)
     pattern = f'&{name}' if copied and name != '_' else name
     return f'for {pattern} in {self.lent(item.sequence)}'
 
@@ -407,7 +139,7 @@ class RustRenderer(braces.BraceRenderer):
     key, lines = self.owned(item.key), []
     if name in self.ordered:
       lines = [
-        f'if !{name}.contains_key({self._looked_up(item.key)}) {{',
+        f'if !{name}.contains_key({self.looked_up(item.key)}) {{',
         f'{self.indent}{name}_keys.push({key});',
         '}',
       ]

@@ -95,7 +95,7 @@ def plain(
       difference cannot be less than 0; within an expression it could.
   """
   match item:
-    case program.Literal(value) if item.type == program.INT and value >= 0:
+    case program.Literal(int(value)) if item.type == program.INT and value >= 0:
       return str(value)
     case program.Variable(name) if name in places:
       return name

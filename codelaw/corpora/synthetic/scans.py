@@ -101,6 +101,11 @@ def reads(part: Any) -> frozenset[str]:
   return frozenset().union(*(reads(getattr(part, name)) for name in names))
 
 
+def builtin_name(item: program.Expression) -> str:
+  """The name of a builtin operation; empty for all other expressions."""
+  return item.name if isinstance(item, program.Builtin) else ''
+
+
 def pieces(item: program.Expression) -> list[program.Expression]:
   """What a text is joined from, in order, without empty literals."""
   if isinstance(item, program.Operation) and item.type == program.TEXT:
@@ -114,9 +119,9 @@ def added_text(item: program.Assign) -> list[program.Expression]:
   """The pieces that an assignment adds to the end of a text; none if none."""
   if item.variable.type != program.TEXT:
     return []
-  first, *rest = [*pieces(item.value), None]
-  if isinstance(first, program.Variable) and first.name == item.variable.name:
-    return [piece for piece in rest if piece is not None]
+  match pieces(item.value):
+    case [program.Variable(name), *rest] if name == item.variable.name:
+      return rest
   return []
 
 
@@ -173,5 +178,4 @@ def is_byte(item: program.Expression) -> bool:
   """Whether a comparison can take the character as a byte."""
   if isinstance(item, program.Literal):
     return item.type == program.CHAR
-  is_place = isinstance(item, program.Builtin) and item.name == 'at'
-  return is_place and item.type == program.CHAR
+  return builtin_name(item) == 'at' and item.type == program.CHAR

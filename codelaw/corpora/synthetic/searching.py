@@ -1,4 +1,4 @@
-"""Families of problems about sorted lists, sums of stretches, and intervals."""
+"""Families of problems about sorted lists."""
 
 import random
 
@@ -7,15 +7,13 @@ from codelaw.corpora.synthetic import program
 from codelaw.corpora.synthetic.phrases import Draft
 from codelaw.corpora.synthetic.program import Append
 from codelaw.corpora.synthetic.program import Assign
-from codelaw.corpora.synthetic.program import Call
 from codelaw.corpora.synthetic.program import Count
 from codelaw.corpora.synthetic.program import Declare
 from codelaw.corpora.synthetic.program import Each
 from codelaw.corpora.synthetic.program import Function
 from codelaw.corpora.synthetic.program import If
-from codelaw.corpora.synthetic.program import Put
-from codelaw.corpora.synthetic.program import Remark
 from codelaw.corpora.synthetic.program import Return
+from codelaw.corpora.synthetic.program import Sort
 from codelaw.corpora.synthetic.program import Update
 from codelaw.corpora.synthetic.program import While
 from codelaw.corpora.synthetic.program import at
@@ -282,256 +280,98 @@ def merging(rng: random.Random) -> Draft:
   return Draft(statement, (function,), lambda r: (draw(r), draw(r)))
 
 
-def range_sums(rng: random.Random) -> Draft:
-  """Sums between pairs of places, from sums of all beginnings."""
+def middle_numbers(rng: random.Random) -> Draft:
+  """Something about a list after it was sorted."""
   is_natural, low, high = phrases.draw_range(rng)
   values = phrases.variable(rng, 'values', INTS)
-  queries = program.Variable(rng.choice(('queries', 'ranges', 'cuts')), INTS)
-  table = phrases.variable(rng, 'table', INTS)
-  index = phrases.variable(rng, 'index', INT)
+  ranked = program.Variable(rng.choice(('ranked', 'ordered', 'arranged')), INTS)
   value = phrases.variable(rng, 'value', INT)
-  current = phrases.variable(rng, 'current', INT)
-  output = phrases.variable(rng, 'output', INTS)
+  index = phrases.variable(rng, 'index', INT)
   total = phrases.variable(rng, 'total', INT)
+  size = phrases.variable(rng, 'limit', INT)
+  best = phrases.variable(rng, 'best', INT)
   test = phrases.condition(rng, value, is_natural)
   new = phrases.transformation(rng, value, is_natural, 0)
-  asked = phrases.condition(rng, current, False, 0)
-  first, last = at(queries, index), at(queries, index + 1)
-  listed = rng.random() < 0.5
-  step: program.Statement = Append(output, current)
-  question = 'Return the list of the answers.'
-  start: program.Statement = Declare(output, builtin('new_list', INTS))
-  if not listed:
-    step = If(asked.code, (Update(total, '+', lift(1)),))
-    start = Declare(total, lift(0))
-    question = f'Return the number of answers that {asked.words}.'
-  running = builtin('last', INT, table)
-  body = [
-    Declare(table, builtin('new_list', INTS)),
-    Append(table, lift(0)),
-    Each(
-      value,
-      values,
-      (
-        If(
-          test.code,
-          (Append(table, running + new.code),),
-          (Append(table, running),),
-        ),
-      ),
-    ),
-    start,
-    Count(
-      index,
-      lift(0),
-      length(queries) - 1,
-      (Declare(current, at(table, last) - at(table, first)), step),
-      2,
-    ),
-    Return(output if listed else total),
+  cut, part = rng.randint(1, 2), rng.randint(2, 4)
+  kind = rng.choice(('trimmed', 'rank', 'gap', 'every', 'middle'))
+  start: list[program.Statement] = [
+    Declare(ranked, builtin('new_list', INTS)),
+    Each(value, values, (If(test.code, (Append(ranked, new.code),)),)),
+    Sort(ranked),
+    Declare(size, length(ranked)),
   ]
-  statement = (
-    'The second list holds queries, two numbers each: a first place and a'
-    ' place after the last. The answer to a query is, over the numbers of the'
-    f' first list from and before these places that {test.words}, the sum of'
-    f' {new.words}. {question}'
-  )
-  name = phrases.title(['range_sums', new.tag, test.tag], 6)
-  function = Function(
-    name, (values, queries), INTS if listed else INT, body, statement
-  )
-  numbers = phrases.draw_values(low, high, 4, 9)
-
-  def draw(r: random.Random) -> tuple[list[int], list[int]]:
-    drawn = numbers(r)
-    pairs: list[int] = []
-    for _ in range(r.randint(2, 4)):
-      pairs += sorted(r.randint(0, len(drawn)) for _ in range(2))
-    return drawn, pairs
-
-  return Draft(statement, (function,), draw)
-
-
-def stretch(rng: random.Random) -> Draft:
-  """The best or longest stretch of a list under a limit."""
-  values = phrases.variable(rng, 'values', INTS)
-  value = phrases.variable(rng, 'value', INT)
-  current = phrases.variable(rng, 'current', INT)
-  best = phrases.variable(rng, 'best', INT)
-  index = phrases.variable(rng, 'index', INT)
-  low = phrases.variable(rng, 'low', INT)
-  limit = phrases.variable(rng, 'limit', INT)
-  if rng.random() < 0.5:
-    new = phrases.transformation(rng, value, False)
-    fee = rng.randint(0, 6)
-    down = rng.random() < 0.3
-    pick = 'smaller' if down else 'larger'
-    gain = new.code - fee if fee else new.code
+  least = {
+    'trimmed': 2 * cut + 1,
+    'rank': 1,
+    'gap': 2,
+    'every': 1,
+    'middle': 1,
+  }[kind]
+  empty = -rng.randint(1, 99)
+  start += [If(size < least, (Return(lift(empty)),))]
+  if kind == 'rank':
+    place = natural((size - 1) * (part - 1) // part)
+    body = [*start, Return(at(ranked, place))]
+    asked = (
+      f'the number at the place {part - 1}/{part} of the last one, rounded down'
+    )
+  elif kind == 'middle':
+    odd = natural(size % 2).equals(1)
+    half = natural(size // 2)
     body = [
-      Declare(best, lift(0)),
-      Declare(current, lift(0)),
-      Each(
-        value,
-        values,
-        (
-          Assign(current, builtin(pick, INT, current + gain, 0)),
-          Assign(best, builtin(pick, INT, best, current)),
-        ),
+      *start,
+      If(odd, (Return(at(ranked, half) * 2),)),
+      Return(at(ranked, half - 1) + at(ranked, half)),
+    ]
+    asked = 'twice the median'
+  elif kind == 'gap':
+    pick = rng.choice(('smaller', 'larger'))
+    gap = at(ranked, index) - at(ranked, index - 1)
+    body = [
+      *start,
+      Declare(best, at(ranked, 1) - at(ranked, 0)),
+      Count(
+        index,
+        lift(2),
+        size,
+        (Assign(best, builtin(pick, INT, best, gap)),),
       ),
       Return(best),
     ]
-    words = f'{new.words}, minus {fee},' if fee else new.words
-    statement = (
-      f'Give each number of a list a value: {words}. Return the'
-      f' {"least" if down else "greatest"} sum of the values of neighbouring'
-      ' numbers; the sum of none of them is 0.'
+    asked = (
+      f'the {"least" if pick == "smaller" else "greatest"} difference of'
+      ' neighbours'
     )
-    name = phrases.title(
-      ['least' if down else 'greatest', 'stretch', new.tag, str(fee)], 6
-    )
-    function = Function(name, (values,), INT, body, statement)
-    draw = phrases.draw_values(-25, 25, 4, 10)
-    return Draft(statement, (function,), lambda r: (draw(r),))
-  new = phrases.transformation(rng, value, True, 0)
-  helper = Function(
-    rng.choice(('weight', 'cost', 'burden', 'load')),
-    (value,),
-    INT,
-    [Return(new.code)],
-    f'Returns {new.words}.',
-  )
-  asked, words, tag = rng.choice(
-    (
-      (index - low + 1, 'the length of the longest', 'longest'),
-      (current, 'the weight of the heaviest', 'heaviest'),
-    )
-  )
-
-  def weight(place: program.Expression) -> Call:
-    return Call(helper.name, (at(values, place),), INT)
-
-  body = [
-    Declare(best, lift(0)),
-    Declare(current, lift(0)),
-    Declare(low, lift(0)),
-    Count(
-      index,
-      lift(0),
-      length(values),
-      (
-        Update(current, '+', weight(index)),
-        Remark('Give up numbers on the left until the rest fits.'),
-        While(
-          current > limit,
-          (Update(current, '-', weight(low)), Update(low, '+', lift(1))),
-        ),
-        Assign(best, builtin('larger', INT, best, asked)),
-      ),
-    ),
-    Return(best),
-  ]
-  statement = (
-    f'The weight of a non-negative integer is {new.words}. Return {words}'
-    ' stretch of neighbours in a list whose weights have a sum of at most a'
-    ' given limit; 0 if there is none.'
-  )
-  name = phrases.title([tag, 'stretch_within', new.tag], 6)
-  function = Function(name, (values, limit), INT, body, statement)
-  draw = phrases.draw_values(0, 20, 4, 10)
-  return Draft(
-    statement, (helper, function), lambda r: (draw(r), r.randint(10, 150))
-  )
-
-
-def coverage(rng: random.Random) -> Draft:
-  """Intervals on a line: how much is covered, or how often."""
-  spans = program.Variable(rng.choice(('spans', 'intervals', 'bookings')), INTS)
-  table = phrases.variable(rng, 'table', INTS)
-  index = phrases.variable(rng, 'index', INT)
-  inner = phrases.variable(rng, 'inner', INT)
-  current = phrases.variable(rng, 'current', INT)
-  total = phrases.variable(rng, 'total', INT)
-  previous = phrases.variable(rng, 'previous', INT)
-  size = rng.randint(15, 40)
-  k = rng.randint(1, 3)
-  first, long = at(spans, index), at(spans, index + 1)
-  swept = rng.random() < 0.5
-  if swept:
-    fill: list[program.Statement] = [
-      Put(table, first, at(table, first) + 1),
-      Put(table, first + long, at(table, first + long) - 1),
-    ]
   else:
-    fill = [
-      Count(
-        inner, first, first + long, (Put(table, inner, at(table, inner) + 1),)
-      )
-    ]
-  place = phrases.condition(rng, index, True)
-  measure = current if swept else at(table, index)
-  test, words, tag = rng.choice(
-    (
-      (measure >= k, f'covered at least {k} times', f'at_least_{k}'),
-      (measure.equals(k - 1), f'covered exactly {k - 1} times', f'just_{k}'),
-      (
-        natural(measure % (k + 1)).equals(k),
-        f'covered a number of times that leaves remainder {k} when divided by'
-        f' {k + 1}',
-        f'remainder_{k}',
-      ),
+    first, last, step = (
+      (lift(cut), size - cut, 1) if kind == 'trimmed' else (lift(0), size, part)
     )
-  )
-  runs = rng.random() < 0.4
-  step: list[program.Statement] = [
-    If(test.also(place.code), (Update(total, '+', lift(1)),))
-  ]
-  asked = f'how many places that {place.words} are {words}'
-  if runs:
-    step = [
-      If(
-        test,
-        (
-          If(previous.equals(0), (Update(total, '+', lift(1)),)),
-          Assign(previous, lift(1)),
-        ),
-        (Assign(previous, lift(0)),),
-      )
+    body = [
+      *start,
+      Declare(total, lift(0)),
+      Count(index, first, last, (Update(total, '+', at(ranked, index)),), step),
+      Return(total),
     ]
-    asked = f'the number of separate stretches of places that are {words}'
-  body = [
-    Declare(table, builtin('filled', INTS, 0, size + 1)),
-    Count(index, lift(0), length(spans) - 1, fill, 2),
-    Declare(total, lift(0)),
-    *([Declare(current, lift(0))] if swept else []),
-    *([Declare(previous, lift(0))] if runs else []),
-    Count(
-      index,
-      lift(0),
-      lift(size),
-      (
-        *([Update(current, '+', at(table, index))] if swept else []),
-        *step,
-      ),
-    ),
-    Return(total),
-  ]
+    asked = (
+      f'the sum of all but the first {cut} and the last {cut}'
+      if kind == 'trimmed'
+      else f'the sum of the first number and every number {part} places after'
+      ' one that counts'
+    )
   statement = (
-    'A list holds intervals, two numbers each: a first place and a length.'
-    f' Among the places from 0 to {size - 1}, return {asked}.'
+    f'From a list of integers take {new.words}, for the numbers that'
+    f' {test.words}, and sort these results in rising order. Return {asked}, or'
+    f' {empty} if there are fewer than {least}.'
   )
-  name = phrases.title(
-    ['runs' if runs else place.tag, 'places', tag, str(size)], 7
-  )
-  function = Function(name, (spans,), INT, body, statement)
-
-  def draw(r: random.Random) -> tuple[list[int]]:
-    spans_: list[int] = []
-    for _ in range(r.randint(2, 5)):
-      first_ = r.randint(0, size - 2)
-      spans_ += [first_, r.randint(1, min(8, size - first_))]
-    return (spans_,)
-
-  return Draft(statement, (function,), draw)
+  name = phrases.title([kind, 'sorted', new.tag, test.tag], 7)
+  function = Function(name, (values,), INT, body, statement)
+  draw = phrases.draw_values(low, high, 4, 10)
+  return Draft(statement, (function,), lambda r: (draw(r),))
 
 
-FAMILIES = (bisection, two_ends, merging, range_sums, stretch, coverage)
+FAMILIES = (
+  bisection,
+  two_ends,
+  merging,
+  middle_numbers,
+)

@@ -1,4 +1,4 @@
-"""Families of problems that keep a stack, or run small programs."""
+"""Families of problems that keep a stack."""
 
 import random
 
@@ -27,7 +27,7 @@ from codelaw.corpora.synthetic.program import lift
 BOOL, CHAR, INT, INTS = program.BOOL, program.CHAR, program.INT, program.INTS
 TEXT, TEXTS = program.TEXT, program.TEXTS
 
-_PAIRS = ('()', '[]', '{}', '<>')
+_PAIRS = (('(', ')'), ('[', ']'), ('{', '}'), ('<', '>'))
 
 
 def brackets(rng: random.Random) -> Draft:
@@ -104,7 +104,7 @@ def brackets(rng: random.Random) -> Draft:
     'open': 'Return how many other characters inside of brackets'
     f' {test.words}, or {wrong} if brackets do not match.',
   }[kind]
-  listed = ' and '.join(f'"{pair}"' for pair in pairs)
+  listed = ' and '.join(f'"{opening}{closing}"' for opening, closing in pairs)
   statement = (
     f'The brackets {listed} in a text must close in order, each by its own'
     f' kind. {question}'
@@ -334,91 +334,9 @@ def typing(rng: random.Random) -> Draft:
   return Draft(statement, (function,), draw)
 
 
-def machine(rng: random.Random) -> Draft:
-  """A machine with one or two registers that runs a flat program."""
-  tape = phrases.variable(rng, 'program', INTS)
-  limit = phrases.variable(rng, 'limit', INT)
-  index = phrases.variable(rng, 'index', INT)
-  current = phrases.variable(rng, 'current', INT)
-  other = phrases.variable(rng, 'other', INT)
-  count = phrases.variable(rng, 'count', INT)
-  op = program.Variable(rng.choice(('op', 'opcode', 'order')), INT)
-  x = program.Variable(rng.choice(('argument', 'operand', 'x')), INT)
-  modulus, most = rng.choice((100, 256, 1000)), rng.randint(15, 40)
-  k = rng.randint(2, 5)
-  onward = Update(index, '+', lift(2))
-  options = [
-    ((Update(current, '+', x),), 'adds the argument to A'),
-    ((Update(current, '-', x),), 'takes the argument from A'),
-    ((Update(current, '*', x),), 'multiplies A by the argument'),
-    ((Assign(current, x),), 'sets A to the argument'),
-    ((Assign(other, current + x),), 'sets B to A plus the argument'),
-    ((Update(current, '+', other),), 'adds B to A'),
-    ((Assign(current, current * k - other),), f'sets A to {k} times A minus B'),
-    (
-      (If(current > other, (Update(index, '+', lift(2)),)),),
-      'leaves out the next order if A is greater than B',
-    ),
-    (
-      (If((current % k).equals(0), (Assign(index, lift(-2)),)),),
-      f'goes back to the first order if A is divisible by {k}',
-    ),
-    (
-      (If(current < x, (Assign(index, length(tape)),)),),
-      'stops if A is below the argument',
-    ),
-  ]
-  # B must be written, or it would not change.
-  picked = [
-    options[4],
-    *rng.sample(options[:4] + options[5:], rng.randint(2, 4)),
-  ]
-  rng.shuffle(picked)
-  chain: tuple[program.Statement, ...] = ()
-  for number, (steps, _) in reversed(list(enumerate(picked))):
-    chain = (If(op.equals(number), steps, chain),)
-  answer, asked = rng.choice(
-    (
-      (current, 'A'),
-      (current + other, 'the sum of A and B'),
-      (count, 'the number of orders that were carried out'),
-    )
-  )
-  body = [
-    Declare(current, limit),
-    Declare(other, lift(0)),
-    Declare(index, lift(0)),
-    Declare(count, lift(0)),
-    While(
-      (index < length(tape)).also(count < most),
-      (
-        Declare(op, at(tape, index)),
-        Declare(x, at(tape, index + 1)),
-        *chain,
-        Assign(current, current % modulus),
-        onward,
-        Update(count, '+', lift(1)),
-      ),
-    ),
-    Return(answer),
-  ]
-  rules = '; '.join(f'{n} {words}' for n, (_, words) in enumerate(picked))
-  statement = (
-    'A machine has two registers: A starts with the second argument, B with 0.'
-    f' Orders stand in a list as pairs of a number and an argument: {rules}.'
-    f' After each order A is reduced modulo {modulus}. The machine ends after'
-    f' the last order, at the latest after {most}. Return {asked}.'
-  )
-  name = phrases.title(['run', tape.name, f'modulo_{modulus}', str(most)], 6)
-  function = Function(name, (tape, limit), INT, body, statement)
-
-  def draw(r: random.Random) -> tuple[list[int], int]:
-    orders: list[int] = []
-    for _ in range(r.randint(2, 6)):
-      orders += [r.randrange(len(picked)), r.randint(0, 20)]
-    return orders, r.randint(0, 50)
-
-  return Draft(statement, (function,), draw)
-
-
-FAMILIES = (brackets, postfix, next_that, typing, machine)
+FAMILIES = (
+  brackets,
+  postfix,
+  next_that,
+  typing,
+)

@@ -85,8 +85,8 @@ def edits(rng: random.Random) -> Draft:
     Return(builtin('last', INT, row)),
   ]
   rule = (
-    f' Every step of the table in a line of a character that {test.words}'
-    f' costs {special} more, but for the first column.'
+    f' In the lines of characters that {test.words}, every cell but the first'
+    f' costs {special} more.'
     if special
     else ''
   )
@@ -254,102 +254,6 @@ def packing(rng: random.Random) -> Draft:
   return Draft(statement, (function,), draw)
 
 
-def chains(rng: random.Random) -> Draft:
-  """The longest or heaviest subsequence with a relation of neighbours."""
-  values = phrases.variable(rng, 'values', INTS)
-  table = phrases.variable(rng, 'table', INTS)
-  index = phrases.variable(rng, 'index', INT)
-  inner = phrases.variable(rng, 'inner', INT)
-  value = phrases.variable(rng, 'value', INT)
-  other = phrases.variable(rng, 'other', INT)
-  current = phrases.variable(rng, 'current', INT)
-  best = phrases.variable(rng, 'best', INT)
-  k, gap = rng.randint(2, 8), rng.randint(1, 4)
-  relation, words = rng.choice(
-    (
-      (value > other, 'exceeds the one before'),
-      (value < other, 'is smaller than the one before'),
-      (value >= other + k, f'exceeds the one before by at least {k}'),
-      (
-        natural((value + other) % k).equals(0),
-        f'has with the one before a sum divisible by {k}',
-      ),
-      (
-        builtin('magnitude', INT, value - other) <= k,
-        f'is within {k} of the one before',
-      ),
-      (
-        natural(value % k).differs(natural(other % k)),
-        f'has another remainder by {k} than the one before',
-      ),
-    )
-  )
-  near = rng.random() < 0.4
-  start: program.Expression = (
-    builtin('larger', INT, index - gap, 0) if near else lift(0)
-  )
-  rule = f', and stands at most {gap} places after it' if near else ''
-  test = phrases.condition(rng, value, True)
-  new = phrases.transformation(rng, value, True, 0)
-  weighed = rng.random() < 0.5
-  own: program.Expression = new.code if weighed else lift(1)
-  body = [
-    Declare(table, builtin('new_list', INTS)),
-    Declare(best, lift(0)),
-    Count(
-      index,
-      lift(0),
-      length(values),
-      (
-        Declare(value, at(values, index)),
-        Declare(current, lift(0)),
-        If(
-          test.code,
-          (
-            Count(
-              inner,
-              start,
-              index,
-              (
-                Declare(other, at(values, inner)),
-                If(
-                  relation,
-                  (
-                    Assign(
-                      current,
-                      builtin('larger', INT, current, at(table, inner)),
-                    ),
-                  ),
-                ),
-              ),
-            ),
-            Update(current, '+', own),
-          ),
-        ),
-        Append(table, current),
-        Assign(best, builtin('larger', INT, best, current)),
-      ),
-    ),
-    Return(best),
-  ]
-  asked = (
-    f'the greatest sum of {new.words}, over'
-    if weighed
-    else ('the greatest length of')
-  )
-  statement = (
-    'A chain is made of numbers of a list, in order, where each after the'
-    f' first {words}{rule}. Return {asked} chains of numbers that {test.words};'
-    ' 0 if there is none.'
-  )
-  name = phrases.title(
-    ['heaviest' if weighed else 'longest', 'chain', test.tag, str(k)], 6
-  )
-  function = Function(name, (values,), INT, body, statement)
-  draw = phrases.draw_values(0, 40, 4, 9)
-  return Draft(statement, (function,), lambda r: (draw(r),))
-
-
 def triangle(rng: random.Random) -> Draft:
   """A row of a triangle of numbers, each made from two above it."""
   limit = phrases.variable(rng, 'limit', INT)
@@ -425,4 +329,9 @@ def triangle(rng: random.Random) -> Draft:
   return Draft(statement, (function,), lambda r: (r.randint(1, 8),))
 
 
-FAMILIES = (edits, shared_letters, packing, chains, triangle)
+FAMILIES = (
+  edits,
+  shared_letters,
+  packing,
+  triangle,
+)

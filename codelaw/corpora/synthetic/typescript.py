@@ -3,6 +3,7 @@
 from codelaw.corpora.synthetic import javascript
 from codelaw.corpora.synthetic import program
 from codelaw.corpora.synthetic import rendering
+from codelaw.corpora.synthetic import scans
 
 _TYPES = {
   program.INT: 'number',
@@ -25,7 +26,7 @@ class TypeScriptRenderer(javascript.JavaScriptRenderer):
   def declare(self, item: program.Declare) -> list[str]:
     """A declaration; new lists and maps say what they hold."""
     type_ = _TYPES[item.variable.type]
-    name = getattr(item.value, 'name', '')
+    name = scans.builtin_name(item.value)
     changes = item.variable.name in self.changed
     start = self.declaration(item.variable, changes)
     value = self.expression(item.value)
