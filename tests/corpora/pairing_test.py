@@ -57,10 +57,10 @@ def test_prompts_name_the_languages():
 
 @pytest.mark.parametrize('strategy', ['direct', 'prompt'])
 def test_the_prefix_ends_where_the_translation_begins(strategy):
-  (item,) = _pair('java-python', strategy=strategy)
+  (item,) = _pair('python-java', strategy=strategy)
   content = item.text.encode()
-  assert content[item.prefix_bytes :].decode() == PROGRAMS['python']
-  assert content[: item.prefix_bytes].decode().startswith(PROGRAMS['java'])
+  assert content[item.prefix_bytes :].decode() == PROGRAMS['java']
+  assert content[: item.prefix_bytes].decode().startswith(PROGRAMS['python'])
 
 
 def test_shuffled_pairs_are_two_documents_of_one_group():
