@@ -23,11 +23,14 @@ from codelaw.corpora import documents
 from codelaw.corpora import environment
 from codelaw.corpora import git_history
 from codelaw.corpora import notebooks
+from codelaw.corpora import pairing
+from codelaw.corpora import parallel_table
 from codelaw.corpora import plain_text
 from codelaw.corpora import report
 from codelaw.corpora import source_trees
 from codelaw.corpora import stack_exchange
 from codelaw.corpora import tables
+from codelaw.corpora.synthetic import pairs
 from codelaw.corpora.synthetic import reader
 from codelaw.data import manifest as manifest_lib
 
@@ -43,6 +46,9 @@ PARTS = (
   stack_exchange.StackExchangeDump,
   tables.Tables,
   reader.SyntheticPrograms,
+  pairing.Pairing,
+  pairs.SyntheticPairs,
+  parallel_table.ParallelTable,
 )
 
 

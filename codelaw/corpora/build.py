@@ -8,7 +8,8 @@ a build that was stopped leaves no corpus, and the next one starts afresh.
 Definitions owned here, for one source:
   read: documents that its readers gave, up to the one that would overfill it.
   dropped: those of them that the corpus does not hold, by the first reason:
-    `empty`, `license`, the filters in their order, then duplicates.
+    `empty`, `license`, the filters in their order, then duplicates, then
+    `other_split` (`RawDocument.only_split`).
   skipped, damaged: what gave the readers no document.
 """
 
@@ -277,17 +278,17 @@ def check_size(
 def check_splits(
   plan: CorpusPlan, name: str, counts: Mapping[str, int], largest: int
 ) -> None:
-  """Raises `UserError` when a source has no document of one split.
+  """Raises `UserError` when a source has no document of a split it needs.
 
   Args:
     plan: that divides the documents.
     name: of the source.
-    counts: split -> documents.
+    counts: split that its documents can be in -> documents in it.
     largest: documents in its largest cluster.
   """
   total = sum(counts.values())
-  for split in reversed(report.SPLITS):
-    if not counts[split]:
+  for split, number in counts.items():
+    if not number:
       raise errors.UserError(
         f'Source {name} has no {split} document among its'
         f' {total:,}, of which the largest cluster of near-copies and'
@@ -408,10 +409,10 @@ class _Corpus:
     nodes = source.nodes
     held_out = self._index.held_out(nodes, self._plan.validation_fraction)
     largest = int(self._index.cluster_sizes(nodes).max())
-    num_held_out = int(held_out.sum())
+    allowed = source.allowed(held_out)
     counts = {
-      'train': len(nodes) - num_held_out,
-      'validation': num_held_out,
+      split: int((allowed & (held_out == (split == 'validation'))).sum())
+      for split in source.needed_splits()
     }
     check_splits(self._plan, source.name, counts, largest)
     return held_out, largest
@@ -430,4 +431,6 @@ def _value(value: Any) -> Any:
     return {key: _value(entry) for key, entry in value.items()}
   if isinstance(value, (tuple, list)):
     return [_value(entry) for entry in value]
+  if dataclasses.is_dataclass(value):
+    return _plain(value)
   return value

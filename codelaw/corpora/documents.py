@@ -40,6 +40,10 @@ class RawDocument:
     license: SPDX expression where one is known, '' otherwise.
     group: documents of one group go to the same split; '' stands for the
       document alone.
+    only_split: the one split that may hold it; where its cluster goes to the
+      other split, the corpus leaves it out. '' stands for either.
+    prefix_bytes: UTF-8 bytes at its beginning that are given when the rest
+      is predicted, as the program is whose translation follows; 0 if none.
   """
 
   text: str
@@ -48,6 +52,8 @@ class RawDocument:
   origin: str
   license: str = ''
   group: str = ''
+  only_split: str = ''
+  prefix_bytes: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,6 +69,7 @@ class Document:
     content_sha256: of the UTF-8 text, 64 hexadecimal digits.
     split: `train` or `validation`.
     bytes: length of the UTF-8 text.
+    prefix_bytes: as of a `RawDocument`.
   """
 
   text: str
@@ -73,11 +80,12 @@ class Document:
   content_sha256: str
   split: str
   bytes: int
+  prefix_bytes: int
 
 
 SCHEMA = pa.schema(
   [
-    (field.name, pa.int64() if field.name == 'bytes' else pa.string())
+    (field.name, pa.int64() if field.type is int else pa.string())
     for field in dataclasses.fields(Document)
   ]
 )
@@ -99,6 +107,7 @@ def document(raw: RawDocument, split: str) -> Document:
     content_sha256=hashlib.sha256(content).hexdigest(),
     split=split,
     bytes=len(content),
+    prefix_bytes=raw.prefix_bytes,
   )
 
 

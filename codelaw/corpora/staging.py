@@ -14,6 +14,7 @@ import itertools
 import numpy as np
 import pyarrow as pa
 from pyarrow import parquet
+import pyarrow.compute as pc
 
 from codelaw import errors
 from codelaw import storage
@@ -22,13 +23,15 @@ from codelaw.corpora import documents
 from codelaw.corpora import report
 
 FOLDER = '.staging'
-_STAGED = ''  # The split of a document that has none yet.
+# What a staged document's only split is known by.
+_EITHER, _TRAIN, _VALIDATION = range(3)
+_ONLY = {'': _EITHER, 'train': _TRAIN, 'validation': _VALIDATION}
 
 
 class Source:
   """Counts of what readers gave for a source, and the files of what is kept.
 
-  Holds four bytes a document. Attributes are counts so far; `bytes` is UTF-8
+  Holds five bytes a document. Attributes are counts so far; `bytes` is UTF-8
   text that is kept.
   """
 
@@ -43,6 +46,7 @@ class Source:
     self._root = storage.path(corpus_dir)
     self._writer = documents.SourceWriter(self._root / FOLDER, name)
     self._nodes = np.zeros(1024, np.int32)
+    self._only = np.zeros(1024, np.int8)
     self._num_kept = 0
     self._dropped: Counter[str] = Counter()
     self._dropped_bytes: Counter[str] = Counter()
@@ -54,6 +58,22 @@ class Source:
     """Nodes of the kept documents, in their order: int32 [num_kept]."""
     return self._nodes[: self._num_kept].copy()
 
+  def allowed(self, held_out: np.ndarray) -> np.ndarray:
+    """Which kept documents may be in the split that they were given.
+
+    Args:
+      held_out: which of them are for validation: bool [num_kept].
+    """
+    only = self._only[: self._num_kept]
+    return only != np.where(held_out, _TRAIN, _VALIDATION)
+
+  def needed_splits(self) -> tuple[str, ...]:
+    """The splits that documents of this source can be in."""
+    only = set(self._only[: self._num_kept].tolist())
+    return tuple(
+      split for split in report.SPLITS if only & {_EITHER, _ONLY[split]}
+    )
+
   def drop(self, reason: str, size: int) -> None:
     """Counts a document of `size` bytes that is not kept."""
     self._dropped[reason] += 1
@@ -61,11 +81,14 @@ class Source:
 
   def keep(self, raw: documents.RawDocument, node: int) -> None:
     """Stages a document; `node` is what its cluster knows it by."""
-    item = documents.document(raw, _STAGED)
+    # Until its own split is known, the column has the only one it may have.
+    item = documents.document(raw, raw.only_split)
     with writing(self._root):
       self._writer.write(item)
     self._nodes = clusters.with_room(self._nodes, self._num_kept)
     self._nodes[self._num_kept] = node
+    self._only = clusters.with_room(self._only, self._num_kept)
+    self._only[self._num_kept] = _ONLY[raw.only_split]
     self._num_kept += 1
     self.bytes += item.bytes
     self._languages[item.language] += 1
@@ -93,6 +116,7 @@ class Source:
       The report of this source, and the sum of its documents' identities.
     """
     splits = iter(np.where(held_out, 'validation', 'train').tolist())
+    allowed = iter(self.allowed(held_out).tolist())
     counts: Counter[str] = Counter()
     sizes: Counter[str] = Counter()
     identities = 0
@@ -100,12 +124,22 @@ class Source:
     try:
       with writing(self._root):
         for rows in self._staged():
-          given = list(itertools.islice(splits, len(rows)))
+          given = pa.array(list(itertools.islice(splits, len(rows))))
+          may_stay = pa.array(list(itertools.islice(allowed, len(rows))))
           column = rows.schema.get_field_index('split')
-          final.write_rows(rows.set_column(column, 'split', pa.array(given)))
-          hashes = rows['content_sha256'].to_pylist()
-          row_sizes = rows['bytes'].to_pylist()
-          for split, sha256, size in zip(given, hashes, row_sizes, strict=True):
+          rows = rows.set_column(column, 'split', given)
+          for left_out in rows.filter(pc.invert(may_stay)).to_pylist():
+            self.drop('other_split', left_out['bytes'])
+            self._languages[left_out['language']] -= 1
+            self._licenses[left_out['license']] -= 1
+          rows = rows.filter(may_stay)
+          final.write_rows(rows)
+          for split, sha256, size in zip(
+            rows['split'].to_pylist(),
+            rows['content_sha256'].to_pylist(),
+            rows['bytes'].to_pylist(),
+            strict=True,
+          ):
             counts[split] += 1
             sizes[split] += size
             identities += documents.identity(self.name, split, sha256)
@@ -124,8 +158,8 @@ class Source:
           reason: report.DroppedReport(number, self._dropped_bytes[reason])
           for reason, number in self._dropped.most_common()
         },
-        languages=dict(self._languages.most_common()),
-        licenses=dict(self._licenses.most_common()),
+        languages=dict((+self._languages).most_common()),
+        licenses=dict((+self._licenses).most_common()),
         skipped=dict(self.skipped.most_common()),
         damaged=dict(self.damaged.most_common()),
         copies_kept=self.copies_kept,

@@ -140,10 +140,8 @@ class Tables:
       for source, labels in self.sources.items()
       for label in labels
     }
-    is_parquet = part.path.lower().endswith(_PARQUET)
-    found = self._parquet_rows(part) if is_parquet else self._json_rows(part)
     folder = posixpath.basename(posixpath.dirname(part.path))
-    for origin, row in found:
+    for origin, row in self.rows(part):
       if all(map(is_full, self.sources)):
         return
       source = unknown
@@ -161,6 +159,17 @@ class Tables:
       except files.RefusedError as refused:
         yield refused.skipped(source, origin)
 
+  def rows(
+    self, part: files.InputFile
+  ) -> Iterator[tuple[str, Mapping[str, Any] | files.RefusedError]]:
+    """Rows of one file with their names, or why there is none.
+
+    Raises:
+      UserError: when the file does not have a column that was named.
+    """
+    is_parquet = part.path.lower().endswith(_PARQUET)
+    return self._parquet_rows(part) if is_parquet else self._json_rows(part)
+
   def _columns(self) -> tuple[str, ...]:
     """All columns that are read, each once."""
     named = (self.text, self.label, self.license_column, *self.origin)
@@ -168,11 +177,11 @@ class Tables:
 
   def _check_kept(self, row: Mapping[str, Any]) -> None:
     for column, values in self.keep.items():
-      if _field(row, column) not in values:
+      if field(row, column) not in values:
         raise files.RefusedError(f'{column} is not one to keep', damaged=False)
 
   def _label(self, row: Mapping[str, Any], folder: str) -> str:
-    label = _field(row, self.label) if self.label else folder
+    label = field(row, self.label) if self.label else folder
     if not isinstance(label, str):
       raise files.RefusedError('no label')
     return label
@@ -180,7 +189,7 @@ class Tables:
   def _document(
     self, row: Mapping[str, Any], source: str, label: str, origin: str
   ) -> documents.RawDocument:
-    text = _field(row, self.text)
+    text = field(row, self.text)
     if not isinstance(text, str):
       raise files.RefusedError(f'{self.text} is not text')
     text = files.checked(text)
@@ -191,12 +200,12 @@ class Tables:
     if len(text.encode('utf-8')) > self.max_document_bytes:
       raise files.RefusedError('too large', damaged=False)
     language = self.language or _same(label)
-    named = [_field(row, column) for column in self.origin]
+    named = [field(row, column) for column in self.origin]
     if named and all(isinstance(name, (str, int)) for name in named):
       origin = '/'.join(map(str, named))
     license_ = self.license
     if self.license_column:
-      license_ = _license(_field(row, self.license_column))
+      license_ = _license(field(row, self.license_column))
     return documents.RawDocument(
       text,
       source,
@@ -331,13 +340,13 @@ def _has(row: Mapping[str, Any], column: str) -> bool:
   return bool(inner) and isinstance(value, Mapping) and _has(value, inner)
 
 
-def _field(row: Mapping[str, Any], column: str) -> Any:
+def field(row: Mapping[str, Any], column: str) -> Any:
   """The value of a column, None where a row lacks it."""
   if column in row:
     return row[column]
   outer, _, inner = column.partition('.')
   value = row.get(outer)
-  return _field(value, inner) if isinstance(value, Mapping) and inner else None
+  return field(value, inner) if isinstance(value, Mapping) and inner else None
 
 
 def _license(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""Families of problems about divisors and primes."""
+"""Families of problems about divisors, primes and powers."""
 
 import random
 
@@ -20,10 +20,12 @@ from codelaw.corpora.synthetic.program import Update
 from codelaw.corpora.synthetic.program import While
 from codelaw.corpora.synthetic.program import at
 from codelaw.corpora.synthetic.program import builtin
+from codelaw.corpora.synthetic.program import length
 from codelaw.corpora.synthetic.program import lift
 from codelaw.corpora.synthetic.program import natural
 
-BOOL, INT, INTS = program.BOOL, program.INT, program.INTS
+BOOL, CHAR, INT, INTS = program.BOOL, program.CHAR, program.INT, program.INTS
+TEXT, TEXTS = program.TEXT, program.TEXTS
 
 
 def divisors(rng: random.Random) -> Draft:
@@ -172,8 +174,98 @@ def primes(rng: random.Random) -> Draft:
   return Draft(statement, (*functions, function), lambda r: (r.randint(5, 60),))
 
 
+def fast_power(rng: random.Random) -> Draft:
+  """Repeated application of an operation, by doubling."""
+  limit = phrases.variable(rng, 'limit', INT)
+  base = program.Variable(rng.choice(('basis', 'start', 'seed')), INT)
+  half = program.Variable(rng.choice(('half', 'doubled', 'root')), INT)
+  total = phrases.variable(rng, 'total', INT)
+  value = phrases.variable(rng, 'value', INT)
+  values = phrases.variable(rng, 'values', INTS)
+  name = rng.choice(('power', 'raised', 'power_of'))
+  modulus = rng.choice((97, 101, 997, 1009, 9973))
+  odd = natural(limit % 2).equals(1)
+  recursive = rng.random() < 0.6
+  if recursive:
+    steps: list[program.Statement] = [
+      If(limit.equals(0), (Return(lift(1)),)),
+      Declare(half, Call(name, (base, natural(limit // 2)), INT)),
+      Assign(half, natural(half * half % modulus)),
+      If(odd, (Assign(half, natural(half * base % modulus)),)),
+      Return(half),
+    ]
+  else:
+    left = program.Variable(rng.choice(('left_over', 'exponent', 'todo')), INT)
+    odd = natural(left % 2).equals(1)
+    steps = [
+      Declare(half, lift(1)),
+      Declare(value, natural(base % modulus)),
+      Declare(left, limit),
+      While(
+        left > 0,
+        (
+          If(odd, (Assign(half, natural(half * value % modulus)),)),
+          Assign(value, natural(value * value % modulus)),
+          Assign(left, natural(left // 2)),
+        ),
+      ),
+      Return(half),
+    ]
+  helper = Function(
+    name,
+    (base, limit),
+    INT,
+    steps,
+    f'Returns a power, modulo {modulus}.',
+  )
+  test = phrases.condition(rng, value, True)
+  index = phrases.variable(rng, 'index', INT)
+  k = rng.randint(2, 40)
+  kind = rng.choice(('sum', 'polynomial', 'bases'))
+  power, words = {
+    'sum': (Call(name, (value, lift(k)), INT), f'its power of {k}'),
+    'polynomial': (
+      Call(name, (lift(k), value), INT),
+      f'the power of {k} with it as the exponent',
+    ),
+    'bases': (
+      Call(name, (value, index), INT),
+      'its power with its index as the exponent',
+    ),
+  }[kind]
+  body = [
+    Declare(total, lift(0)),
+    Count(
+      index,
+      lift(0),
+      length(values),
+      (
+        Declare(value, at(values, index)),
+        If(
+          test.code,
+          (Assign(total, natural((total + power) % modulus)),),
+        ),
+      ),
+    ),
+    Return(total),
+  ]
+  if kind != 'bases':
+    each = If(test.code, (Assign(total, natural((total + power) % modulus)),))
+    body[1] = Each(value, values, (each,))
+  statement = (
+    f'Take the non-negative integers of a list that {test.words}, and for each'
+    f' of them {words}. Return the sum modulo {modulus}; use few'
+    ' multiplications for a power.'
+  )
+  title = phrases.title(['powers', kind, str(k), test.tag], 7)
+  function = Function(title, (values,), INT, body, statement)
+  draw = phrases.draw_values(0, 30, 2, 7)
+  return Draft(statement, (helper, function), lambda r: (draw(r),))
+
+
 FAMILIES = (
   divisors,
   common_divisor,
   primes,
+  fast_power,
 )

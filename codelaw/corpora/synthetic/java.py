@@ -4,6 +4,7 @@ import json
 import re
 from typing import Any
 
+from codelaw.corpora.synthetic import braces
 from codelaw.corpora.synthetic import program
 from codelaw.corpora.synthetic import rendering
 
@@ -29,7 +30,7 @@ _IMPORTS = (
 )
 
 
-class JavaRenderer(rendering.BraceRenderer):
+class JavaRenderer(braces.BraceRenderer):
   """Renders idiomatic Java: static methods of a final class."""
 
   language = 'java'
@@ -45,7 +46,6 @@ class JavaRenderer(rendering.BraceRenderer):
     'at': ('{a0}.get({1})', _ATOM),
     'at of text': ('{a0}.charAt({1})', _ATOM),
     'last': ('{a0}.get({a0}.size() - 1)', _ATOM),
-    'slice of text': ('{a0}.substring({1}, {2})', _ATOM),
     'get': ('{a0}.getOrDefault({1}, {2})', _ATOM),
     'contains': ('{a0}.contains({1})', _ATOM),
     'contains of text': ('{a0}.indexOf({1}) >= 0', rendering.COMPARE),
@@ -82,14 +82,6 @@ class JavaRenderer(rendering.BraceRenderer):
       return "'" + str(item.value).replace("'", "\\'") + "'"
     return self.literal(item.value)
 
-  def builtin_name(self, item: program.Builtin) -> str:
-    """Texts have methods that lists and characters have not."""
-    of_text = f'{item.name} of text'
-    first = item.arguments[0].type if item.arguments else ''
-    if first == program.TEXT and of_text in self.builtins:
-      return of_text
-    return item.name
-
   def operation(self, item: program.Operation) -> tuple[str, int]:
     """An operation: equality of objects, and rounding as the tree says."""
     if item.op in ('==', '!=') and (
@@ -106,6 +98,15 @@ class JavaRenderer(rendering.BraceRenderer):
       name = 'floorDiv' if item.op == '//' else 'floorMod'
       return f'Math.{name}({left}, {right})', _ATOM
     return super().operation(item)
+
+  def builtin(self, item: program.Builtin) -> tuple[str, int]:
+    """A builtin operation; a slice leaves out where a text ends."""
+    if item.name != 'slice':
+      return super().builtin(item)
+    text = self.expression(item.arguments[0], _ATOM)
+    start, stop = self.slice_ends(item)
+    ends = f'{start or 0}, {stop}' if stop else start or 0
+    return f'{text}.substring({ends})', _ATOM
 
   def choice(self, item: program.Choice) -> str:
     """`condition ? then : otherwise`."""
@@ -138,26 +139,31 @@ class JavaRenderer(rendering.BraceRenderer):
     ]
     return [*lines, *self.block(item.body), '}']
 
-  def put(self, item: program.Put) -> str:
+  def put(self, item: program.Put) -> list[str]:
     """`put` into a map, `set` in a list."""
     method = 'put' if item.container.type in program.KEY else 'set'
     key, value = self.expression(item.key), self.expression(item.value)
-    return f'{self.name(item.container.name)}.{method}({key}, {value})'
+    return [f'{self.name(item.container.name)}.{method}({key}, {value});']
 
   def append(self, item: program.Append) -> str:
     """`add`."""
     name = self.name(item.container.name)
     return f'{name}.add({self.expression(item.value)})'
 
+  def pop(self, name: str) -> str:
+    """`remove` of the last place."""
+    return f'{name}.remove({name}.size() - 1)'
+
+  def sort(self, name: str) -> str:
+    """`Collections.sort`."""
+    return f'Collections.sort({name})'
+
   def function(self, function: program.Function, comment: str) -> list[str]:
     """A static method; `comment` becomes its Javadoc."""
     parameters = ', '.join(
       self.declaration(parameter, False) for parameter in function.parameters
     )
-    lines = []
-    if comment:
-      lines = ['/**', *(f' * {line}'.rstrip() for line in comment.split('\n'))]
-      lines += [' */']
+    lines = self.doc_comment(comment) if comment else []
     signature = f'{_TYPES[function.returns]} {self.name(function.name)}'
     head = f'public static {signature}({parameters}) {{'
     return [*lines, head, *self.body(function), '}']
@@ -166,10 +172,7 @@ class JavaRenderer(rendering.BraceRenderer):
     """A class: statement and examples in one of three layouts."""
     statement = '\n'.join(rendering.wrap(problem.statement, '', 72))
     head, members, comment = [], [], statement
-    calls = [
-      (self.call(problem, example), self.literal(example.result))
-      for example in problem.examples
-    ]
+    calls = self.calls(problem)
     if problem.style == 0:
       lines = [f'<pre>{call} = {result}</pre>' for call, result in calls]
       comment = '\n'.join([statement, '', *lines])
@@ -187,11 +190,11 @@ class JavaRenderer(rendering.BraceRenderer):
     for helper in reversed(problem.functions[:-1]):
       members += ['', *self.function(helper, rendering.summary(helper))]
     members = self.function(problem.solution, comment) + members
-    name = self.name(problem.solution.name)
+    name = rendering.pascal_case(problem.solution.name)
     body = '\n'.join(f'{self.indent}{line}'.rstrip() for line in members)
     lines = [
       *head,
-      f'public final class {name[0].upper()}{name[1:]} {{',
+      f'public final class {name} {{',
       body,
       '}',
     ]

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from codelaw.corpora.synthetic import braces
 from codelaw.corpora.synthetic import program
 from codelaw.corpora.synthetic import rendering
 
@@ -17,7 +18,7 @@ _TYPES = {
 }
 
 
-class JavaScriptRenderer(rendering.BraceRenderer):
+class JavaScriptRenderer(braces.BraceRenderer):
   """Renders idiomatic JavaScript with JSDoc types."""
 
   language = 'javascript'
@@ -33,7 +34,6 @@ class JavaScriptRenderer(rendering.BraceRenderer):
     'length': ('{a0}.length', _ATOM),
     'at': ('{a0}[{1}]', _ATOM),
     'last': ('{a0}[{a0}.length - 1]', _ATOM),
-    'slice': ('{a0}.slice({1}, {2})', _ATOM),
     'get': ('({a0}.get({1}) ?? {2})', _ATOM),
     'contains': ('{a0}.includes({1})', _ATOM),
     'smaller': ('Math.min({0}, {1})', _ATOM),
@@ -71,10 +71,17 @@ class JavaScriptRenderer(rendering.BraceRenderer):
       right = self.expression(item.right, product + 1)
       return f'Math.floor({left} / {right})', _ATOM
     if item.op == '%' and not item.natural:
-      left = self.expression(item.left, product)
-      right = self.expression(item.right, product + 1)
-      return f'(({left} % {right}) + {right}) % {right}', product
+      return self.floor_remainder(item)
     return super().operation(item)
+
+  def builtin(self, item: program.Builtin) -> tuple[str, int]:
+    """A builtin operation; a slice leaves out where a text ends."""
+    if item.name != 'slice':
+      return super().builtin(item)
+    text = self.expression(item.arguments[0], _ATOM)
+    start, stop = self.slice_ends(item)
+    ends = f'{start or 0}, {stop}' if stop else start or 0
+    return f'{text}.slice({ends})', _ATOM
 
   def choice(self, item: program.Choice) -> str:
     """`condition ? then : otherwise`."""
@@ -99,31 +106,38 @@ class JavaScriptRenderer(rendering.BraceRenderer):
     head = f'for (const [{names}] of {self.name(item.counts.name)})'
     return [f'{head} {{', *self.block(item.body), '}']
 
-  def put(self, item: program.Put) -> str:
+  def put(self, item: program.Put) -> list[str]:
     """An element by index, an entry by `set`."""
     name = self.name(item.container.name)
     key, value = self.expression(item.key), self.expression(item.value)
     if item.container.type in program.KEY:
-      return f'{name}.set({key}, {value})'
-    return f'{name}[{key}] = {value}'
+      return [f'{name}.set({key}, {value});']
+    return [f'{name}[{key}] = {value};']
 
   def append(self, item: program.Append) -> str:
     """`push`."""
     name = self.name(item.container.name)
     return f'{name}.push({self.expression(item.value)})'
 
+  def pop(self, name: str) -> str:
+    """`pop`."""
+    return f'{name}.pop()'
+
+  def sort(self, name: str) -> str:
+    """`sort` with a comparison, as it would sort texts without one."""
+    return f'{name}.sort((a, b) => a - b)'
+
   def function(self, function: program.Function, comment: str) -> list[str]:
     """A function after its JSDoc comment, `comment` being its first part."""
     parameters = ', '.join(self.name(p.name) for p in function.parameters)
     lines = []
     if comment:
-      lines = ['/**', *(f' * {line}'.rstrip() for line in comment.split('\n'))]
-      lines += [' *']
-      lines += [
-        f' * @param {{{_TYPES[p.type]}}} {self.name(p.name)}'
+      tags = [
+        f'@param {{{_TYPES[p.type]}}} {self.name(p.name)}'
         for p in function.parameters
       ]
-      lines += [f' * @returns {{{_TYPES[function.returns]}}}', ' */']
+      tags += [f'@returns {{{_TYPES[function.returns]}}}']
+      lines = self.doc_comment('\n'.join([comment, '', *tags]))
     name = self.name(function.name)
     head = f'function {name}({parameters}) {{'
     return [*lines, head, *self.body(function), '}']
@@ -132,10 +146,7 @@ class JavaScriptRenderer(rendering.BraceRenderer):
     """A script: statement and examples in one of three layouts."""
     statement = '\n'.join(rendering.wrap(problem.statement, '', 74))
     head, tail, comment = [], [], statement
-    calls = [
-      (self.call(problem, example), self.literal(example.result))
-      for example in problem.examples
-    ]
+    calls = self.calls(problem)
     if problem.style == 0:
       lines = [f'{call}; // => {result}' for call, result in calls]
       comment = '\n'.join([statement, '', '@example', *lines])
@@ -148,7 +159,6 @@ class JavaScriptRenderer(rendering.BraceRenderer):
       name = self.name(problem.solution.name)
       tail = ['', f'module.exports = {{ {name} }};', '']
       tail += [f'// {call} => {result}' for call, result in calls]
-    for helper in problem.functions[:-1]:
-      head += [*self.function(helper, rendering.summary(helper)), '']
+    head += self.helpers(problem)
     solution = self.function(problem.solution, comment)
     return '\n'.join([*head, *solution, *tail]) + '\n'

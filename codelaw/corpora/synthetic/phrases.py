@@ -14,7 +14,7 @@ from typing import Any
 from codelaw.corpora.synthetic import program
 
 # No name has two roles: a function takes each role once.
-_NAMES = {
+NAMES = {
   'values': ('values', 'numbers', 'items', 'data', 'readings', 'scores'),
   'others': ('others', 'second', 'right', 'weights', 'partners'),
   'value': ('value', 'number', 'item', 'element', 'reading', 'x'),
@@ -34,6 +34,20 @@ _NAMES = {
   'counts': ('counts', 'tally', 'frequency', 'seen', 'histogram'),
   'count': ('count', 'times', 'amount', 'matches'),
   'key': ('key', 'bucket', 'label', 'kind'),
+  'low': ('low', 'left', 'bottom', 'first_place'),
+  'high': ('high', 'last_place', 'ceiling', 'far_end'),
+  'middle': ('middle', 'mid', 'probe', 'halfway'),
+  'stack': ('stack', 'pending', 'memory', 'pile'),
+  'table': ('table', 'grid', 'memo', 'solved'),
+  'queue': ('queue', 'waiting', 'crowd', 'circle'),
+  'turn': ('turn', 'round_number', 'tick', 'day'),
+  'width': ('width', 'num_columns', 'per_row'),
+  'row': ('row', 'r', 'line_number'),
+  'column': ('column', 'col', 'across'),
+  'wanted': ('wanted', 'target', 'goal', 'sought'),
+  'edges': ('edges', 'links', 'roads', 'bridges'),
+  'node': ('node', 'place_id', 'town', 'vertex'),
+  'program': ('program', 'commands', 'instructions', 'tape'),
 }
 
 
@@ -63,7 +77,7 @@ class Draft:
 
 def variable(rng: random.Random, role: str, type_: str) -> program.Variable:
   """A variable with one of the names of its role."""
-  return program.Variable(rng.choice(_NAMES[role]), type_)
+  return program.Variable(rng.choice(NAMES[role]), type_)
 
 
 def title(words: Sequence[str], limit: int = 4) -> str:
@@ -89,6 +103,8 @@ def condition(
   if depth and rng.random() < 0.35:
     left = condition(rng, x, natural, depth - 1)
     right = condition(rng, x, natural, depth - 1)
+    while right.words == left.words:
+      right = condition(rng, x, natural, depth - 1)
     if rng.random() < 0.5:
       code, word = left.code.also(right.code), 'and'
     else:
@@ -184,6 +200,8 @@ def letter_condition(
   if depth and rng.random() < 0.3:
     left = letter_condition(rng, c, 0)
     right = letter_condition(rng, c, 0)
+    while right.words == left.words:
+      right = letter_condition(rng, c, 0)
     if rng.random() < 0.5:
       code, word = left.code.also(program.Not(right.code)), 'but never'
     else:

@@ -4,11 +4,15 @@ The tree has one meaning in all languages it is rendered into:
 
 *Integers* are 32-bit: the reader runs every program in a form that refuses
 results outside that range, so Java's wrap-around and JavaScript's doubles
-never show. `//` and `%` round towards minus infinity, as in Python; with
-`natural=True` they promise operands that are not negative, which lets Java
-and JavaScript use their plain operators (the promise is checked as well).
-*Text* is ASCII. *Lists* given to a function are never changed by it.
-*Counts* are mappings to integers that keep the order of insertion.
+never show. `//` and `%` round towards minus infinity, as in Python, and have
+positive divisors; with `natural=True` they promise operands that are not
+negative, which lets other languages use their plain operators.
+*Text* is ASCII. *Places* in texts and lists are never negative, and slices
+lie within them. *Lists* given to a function are never changed by it.
+*Counts* are mappings to integers that keep the order of insertion; what they
+do not have counts as 0. The reader checks divisors, promises and places too.
+
+A `Choice` stands in values, never in the condition of an `If` or a `While`.
 
 Expressions are built with Python's operators; `equals`, `differs`, `also`
 and `either` stand for those that cannot be overloaded.
@@ -202,6 +206,20 @@ class Append(Statement):
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
+class Pop(Statement):
+  """Drops the last element of a list of our own that has one."""
+
+  container: Variable
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Sort(Statement):
+  """Puts a list of integers of our own in rising order."""
+
+  container: Variable
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
 class If(Statement):
   """A conditional; an `otherwise` of a single If is an else-if."""
 
@@ -261,6 +279,11 @@ class Return(Statement):
 @dataclasses.dataclass(frozen=True, eq=False)
 class Break(Statement):
   """Leaves the innermost loop."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Continue(Statement):
+  """Goes on with the next round of the innermost loop."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -26,7 +26,6 @@ class PythonRenderer(rendering.Renderer):
     'length': ('len({0})', _ATOM),
     'at': ('{a0}[{1}]', _ATOM),
     'last': ('{a0}[-1]', _ATOM),
-    'slice': ('{a0}[{1}:{2}]', _ATOM),
     'get': ('{a0}.get({1}, {2})', _ATOM),
     'contains': ('{a1} in {a0}', rendering.COMPARE),
     'smaller': ('min({0}, {1})', _ATOM),
@@ -73,6 +72,13 @@ class PythonRenderer(rendering.Renderer):
         return f'{low_text} <= {one.name} <= {high_text}', rendering.COMPARE
     return super().operation(item)
 
+  def builtin(self, item: program.Builtin) -> tuple[str, int]:
+    """A builtin operation; a slice leaves out what it can."""
+    if item.name != 'slice':
+      return super().builtin(item)
+    text = self.expression(item.arguments[0], _ATOM)
+    return f'{text}[{":".join(self.slice_ends(item))}]', _ATOM
+
   def choice(self, item: program.Choice) -> str:
     """`then if condition else otherwise`."""
     then, condition, otherwise = (
@@ -96,6 +102,10 @@ class PythonRenderer(rendering.Renderer):
         return [f'{item.container.name}[{key}] = {value}']
       case program.Append():
         return [f'{item.container.name}.append({self.expression(item.value)})']
+      case program.Pop():
+        return [f'{item.container.name}.pop()']
+      case program.Sort():
+        return [f'{item.container.name}.sort()']
       case program.If():
         return self._conditional(item, 'if')
       case program.While():
@@ -116,6 +126,8 @@ class PythonRenderer(rendering.Renderer):
         return [f'return {self.expression(item.value)}']
       case program.Break():
         return ['break']
+      case program.Continue():
+        return ['continue']
     raise TypeError(f'no rendering of {item!r}')
 
   def _conditional(self, item: program.If, word: str) -> list[str]:
@@ -177,7 +189,7 @@ class PythonRenderer(rendering.Renderer):
     return '\n'.join([*head, *solution, *tail]) + '\n'
 
 
-class _CheckedRenderer(PythonRenderer):
+class CheckedRenderer(PythonRenderer):
   """Renders Python that refuses what other languages would do otherwise."""
 
   def operation(self, item: program.Operation) -> tuple[str, int]:
@@ -185,16 +197,29 @@ class _CheckedRenderer(PythonRenderer):
     text, precedence = super().operation(item)
     if item.type != program.INT:
       return text, precedence
-    if item.natural:
+    if item.op in ('//', '%'):
       left, right = self.expression(item.left), self.expression(item.right)
-      text = f'_natural({left}) {item.op} _natural({right})'
+      left = f'_natural({left})' if item.natural else f'({left})'
+      text = f'{left} {item.op} _positive({right})'
     return f'_int32({text})', _ATOM
+
+  def builtin(self, item: program.Builtin) -> tuple[str, int]:
+    """A builtin operation; places are checked."""
+    if item.name not in ('at', 'slice'):
+      return super().builtin(item)
+    sequence, *places = map(self.expression, item.arguments)
+    places = [f'_place({place}, {sequence})' for place in places]
+    return f'({sequence})[{":".join(places)}]', _ATOM
 
   def statement(self, item: program.Statement) -> list[str]:
     """Updates in place, written out so that they are checked as well."""
     if isinstance(item, program.Update) and item.variable.type == program.INT:
       value = program.Operation(item.op, item.variable, item.value, program.INT)
       item = program.Assign(item.variable, value)
+    if isinstance(item, program.Put) and item.container.type == program.INTS:
+      key, value_text = self.expression(item.key), self.expression(item.value)
+      name = item.container.name
+      return [f'{name}[_place({key}, {name})] = {value_text}']
     return super().statement(item)
 
 
@@ -210,16 +235,40 @@ def _natural(value: int) -> int:
   return value
 
 
+def _positive(value: int) -> int:
+  if value <= 0:
+    raise ArithmeticError(f'{value} divides and is not positive')
+  return value
+
+
+def _place(value: int, sequence: Any) -> int:
+  if not 0 <= value <= len(sequence):
+    raise IndexError(f'{value} is no place of {sequence!r}')
+  return value
+
+
 def compile_functions(
   functions: tuple[program.Function, ...], checked: bool
 ) -> Callable[..., Any]:
   """The last of the functions, as a Python callable.
 
   With `checked` it raises OverflowError where 32-bit integers would differ
-  from Python's and ArithmeticError where a `natural` promise is broken.
+  from Python's, ArithmeticError where a divisor or a `natural` promise is
+  not what the tree says, and IndexError for a place that is none.
   """
-  renderer = _CheckedRenderer() if checked else PythonRenderer()
+  renderer = CheckedRenderer() if checked else PythonRenderer()
+  return compiled(renderer, functions, {})
+
+
+def compiled(
+  renderer: PythonRenderer,
+  functions: tuple[program.Function, ...],
+  scope: dict[str, Any],
+) -> Callable[..., Any]:
+  """The last of the functions as `renderer` writes them, run in `scope`."""
   lines = [line for f in functions for line in renderer.function(f, '')]
-  scope: dict[str, Any] = {'_int32': _int32, '_natural': _natural}
+  scope.update(
+    {check.__name__: check for check in (_int32, _natural, _positive, _place)}
+  )
   exec(compile('\n'.join(lines), '<program>', 'exec'), scope)
   return scope[functions[-1].name]

@@ -1,14 +1,14 @@
-"""What the renderers of all languages share: precedence and blocks.
+"""What the renderers of all languages share: precedence and expressions.
 
 A renderer turns a program tree into the text of one language. Operators
-carry the precedence that Python, JavaScript and Java agree on, so that
-parentheses appear where they are needed and nowhere else.
+carry the precedence that all the languages agree on, so that parentheses
+appear where they are needed and nowhere else. `braces` adds the statements
+that languages with braces share.
 """
 
 import abc
 from collections.abc import Iterable
 from collections.abc import Mapping
-from collections.abc import Sequence
 import dataclasses
 import re
 import textwrap
@@ -85,6 +85,14 @@ class Renderer(abc.ABC):
   def function(self, function: program.Function, comment: str) -> list[str]:
     """The lines of a function, `comment` being its documentation."""
 
+  def support(self, code: str) -> list[str]:
+    """Functions that `code` calls and the language lacks, as lines.
+
+    They are for code that stands alone; `document` has its own.
+    """
+    del code
+    return []
+
   @abc.abstractmethod
   def statement(self, item: program.Statement) -> list[str]:
     """The lines of a statement."""
@@ -154,134 +162,29 @@ class Renderer(abc.ABC):
     }
     return template.format(*plain, **atoms), precedence
 
+  def slice_ends(self, item: program.Builtin) -> tuple[str, str]:
+    """The places of a slice; empty for the start and the end of its text."""
+    text, start, stop = item.arguments
+    low, high = self.expression(start), self.expression(stop)
+    ends_there = (
+      isinstance(stop, program.Builtin)
+      and stop.name == 'length'
+      and stop.arguments[0] is text
+    )
+    return '' if low == '0' else low, '' if ends_there else high
+
   def builtin_name(self, item: program.Builtin) -> str:
-    """The key of a builtin; languages may tell types of arguments apart."""
+    """The key of a builtin; texts may have one of their own."""
+    of_text = f'{item.name} of text'
+    first = item.arguments[0].type if item.arguments else ''
+    if first == program.TEXT and of_text in self.builtins:
+      return of_text
     return item.name
 
   def call(self, problem: Problem, example: Example) -> str:
     """A call of the solution with an example's arguments."""
     arguments = ', '.join(map(self.literal, example.arguments))
     return f'{self.name(problem.solution.name)}({arguments})'
-
-
-class BraceRenderer(Renderer):
-  """Statements of languages with braces and semicolons."""
-
-  def operation(self, item: program.Operation) -> tuple[str, int]:
-    """An operation; `% n == 0` means the same however `%` rounds."""
-    left = item.left
-    if (
-      item.op in ('==', '!=')
-      and getattr(item.right, 'value', None) == 0
-      and isinstance(left, program.Operation)
-      and left.op == '%'
-    ):
-      item = dataclasses.replace(item, left=program.natural(left))
-    return super().operation(item)
-
-  @abc.abstractmethod
-  def declaration(self, variable: program.Variable, changes: bool) -> str:
-    """The words before the `=` of a declaration."""
-
-  @abc.abstractmethod
-  def each(self, item: program.Each) -> str:
-    """The head of a loop over a sequence, without its brace."""
-
-  @abc.abstractmethod
-  def each_entry(self, item: program.EachEntry) -> list[str]:
-    """The lines of a loop over counts."""
-
-  @abc.abstractmethod
-  def put(self, item: program.Put) -> str:
-    """Setting an element or entry, without the semicolon."""
-
-  @abc.abstractmethod
-  def append(self, item: program.Append) -> str:
-    """Adding an element, without the semicolon."""
-
-  def declare(self, item: program.Declare) -> str:
-    """A declaration, without the semicolon."""
-    start = self.declaration(item.variable, item.variable.name in self.changed)
-    return f'{start} = {self.expression(item.value)}'
-
-  # Names that the function being rendered assigns more than once; set by
-  # `body` before any statement is rendered.
-  changed: frozenset[str] = frozenset()
-
-  def body(self, function: program.Function) -> list[str]:
-    """The indented lines of a function's statements."""
-    self.changed = frozenset(_assigned(function.body))
-    return self.block(function.body)
-
-  def statement(self, item: program.Statement) -> list[str]:
-    """The lines of a statement."""
-    match item:
-      case program.Remark():
-        return [f'// {item.text}']
-      case program.Declare():
-        return [f'{self.declare(item)};']
-      case program.Assign():
-        return [
-          f'{self.name(item.variable.name)} = {self.expression(item.value)};'
-        ]
-      case program.Update():
-        name = self.name(item.variable.name)
-        if item.op in '+-' and getattr(item.value, 'value', None) == 1:
-          return [f'{name}{item.op * 2};']
-        return [f'{name} {item.op}= {self.expression(item.value)};']
-      case program.Put():
-        return [f'{self.put(item)};']
-      case program.Append():
-        return [f'{self.append(item)};']
-      case program.If():
-        return self._conditional(item)
-      case program.While():
-        head = f'while ({self.expression(item.condition)})'
-        return [f'{head} {{', *self.block(item.body), '}']
-      case program.Count():
-        return [f'{self._count(item)} {{', *self.block(item.body), '}']
-      case program.Each():
-        return [f'{self.each(item)} {{', *self.block(item.body), '}']
-      case program.EachEntry():
-        return self.each_entry(item)
-      case program.Return():
-        return [f'return {self.expression(item.value)};']
-      case program.Break():
-        return ['break;']
-    raise TypeError(f'no rendering of {item!r}')
-
-  def _conditional(self, item: program.If) -> list[str]:
-    lines = [
-      f'if ({self.expression(item.condition)}) {{',
-      *self.block(item.then),
-    ]
-    match item.otherwise:
-      case [program.If() as other]:
-        first, *rest = self._conditional(other)
-        return [*lines, f'}} else {first}', *rest]
-      case []:
-        return [*lines, '}']
-    return [*lines, '} else {', *self.block(item.otherwise), '}']
-
-  def _count(self, item: program.Count) -> str:
-    name = self.name(item.variable.name)
-    start = self.declaration(item.variable, True)
-    compare = '<' if item.step > 0 else '>'
-    size = abs(item.step)
-    sign = '+' if item.step > 0 else '-'
-    step = f'{name}{sign * 2}' if size == 1 else f'{name} {sign}= {size}'
-    return (
-      f'for ({start} = {self.expression(item.start)};'
-      f' {name} {compare} {self.expression(item.stop, SUM)}; {step})'
-    )
-
-
-def _assigned(body: Sequence[program.Statement]) -> Iterable[str]:
-  for item in body:
-    if isinstance(item, (program.Assign, program.Update)):
-      yield item.variable.name
-    for field in ('then', 'otherwise', 'body'):
-      yield from _assigned(getattr(item, field, ()))
 
 
 def camel_case(snake_case: str) -> str:
@@ -291,6 +194,16 @@ def camel_case(snake_case: str) -> str:
   'longestRun'
   """
   return re.sub('_([a-z0-9])', lambda match: match[1].upper(), snake_case)
+
+
+def pascal_case(snake_case: str) -> str:
+  """Pascal case of a snake-case name.
+
+  >>> pascal_case('longest_run')
+  'LongestRun'
+  """
+  camel = camel_case(snake_case)
+  return camel[0].upper() + camel[1:]
 
 
 def wrap(text: str, prefix: str, width: int = 79) -> list[str]:

@@ -10,6 +10,8 @@ import sys
 import pytest
 
 from codelaw import errors
+from codelaw.corpora import copies
+from codelaw.corpora import deduplication
 from codelaw.corpora.synthetic import python
 from codelaw.corpora.synthetic import reader
 from tests.corpora import collected
@@ -45,11 +47,46 @@ def test_more_problems_extend_a_corpus_and_seeds_change_it():
   assert not {item.text for item in few} & {item.text for item in other}
 
 
+def test_all_kinds_are_about_the_same_problems():
+  found = _documents(12, kinds=reader.KINDS, languages=['python', 'go'])
+  assert list(found) == [
+    'synthetic/python',
+    'synthetic/go',
+    'synthetic/markup',
+    'synthetic/commits',
+    'synthetic/questions',
+  ]
+  for row in zip(*found.values(), strict=True):
+    assert len({item.origin for item in row}) == 1
+    assert len({item.group for item in row}) == 1
+  assert {i.language for i in found['synthetic/commits']} == {'python', 'go'}
+  assert {i.language for i in found['synthetic/questions']} == {'markdown'}
+
+
+def test_more_problems_and_other_kinds_change_no_document():
+  few = _documents(8, kinds=['markup', 'commits', 'questions'])
+  many = _documents(16, kinds=reader.KINDS)
+  for source, items in few.items():
+    assert many[source][:8] == items
+  programs = _documents(8)
+  assert many['synthetic/java'][:8] == programs['synthetic/java']
+
+
+def test_kinds_are_varied():
+  """No two documents of a kind are near-copies (see also the README)."""
+  for source, items in _documents(
+    250, kinds=['markup', 'commits', 'questions']
+  ).items():
+    index = copies.Index(deduplication.Deduplication())
+    assert not any(index.add(item)[0] for item in items), source
+
+
 def test_documents_are_the_same_in_every_process():
   """Nothing depends on the order of sets or on Python's own hashes."""
   script = (
     'from codelaw.corpora.synthetic import reader\n'
-    'for item in reader.SyntheticPrograms(40).read(range(40), lambda _: 0):\n'
+    'everything = reader.SyntheticPrograms(40, kinds=reader.KINDS)\n'
+    'for item in everything.read(range(40), lambda _: 0):\n'
     '  print(item)\n'
   )
   outputs = {
@@ -117,6 +154,10 @@ def test_python_documents_run_as_they_stand():
     ({'num_problems': 0}, 'at least 1, got 0'),
     ({'num_problems': 1, 'languages': ['cobol']}, "'cobol'; known are python"),
     ({'num_problems': 1, 'languages': 'python'}, 'must be a list'),
+    ({'num_problems': 1, 'kinds': ['poems']}, "'poems'; known are programs"),
+    ({'num_problems': 1, 'kinds': []}, 'must be a list with some of'),
+    ({'num_problems': 1, 'kinds': ['markup', 'markup']}, 'twice'),
+    ({'num_problems': 1, 'seed': 0.5}, 'seed must be a whole number'),
   ],
 )
 def test_mistakes_are_explained(settings, message):
