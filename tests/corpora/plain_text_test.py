@@ -48,7 +48,9 @@ def test_a_separator_stands_between_documents(tmp_path):
     {
       'a.txt': b'one\r\n--\n--\nt\nwo\n--\n\xe9\n--\n'
       + b'x' * 99
-      + b'\n--\nlast'
+      + b'\n--\n'
+      + b'x\n' * 30
+      + b'--\nlast'
     },
   )
   found = _read(tmp_path / 'a.txt', separator='--', max_document_bytes=20)
