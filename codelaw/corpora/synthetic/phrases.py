@@ -113,8 +113,9 @@ def condition(
       code, f'{left.words} {word} {right.words}', f'{left.tag}_{word}'
     )
   remainder = program.natural if natural else lambda operation: operation
-  k, c = rng.randint(2, 9), rng.randint(3, 40)
-  r = rng.randrange(k)
+  # No two of the options below are the same test in other words.
+  k, c = rng.randint(3, 9), rng.randint(3, 40)
+  r = rng.randint(1, k - 1)
   ones = remainder(x % 10)
   options = (
     Phrase(remainder(x % 2).equals(0), 'are even', 'even'),
