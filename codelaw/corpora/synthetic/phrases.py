@@ -12,6 +12,7 @@ import random
 from typing import Any
 
 from codelaw.corpora.synthetic import program
+from codelaw.corpora.synthetic import scans
 
 # No name has two roles: a function takes each role once.
 NAMES = {
@@ -103,7 +104,10 @@ def condition(
   if depth and rng.random() < 0.35:
     left = condition(rng, x, natural, depth - 1)
     right = condition(rng, x, natural, depth - 1)
-    while right.words == left.words:
+    # Two tests of one remainder would be redundant, or never both hold.
+    while right.words == left.words or (
+      _divisors(left.code) & _divisors(right.code) - _divisors(x)
+    ):
       right = condition(rng, x, natural, depth - 1)
     if rng.random() < 0.5:
       code, word = left.code.also(right.code), 'and'
@@ -113,8 +117,9 @@ def condition(
       code, f'{left.words} {word} {right.words}', f'{left.tag}_{word}'
     )
   remainder = program.natural if natural else lambda operation: operation
-  k, c = rng.randint(2, 9), rng.randint(3, 40)
-  r = rng.randrange(k)
+  # No two of the options below are the same test in other words.
+  k, c = rng.randint(3, 9), rng.randint(3, 40)
+  r = rng.randint(1, k - 1)
   ones = remainder(x % 10)
   options = (
     Phrase(remainder(x % 2).equals(0), 'are even', 'even'),
@@ -145,6 +150,17 @@ def condition(
     ),
   )
   return rng.choice(options)
+
+
+def _divisors(code: program.Expression) -> frozenset[int | bool | str]:
+  """The constants that `code` takes remainders by."""
+  return frozenset(
+    node.right.value
+    for node in scans.nodes(code)
+    if isinstance(node, program.Operation)
+    and node.op == '%'
+    and isinstance(node.right, program.Literal)
+  )
 
 
 def transformation(

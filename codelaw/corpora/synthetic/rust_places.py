@@ -148,6 +148,8 @@ def compared(item: program.Operation, places: frozenset[str]) -> str | None:
   left, right = (plain(side, places) for side in sides)
   if left is None or right is None:
     return None
+  if right == '0' and item.op in ('>=', '<'):
+    return None  # A usize is never below 0; the compiler says so.
   if left.endswith('.len()') and right == '0' and ' ' not in left:
     name = left.removesuffix('.len()')
     match item.op:

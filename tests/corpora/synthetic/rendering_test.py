@@ -180,6 +180,16 @@ def test_checked_programs_refuse_what_languages_do_differently():
   assert compiled(X % 3)(-1) == 2
   with pytest.raises(ArithmeticError, match='promised'):
     compiled(program.natural(X % 3))(-1)
+  with pytest.raises(ArithmeticError, match='divides and is not positive'):
+    compiled(program.lift(7) // X)(-1)
+  text = program.lift('abc')
+  assert compiled(program.at(text, X))(2) == 'c'
+  with pytest.raises(IndexError, match='-1 is no place'):
+    compiled(program.at(text, X))(-1)
+  part = program.builtin('slice', program.TEXT, text, 1, X)
+  assert compiled(part)(3) == 'bc'
+  with pytest.raises(IndexError, match='4 is no place'):
+    compiled(part)(4)
 
 
 def test_skeletons_ignore_names_constants_and_remarks():

@@ -60,3 +60,5 @@ def test_comparisons_without_casts():
   assert rust_places.compared(SIZE > 0, places) == '!v.is_empty()'
   assert rust_places.compared(PLACE < J, places) is None
   assert rust_places.compared(SIZE > -1, places) is None
+  # Always true of a usize, which the compiler warns of.
+  assert rust_places.compared(PLACE >= 0, places) is None
