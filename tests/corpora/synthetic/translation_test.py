@@ -343,7 +343,7 @@ def test_csharp_documents_compile_without_warnings(problems, tmp_path):
   )
 
 
-def test_go_documents_are_formatted_and_pass_their_tests(problems, tmp_path):
+def test_go_documents_are_formatted_and_pass_vet(problems, tmp_path):
   _need('go', 'gofmt')
   (tmp_path / 'go.mod').write_text('module documents\n\ngo 1.18\n')
   for name, (item, text) in _documents(problems, 'go').items():
