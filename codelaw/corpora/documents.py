@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import contextlib
 import dataclasses
 import hashlib
+import io
 import os
 import random
 from typing import Any
@@ -183,7 +184,8 @@ class SourceWriter:
       return
     self._writer.close()
     self._stream.flush()
-    if hasattr(self._stream, 'fileno'):
+    # Streams to a bucket have no descriptor: their objects are whole or absent.
+    with contextlib.suppress(AttributeError, io.UnsupportedOperation):
       os.fsync(self._stream.fileno())
     self._stream.close()
     self._writer, self._stream = None, None

@@ -106,6 +106,7 @@ def test_fingerprints_add_up_in_any_order():
   assert whole == documents.fingerprint(sum(made[3:]) + sum(made[:3]))
   assert whole == documents.fingerprint(sum(made) % 2**256)
   assert whole != documents.fingerprint(sum(made[1:]))
+  assert documents.fingerprint(2**255) != documents.fingerprint(0)
   # Twice the same document is not the same corpus.
   assert documents.fingerprint(2 * made[0]) != documents.fingerprint(0)
 

@@ -76,6 +76,8 @@ SNIPPETS = [
   ('a.tsx', 'const A = () => <div/>;', 'typescript'),
   ('a.c', 'int main(void) { return 0; }', 'c'),
   ('a.cc', 'int x;', 'c++'),
+  ('A.C', 'class A {};', 'c++'),
+  ('MAIN.C', 'int x;', 'c'),
   ('kernel.cu', '__global__ void f() {}', 'c++'),
   ('a.go', 'package main\n', 'go'),
   ('a.rb', 'class A\nend\n', 'ruby'),
