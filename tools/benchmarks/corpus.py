@@ -253,7 +253,7 @@ def _print(
     print(
       f'{step.name:<32}{step.documents / step.seconds:>10,.0f}'
       f'{step.num_bytes / step.seconds / 1e6:>9.1f}'
-      + ''.join(f'{hours / number:>12,.1f}' for number in cores)
+      + ''.join(f'{hours / number:>12,.2f}' for number in cores)
     )
 
 
