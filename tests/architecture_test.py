@@ -91,20 +91,21 @@ def test_analysis_needs_no_training_package(path):
     assert not roots & TRAINING_PACKAGES
 
 
+@pytest.mark.parametrize(
+  ('packages', 'prefix'),
+  [
+    ({'seqio', 'tensorflow', 'tensorflow_text'}, 'seqio_'),
+    ({'apache_beam'}, 'beam_'),
+  ],
+  ids=['seqio', 'beam'],
+)
 @pytest.mark.parametrize('path', MODULES, ids=str)
-def test_tensorflow_is_imported_only_by_seqio_tasks(path):
-  roots = {name.split('.')[0] for name in _imports(path)}
-  if path.name == 'seqio_tasks.py':
-    top = {name.split('.')[0] for name in _imports(path, top_level_only=True)}
-    assert not top & {'seqio', 'tensorflow'}
-  else:
-    assert not roots & {'seqio', 'tensorflow', 'tensorflow_text'}
-
-
-@pytest.mark.parametrize('path', MODULES, ids=str)
-def test_beam_is_imported_only_when_it_is_used(path):
-  top = _imports(path, top_level_only=True)
-  assert 'apache_beam' not in {name.split('.')[0] for name in top}
+def test_slow_packages_are_imported_where_they_are_used(path, packages, prefix):
+  """In modules named after them, inside functions."""
+  anywhere = {name.split('.')[0] for name in _imports(path)}
+  at_once = {name.split('.')[0] for name in _imports(path, top_level_only=True)}
+  assert not at_once & packages
+  assert path.name.startswith(prefix) or not anywhere & packages
 
 
 @pytest.mark.parametrize('path', MODULES, ids=str)
