@@ -31,6 +31,7 @@ import string
 from codelaw import errors
 from codelaw.corpora import documents
 from codelaw.corpora import files
+from codelaw.corpora import languages
 from codelaw.corpora.synthetic import notation
 
 STRATEGIES = ('shuffled', 'direct', 'prompt')
@@ -175,7 +176,7 @@ class Pairing:
       yield documents.RawDocument(
         text=text,
         source=source_name(direction),
-        language=language,
+        language=languages.from_label(language) or language,
         origin=origin,
         license=license_,
         group=group,

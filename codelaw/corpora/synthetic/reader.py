@@ -18,6 +18,7 @@ from typing import Any
 from codelaw import errors
 from codelaw import storage
 from codelaw.corpora import documents
+from codelaw.corpora import languages
 from codelaw.corpora import reading
 from codelaw.corpora.synthetic import codes
 from codelaw.corpora.synthetic import commits
@@ -149,7 +150,7 @@ class SyntheticPrograms:
         yield documents.RawDocument(
           text=text,
           source=source,
-          language=language,
+          language=languages.from_label(language) or language,
           origin=item.origin,
           license=LICENSE,
           group=item.group,

@@ -12,6 +12,7 @@ import pytest
 from codelaw import errors
 from codelaw.corpora import copies
 from codelaw.corpora import deduplication
+from codelaw.corpora import languages
 from codelaw.corpora.synthetic import python
 from codelaw.corpora.synthetic import reader
 from tests.corpora import collected
@@ -163,3 +164,10 @@ def test_python_documents_run_as_they_stand():
 def test_mistakes_are_explained(settings, message):
   with pytest.raises(errors.UserError, match=message):
     reader.SyntheticPrograms(**settings)
+
+
+def test_languages_are_called_as_readers_of_files_call_them():
+  found = _documents(3, languages=list(reader.RENDERERS))
+  called = {item.language for items in found.values() for item in items}
+  assert called <= set(languages.LANGUAGES)
+  assert len(called) == len(reader.RENDERERS)
