@@ -2,6 +2,7 @@
 
 import dataclasses
 import random
+import subprocess
 
 import pytest
 
@@ -113,6 +114,9 @@ def test_other_languages_give_the_same_wrong_answers(
 
   def run_leniently(*command, **settings):
     if command[0] == 'gofmt' or command[:2] == ('go', 'vet'):
+      return []
+    if command[0] == 'tsc':  # Writes the program whatever it thinks of it.
+      subprocess.run(list(map(str, command)), capture_output=True, check=False)
       return []
     strict = ('-D', 'warnings', '-warnaserror', '-Werror')
     return run(*(part for part in command if part not in strict), **settings)
