@@ -14,7 +14,7 @@ from codelaw.cli import corpus
 from codelaw.cli import gin_config
 from codelaw.cli import study
 from codelaw.cli import train
-from codelaw.corpora import build
+from codelaw.corpora import plan as plan_lib
 from codelaw.data import shards
 from codelaw.laws import fitting
 from codelaw.studies import sweep
@@ -60,7 +60,7 @@ def built(file):
   if kind == 'corpora':
     needs_inputs = 'INPUTS = %gin.REQUIRED' in (ROOT / file).read_text()
     inputs = ["INPUTS = ['somewhere']"] if needs_inputs else []
-    return load(build.CorpusPlan, corpus.PARTS, [file], inputs)
+    return load(plan_lib.CorpusPlan, corpus.PARTS, [file], inputs)
   if kind == 'laws':
     return load(fitting.FitSettings, (), [file])
   if kind == 'studies':

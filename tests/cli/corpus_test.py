@@ -10,7 +10,7 @@ from codelaw.cli import corpus_view
 from codelaw.cli import gin_config
 from codelaw.cli import main
 from codelaw.corpora import beam_runner
-from codelaw.corpora import build
+from codelaw.corpora import plan as plan_lib
 from codelaw.corpora import report
 from codelaw.data import manifest as manifest_lib
 
@@ -174,7 +174,7 @@ def test_quickstart_plan_builds_from_its_gin_file():
   parser = main.build_parser('corpus')
   args = parser.parse_args(['build', _gin('quickstart')])
   args.gin_bindings = []
-  plan = gin_config.load(args, build.CorpusPlan, corpus.PARTS)
+  plan = gin_config.load(args, plan_lib.CorpusPlan, corpus.PARTS)
   assert plan.output_dir == 'results/quickstart/corpus'
   assert len(plan.readers) == 2
   # The settings are JSON: they are fingerprinted and written to the index.
