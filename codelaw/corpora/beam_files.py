@@ -123,7 +123,7 @@ def remove(folder: str, source: str, names: Iterable[str]) -> None:
     (root / name).unlink()
   if '://' in folder:  # Buckets have no folders.
     return
-  with contextlib.suppress(OSError):
+  with contextlib.suppress(OSError, ValueError):  # One is not empty.
     for inside in (source, *map(str, pathlib.PurePosixPath(source).parents)):
       if inside != '.':
         (root / inside).rmdir()

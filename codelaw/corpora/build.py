@@ -59,6 +59,7 @@ class Built:
 
 # Of the work of a build, about: the rest is writing the final files.
 _READING_SHARE = 0.9
+_MOST_SHOWN = 4
 
 
 def in_process(plan: plan_lib.CorpusPlan, tell: Progress) -> Built:
@@ -170,6 +171,13 @@ def reading_from(reader: reading.Reader) -> Iterator[None]:
     ) from error
 
 
+def _shown(names: Sequence[str]) -> str:
+  """The sources of a reader, as many as a line has room for."""
+  more = len(names) - _MOST_SHOWN
+  shown = ', '.join(names[:_MOST_SHOWN])
+  return f'{shown} and {more} more' if more > 0 else shown
+
+
 class _Corpus:
   """A corpus while it is built: its sources, known documents, damage."""
 
@@ -200,7 +208,7 @@ class _Corpus:
       with reading_from(reader):
         for share in self._read(reader, names):
           fraction = _READING_SHARE * (place + share) / len(readers)
-          tell(', '.join(names), fraction)
+          tell(_shown(names), fraction)
       self._damage.check()
 
   def _read(

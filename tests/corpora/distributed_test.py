@@ -57,6 +57,43 @@ class Made:
       yield reading.Skipped('code/java', f'row {number}', 'torn', damaged=True)
 
 
+@dataclasses.dataclass(frozen=True)
+class Small:
+  """Gives sources that are small, each in a way of its own."""
+
+  def source_names(self):
+    return tuple(f'code/{why}' for why in _SMALL)
+
+  def parts(self, max_bytes_per_source):
+    return range(3)
+
+  def read(self, part, is_full):
+    for number in range(part, 60, 3):
+      for why in ('few', 'together', 'torn', 'unheld'):
+        if why != 'few' or number < 2:
+          yield documents.RawDocument(
+            # What code/few has, parts of Made have too.
+            ' '.join(_words(number if why == 'few' else (number, why))),
+            f'code/{why}',
+            why,
+            f'{why} {number}',
+            group='one' if why == 'together' else '',
+            only_split='train' if why == 'unheld' and number > 1 else '',
+          )
+      if number < 20:
+        yield reading.Skipped('code/torn', f'row {number}', 'torn', True)
+
+
+# Source -> why it is small.
+_SMALL = {
+  'few': 'fewer than 1,000 bytes',
+  'none': 'fewer than 1,000 bytes',
+  'together': 'no validation document',
+  'torn': '20 of 80 items damaged',
+  'unheld': 'no validation document',
+}
+
+
 def _words(number, count=60):
   rng = random.Random(str(number))
   return [f'{rng.choice("abcdef")}{rng.randrange(10**6)}' for _ in range(count)]
@@ -186,6 +223,33 @@ def test_the_corpus_is_that_of_one_process(tmp_path, monkeypatch, drop_near):
 
 
 @needs_beam
+def test_both_leave_the_same_small_sources_out(tmp_path):
+  settings = {'small_sources': 'leave_out', 'validation_fraction': 0.1}
+  one, other = _both(tmp_path, Small(), Made(0), **settings)
+  content = report.read(other)
+  left_out = content.left_out
+  assert {
+    name.removeprefix('code/'): left.reason for name, left in left_out.items()
+  } == _SMALL
+  assert list(content.sources) == [*SOURCES, *ONE_SPLIT]
+  assert (left_out['code/few'].documents, left_out['code/none'].bytes) == (2, 0)
+  assert left_out['code/torn'].damaged == {'torn': 20}
+  assert len(content.damaged) == 24
+  # A copy of a document that was left out is a copy still.
+  texts = {item.text for items in _texts(other).values() for item in items}
+  assert not {' '.join(_words(number)) for number in range(2)} & texts
+  for folder in (one, other):
+    held = {str(path.relative_to(folder)) for path in folder.rglob('*')}
+    assert not any('code/' + why in name for why in _SMALL for name in held)
+    files = [
+      name
+      for source in report.read(folder).sources.values()
+      for name in source.files
+    ]
+    assert {name for name in held if name.endswith('.parquet')} == set(files)
+
+
+@needs_beam
 def test_shards_of_both_are_the_same_bytes(tmp_path):
   folders = _both(tmp_path, Made(0))
   written = []
@@ -229,6 +293,14 @@ def test_mistakes_are_told_as_by_one_process(tmp_path):
   for plan in (
     _plan(tmp_path, tree),
     _plan(tmp_path, Made(0), min_bytes_per_source=10**6),
+    _plan(
+      tmp_path,
+      Made(0),
+      min_bytes_per_source=10**6,
+      small_sources='leave_out',
+    ),
+    _plan(tmp_path, Small(), max_damaged_fraction=0.5, min_bytes_per_source=1),
+    _plan(tmp_path, Small()),
   ):
     with pytest.raises(errors.UserError) as expected:
       build.build(plan)
