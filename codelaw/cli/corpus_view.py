@@ -152,12 +152,20 @@ def _dropped(content: report.CorpusReport) -> rich_table.Table:
   return rows
 
 
+def _read(
+  content: report.CorpusReport,
+) -> Iterator[tuple[str, report.SourceReport | report.LeftOutReport]]:
+  """All sources of the readers, those that were left out last."""
+  yield from content.sources.items()
+  yield from content.left_out.items()
+
+
 def _skipped(content: report.CorpusReport) -> rich_table.Table:
   """Files, rows and records that gave no document."""
   rows = terminal.table(
     'Not documents', ['source', 'reason'], ['items', 'damaged']
   )
-  for name, source in {**content.sources, **content.left_out}.items():
+  for name, source in _read(content):
     for reason, number in source.damaged.items():
       rows.add_row(name, reason, terminal.count(number), 'yes')
     for reason, number in source.skipped.items():
@@ -167,8 +175,7 @@ def _skipped(content: report.CorpusReport) -> rich_table.Table:
 
 def _damaged(content: report.CorpusReport) -> rich_table.Table:
   """The first damaged items by name."""
-  read = (*content.sources.values(), *content.left_out.values())
-  total = sum(sum(source.damaged.values()) for source in read)
+  total = sum(sum(source.damaged.values()) for _, source in _read(content))
   shown = content.damaged[:_MOST_NAMED]
   title = f'Damaged, by name ({len(shown):,} of {total:,}'
   if len(content.damaged) > len(shown):

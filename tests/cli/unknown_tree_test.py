@@ -186,7 +186,7 @@ def test_every_language_lands_in_its_source(tmp_path, capsys):
       language, number
     )
     for place, language in enumerate(languages.LANGUAGES)
-    for number in range(30)
+    for number in range(60)
   }
   stand_ins.write(tmp_path / 'tree', files)
   assert _build(tmp_path / 'tree', tmp_path / 'corpus') == 0
@@ -205,4 +205,4 @@ def test_every_language_lands_in_its_source(tmp_path, capsys):
       if name.startswith(f'{place}/')
     }
     assert {split for _, _, split in found} == set(report.SPLITS)
-    assert content.sources[source].languages == {language: 30}
+    assert content.sources[source].languages == {language: 60}
