@@ -140,7 +140,7 @@ _PROGRAMS = {
   'go': ('go', 'package main', 'var @1 = @2'),
   'ruby': ('rb', "require 'set'", '@1 = @2'),
   'shell': ('sh', '#!/bin/sh', '@1="$@2"'),
-  'kotlin': ('kt', 'package a', 'val @1 = @2'),
+  'kotlin': ('kt', 'package main', 'val @1 = @2'),
   'swift': ('swift', 'import Foundation', 'let @1 = @2'),
   'vue': ('vue', '<template>', '<p>@1 @2</p>'),
   'rust': ('rs', 'mod a;', 'const @1: u8 = @2;'),
@@ -193,6 +193,7 @@ def test_every_language_lands_in_its_source(tmp_path, capsys):
   told = capsys.readouterr().err
   assert 'code/java, code/javascript, code/php, code/python and 31 more' in told
   content = report.read(tmp_path / 'corpus')
+  assert not content.left_out
   assert [name.split('/')[1] for name in content.sources] == published
   assert not content.left_out
   for source, found in _held(tmp_path / 'corpus').items():
