@@ -545,6 +545,7 @@ def test_progress_rises_to_one(tree, tmp_path):
     ({'validation_fraction': 0}, 'between 0 and 1'),
     ({'licenses': 'MIT'}, 'must be a list of SPDX identifiers'),
     ({'max_damaged_fraction': 1.5}, 'from 0 to 1'),
+    ({'small_sources': 'drop'}, 'must be refuse or leave_out'),
     ({'max_bytes_per_source': 5}, 'at most max_bytes_per_source'),
   ],
 )
