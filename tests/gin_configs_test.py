@@ -14,7 +14,8 @@ from codelaw.cli import corpus
 from codelaw.cli import gin_config
 from codelaw.cli import study
 from codelaw.cli import train
-from codelaw.corpora import build
+from codelaw.corpora import languages
+from codelaw.corpora import plan as plan_lib
 from codelaw.data import shards
 from codelaw.laws import fitting
 from codelaw.studies import sweep
@@ -60,7 +61,12 @@ def built(file):
   if kind == 'corpora':
     needs_inputs = 'INPUTS = %gin.REQUIRED' in (ROOT / file).read_text()
     inputs = ["INPUTS = ['somewhere']"] if needs_inputs else []
-    return load(build.CorpusPlan, corpus.PARTS, [file], inputs)
+    return load(plan_lib.CorpusPlan, corpus.PARTS, [file], inputs)
+  if kind == 'sources':
+    tree = 'corpora/source_tree.gin'
+    return load(
+      plan_lib.CorpusPlan, corpus.PARTS, [tree, file], ["INPUTS = ['here']"]
+    )
   if kind == 'laws':
     return load(fitting.FitSettings, (), [file])
   if kind == 'studies':
@@ -96,6 +102,15 @@ def test_it_builds_and_nothing_in_it_is_unused(file):
 @pytest.mark.parametrize('file', FILES)
 def test_it_says_first_what_it_is(file):
   assert (ROOT / file).read_text().startswith('# ')
+
+
+@pytest.mark.parametrize('name', ['source_tree', 'starcoderdata', 'the_stack'])
+def test_corpora_of_code_know_every_language(name):
+  (reader,) = built(f'corpora/{name}.gin').readers
+  assert reader.sources == {
+    languages.default_source(language): [language]
+    for language in languages.LANGUAGES
+  }
 
 
 def test_the_leaf_is_quickstart_uniform():

@@ -26,6 +26,7 @@ from codelaw.corpora import notebooks
 from codelaw.corpora import pairing
 from codelaw.corpora import parallel_table
 from codelaw.corpora import plain_text
+from codelaw.corpora import plan as plan_lib
 from codelaw.corpora import report
 from codelaw.corpora import source_trees
 from codelaw.corpora import stack_exchange
@@ -115,7 +116,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _build(args: argparse.Namespace) -> None:
-  plan = gin_config.load(args, build.CorpusPlan, PARTS)
+  plan = gin_config.load(args, plan_lib.CorpusPlan, PARTS)
   if args.out:
     plan = dataclasses.replace(plan, output_dir=args.out)
   options = beam_flags.options(args)

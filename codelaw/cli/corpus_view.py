@@ -1,20 +1,18 @@
 """How a corpus looks on a terminal: tables of its report, and samples.
 
-Everything fits 80 columns. Sizes have three digits, and so have numbers from
-ten millions; the exact ones are in `corpus.json`.
+Everything fits 80 columns; exact numbers are in `corpus.json`.
 """
 
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
-from collections.abc import Sequence
 
-from rich import box
 from rich import console as rich_console
 from rich import syntax
-from rich import table
+from rich import table as rich_table
 from rich import text as rich_text
 
+from codelaw.cli import terminal
 from codelaw.corpora import damage
 from codelaw.corpora import documents
 from codelaw.corpora import report
@@ -25,31 +23,6 @@ _MOST_KINDS = 12
 _SAMPLE_LINES = 12
 # Names that the highlighter has for our languages.
 _LEXERS = {'c++': 'cpp', 'c#': 'csharp', 'rmarkdown': 'markdown'}
-
-
-def size(num_bytes: int) -> str:
-  """Bytes in three digits.
-
-  >>> size(999), size(43_210), size(5_000_000)
-  ('999 B', '43.2 kB', '5.00 MB')
-  """
-  if num_bytes < 1000:
-    return f'{num_bytes} B'
-  return f'{_three_digits(num_bytes)}B'
-
-
-def count(number: int) -> str:
-  """A number of documents or tokens: exact up to ten millions."""
-  return f'{number:,}' if number < 10**7 else _three_digits(number)
-
-
-def _three_digits(number: float) -> str:
-  prefixes = iter(' kMGTP')
-  prefix = next(prefixes)
-  while number >= 999.5:
-    number, prefix = number / 1000, next(prefixes)
-  digits = 2 if number < 9.995 else 1 if number < 99.95 else 0
-  return f'{number:.{digits}f} {prefix}'
 
 
 def tables(
@@ -68,74 +41,55 @@ def tables(
   found = [_held(content)]
   if manifest is not None:
     found.append(_tokens(manifest))
-  found += [_dropped(content), _skipped(content), _damaged(content)]
-  found.append(_clusters(content))
+  found += [_left_out(content), _dropped(content), _skipped(content)]
+  found += [_damaged(content), _clusters(content)]
   for title, field in (('Languages', 'languages'), ('Licences', 'licenses')):
     found.append(_kinds(content, title, field))
   for rows in found:
     if rows.row_count:
-      # A title of its own is not wrapped at the width of its table.
-      title, rows.title = str(rows.title), None
-      yield rich_console.Group(rich_text.Text(title, style='bold'), rows)
-
-
-def _table(
-  title: str, names: Sequence[str], numbers: Sequence[str]
-) -> table.Table:
-  found = table.Table(
-    title=title,
-    box=box.SIMPLE_HEAD,
-    pad_edge=False,
-    padding=(0, 1, 0, 0),
-  )
-  for name in names:
-    found.add_column(name, overflow='fold')
-  for name in numbers:
-    found.add_column(name, justify='right', no_wrap=True)
-  return found
+      yield terminal.titled(rows)
 
 
 def _plain(text: str) -> rich_text.Text:
   return rich_text.Text(text)
 
 
-def _share(part: float, whole: float) -> str:
-  return f'{part / whole:.1%}' if whole else '-'
-
-
-def _held(content: report.CorpusReport) -> table.Table:
+def _held(content: report.CorpusReport) -> rich_table.Table:
   numbers = ('documents', 'share', 'bytes', 'share', 'train', 'validation')
-  rows = _table('Held, by source', ['source'], numbers)
+  rows = terminal.table('Held, by source', ['source'], numbers)
   sources = content.sources.values()
   all_documents = sum(source.documents for source in sources)
   all_bytes = sum(source.bytes for source in sources)
   for name, source in content.sources.items():
     rows.add_row(
       name,
-      count(source.documents),
-      _share(source.documents, all_documents),
-      size(source.bytes),
-      _share(source.bytes, all_bytes),
-      *(count(source.splits[split].documents) for split in report.SPLITS),
+      terminal.count(source.documents),
+      terminal.share(source.documents, all_documents),
+      terminal.size(source.bytes),
+      terminal.share(source.bytes, all_bytes),
+      *(
+        terminal.count(source.splits[split].documents)
+        for split in report.SPLITS
+      ),
     )
   rows.add_section()
   rows.add_row(
     'all',
-    count(all_documents),
+    terminal.count(all_documents),
     '',
-    size(all_bytes),
+    terminal.size(all_bytes),
     '',
     *(
-      count(sum(source.splits[split].documents for source in sources))
+      terminal.count(sum(source.splits[split].documents for source in sources))
       for split in report.SPLITS
     ),
   )
   return rows
 
 
-def _tokens(manifest: manifest_lib.Manifest) -> table.Table:
+def _tokens(manifest: manifest_lib.Manifest) -> rich_table.Table:
   numbers = ('tokens', 'share', 'train', 'validation', 'bytes/token')
-  rows = _table('Tokens in the shards, by source', ['source'], numbers)
+  rows = terminal.table('Tokens in the shards, by source', ['source'], numbers)
   tokens = {
     source: {split: shards.tokens for split, shards in splits.items()}
     for source, splits in manifest.sources.items()
@@ -146,88 +100,124 @@ def _tokens(manifest: manifest_lib.Manifest) -> table.Table:
     num_bytes = sum(s.bytes for s in manifest.sources[source].values())
     rows.add_row(
       source,
-      count(held),
-      _share(held, total),
-      *(count(of_split.get(split, 0)) for split in report.SPLITS),
+      terminal.count(held),
+      terminal.share(held, total),
+      *(terminal.count(of_split.get(split, 0)) for split in report.SPLITS),
       f'{num_bytes / held:.2f}' if held else '-',
     )
   rows.add_section()
-  rows.add_row('all', count(total), '', '', '', '')
+  rows.add_row('all', terminal.count(total), '', '', '', '')
   return rows
 
 
-def _dropped(content: report.CorpusReport) -> table.Table:
+def _left_out(content: report.CorpusReport) -> rich_table.Table:
+  """Small sources; those of which there was nothing share a row."""
+  rows = terminal.table(
+    'Left out', ['source', 'reason'], ['documents', 'bytes', 'damaged']
+  )
+  absent = []
+  for name, source in content.left_out.items():
+    if not source.documents_read and not source.damaged:
+      absent.append(name)
+      continue
+    rows.add_row(
+      name,
+      source.reason,
+      terminal.count(source.documents),
+      terminal.size(source.bytes),
+      terminal.count(sum(source.damaged.values())),
+    )
+  if absent:
+    rows.add_row(_plain(', '.join(absent)), 'nothing found', '0', '0 B', '0')
+  return rows
+
+
+def _dropped(content: report.CorpusReport) -> rich_table.Table:
   """Documents read and not kept, by each reason that dropped any."""
   numbers = ('documents', 'of read', 'bytes', 'of read')
-  rows = _table('Dropped, by the first reason', ['source', 'reason'], numbers)
+  rows = terminal.table(
+    'Dropped, by the first reason', ['source', 'reason'], numbers
+  )
   for name, source in content.sources.items():
     read_bytes = source.bytes + sum(d.bytes for d in source.dropped.values())
     for reason, lost in source.dropped.items():
       rows.add_row(
         name,
         reason,
-        count(lost.documents),
-        _share(lost.documents, source.documents_read),
-        size(lost.bytes),
-        _share(lost.bytes, read_bytes),
+        terminal.count(lost.documents),
+        terminal.share(lost.documents, source.documents_read),
+        terminal.size(lost.bytes),
+        terminal.share(lost.bytes, read_bytes),
       )
   return rows
 
 
-def _skipped(content: report.CorpusReport) -> table.Table:
+def _read(
+  content: report.CorpusReport,
+) -> Iterator[tuple[str, report.SourceReport | report.LeftOutReport]]:
+  """All sources of the readers, those that were left out last."""
+  yield from content.sources.items()
+  yield from content.left_out.items()
+
+
+def _skipped(content: report.CorpusReport) -> rich_table.Table:
   """Files, rows and records that gave no document."""
-  rows = _table('Not documents', ['source', 'reason'], ['items', 'damaged'])
-  for name, source in content.sources.items():
+  rows = terminal.table(
+    'Not documents', ['source', 'reason'], ['items', 'damaged']
+  )
+  for name, source in _read(content):
     for reason, number in source.damaged.items():
-      rows.add_row(name, reason, count(number), 'yes')
+      rows.add_row(name, reason, terminal.count(number), 'yes')
     for reason, number in source.skipped.items():
-      rows.add_row(name, reason, count(number), 'no')
+      rows.add_row(name, reason, terminal.count(number), 'no')
   return rows
 
 
-def _damaged(content: report.CorpusReport) -> table.Table:
+def _damaged(content: report.CorpusReport) -> rich_table.Table:
   """The first damaged items by name."""
-  total = sum(
-    sum(source.damaged.values()) for source in content.sources.values()
-  )
+  total = sum(sum(source.damaged.values()) for _, source in _read(content))
   shown = content.damaged[:_MOST_NAMED]
   title = f'Damaged, by name ({len(shown):,} of {total:,}'
   if len(content.damaged) > len(shown):
     title += f'; {len(content.damaged):,} are in {report.INDEX_NAME}'
-  rows = _table(f'{title})', ['source', 'name', 'reason'], [])
+  rows = terminal.table(f'{title})', ['source', 'name', 'reason'], [])
   for item in shown:
     name = _plain(damage.one_line(item.origin))
     rows.add_row(item.source, name, _plain(damage.one_line(item.reason)))
   return rows
 
 
-def _clusters(content: report.CorpusReport) -> table.Table:
+def _clusters(content: report.CorpusReport) -> rich_table.Table:
   """Sources with documents that must share a split."""
   numbers = ('largest cluster', 'of documents', 'near-copies kept')
-  rows = _table('Documents that share a split', ['source'], numbers)
+  rows = terminal.table('Documents that share a split', ['source'], numbers)
   for name, source in content.sources.items():
     if source.largest_cluster > 1:
       rows.add_row(
         name,
-        count(source.largest_cluster),
-        _share(source.largest_cluster, source.documents),
-        count(source.copies_kept),
+        terminal.count(source.largest_cluster),
+        terminal.share(source.largest_cluster, source.documents),
+        terminal.count(source.copies_kept),
       )
   return rows
 
 
-def _kinds(content: report.CorpusReport, title: str, field: str) -> table.Table:
+def _kinds(
+  content: report.CorpusReport, title: str, field: str
+) -> rich_table.Table:
   """Documents of each source by language or licence, the most first."""
-  rows = _table(f'{title}, in documents', ['source', title.lower()], [])
+  rows = terminal.table(f'{title}, in documents', ['source', title.lower()], [])
   for name, source in content.sources.items():
     kinds: Mapping[str, int] = getattr(source, field)
     parts = [
-      f'{damage.one_line(kind) or "unknown"} {count(number)}'
+      f'{damage.one_line(kind) or "unknown"} {terminal.count(number)}'
       for kind, number in list(kinds.items())[:_MOST_KINDS]
     ]
     if len(kinds) > _MOST_KINDS:
       others = sum(kinds.values()) - sum([*kinds.values()][:_MOST_KINDS])
-      parts.append(f'{len(kinds) - _MOST_KINDS:,} others {count(others)}')
+      parts.append(
+        f'{len(kinds) - _MOST_KINDS:,} others {terminal.count(others)}'
+      )
     rows.add_row(name, _plain(', '.join(parts)))
   return rows
 

@@ -9,13 +9,12 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 import dataclasses
 
-from rich import box
 from rich import console as rich_console
-from rich import table
+from rich import table as rich_table
 from rich import text as rich_text
 
 from codelaw import records
-from codelaw.cli import corpus_view
+from codelaw.cli import terminal
 from codelaw.data import manifest as manifest_lib
 from codelaw.data import schedule as schedule_lib
 
@@ -52,40 +51,25 @@ def show(
     f'\n{schedule.num_steps:,} steps of {plan.batch_size:,} x'
     f' {plan.sequence_length:,} tokens; shards {manifest.fingerprint}'
   )
-  out.print(_stages(plan, schedule))
+  out.print(terminal.titled(_stages(plan, schedule)))
   parts = list(_parts(manifest, schedule))
-  whole = _sources(parts, (*_EXACT, *_ESTIMATES))
+  whole = terminal.titled(_sources(parts, (*_EXACT, *_ESTIMATES)))
   needed = out.measure(whole, options=out.options.update(max_width=_ENDLESS))
   if needed.maximum <= out.width:
     out.print(whole)
   else:
-    out.print(_sources(parts, _EXACT))
-    out.print(_sources(parts, _ESTIMATES))
+    out.print(terminal.titled(_sources(parts, _EXACT)))
+    out.print(terminal.titled(_sources(parts, _ESTIMATES)))
   for note in _notes(plan, manifest, schedule):
     out.print(note)
 
 
-def _table(title: str, numbers: Sequence[str]) -> table.Table:
-  found = table.Table(
-    title=title,
-    title_justify='left',
-    title_style='bold',
-    box=box.SIMPLE_HEAD,
-    pad_edge=False,
-    padding=(0, 1, 0, 0),
-  )
-  found.add_column('', overflow='fold')
-  for name in numbers:
-    found.add_column(name, justify='right', overflow='fold')
-  return found
-
-
 def _stages(
   plan: records.RunPlan, schedule: schedule_lib.MixtureSchedule
-) -> table.Table:
+) -> rich_table.Table:
   """One row per stage: where it ends, what it holds, its learning rate."""
-  rows = _table(
-    'Stages', ('until step', 'sequences', 'tokens', 'learning rate')
+  rows = terminal.table(
+    'Stages', [''], ('until step', 'sequences', 'tokens', 'learning rate')
   )
   peak = plan.optimizer.peak_learning_rate
   sequences, tokens = schedule.planned_sequences(), schedule.stage_tokens()
@@ -171,8 +155,8 @@ def _rows(
       'sequences': f'{sequences[source]:,}',
       'tokens': f'{tokens[source]:,}',
       'epochs': epochs,
-      'bytes': corpus_view.size(round(part * shards.bytes)),
-      'documents': corpus_view.count(round(part * shards.documents)),
+      'bytes': terminal.size(round(part * shards.bytes)),
+      'documents': terminal.count(round(part * shards.documents)),
     }
     rows.append(_Row(source, cells, source in refused))
   totals = {
@@ -180,20 +164,22 @@ def _rows(
     'sequences': f'{sum(sequences.values()):,}',
     'tokens': f'{sum(tokens.values()):,}',
     'epochs': '',
-    'bytes': corpus_view.size(round(all_bytes)),
-    'documents': corpus_view.count(round(all_documents)),
+    'bytes': terminal.size(round(all_bytes)),
+    'documents': terminal.count(round(all_documents)),
   }
   return [*rows, _Row('all', totals)]
 
 
-def _sources(parts: Sequence[_Part], headings: Sequence[str]) -> table.Table:
+def _sources(
+  parts: Sequence[_Part], headings: Sequence[str]
+) -> rich_table.Table:
   says = []
   if 'share' in headings:
     says.append('shares are of tokens')
   if 'bytes' in headings:
     says.append('bytes and documents are estimates')
   title = f'Sources ({", ".join(says)})'
-  found = _table(title, headings)
+  found = terminal.table(title, [''], headings)
   for part in parts:
     found.add_row(rich_text.Text(part.name, style='bold'))
     for row in part.rows:

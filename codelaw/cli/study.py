@@ -19,7 +19,7 @@ from codelaw.cli import allocate
 from codelaw.cli import corpus
 from codelaw.cli import gin_config
 from codelaw.cli import progress as progress_lib
-from codelaw.corpora import build
+from codelaw.corpora import plan as plan_lib
 from codelaw.data import shards
 from codelaw.laws import fitting
 from codelaw.planning import allocation as allocation_lib
@@ -30,7 +30,7 @@ from codelaw.studies import sweep
 EXAMPLE = 'codelaw study --gin_file=gin_configs/studies/quickstart.gin'
 
 PARTS = (
-  build.CorpusPlan,
+  plan_lib.CorpusPlan,
   *corpus.PARTS,
   shards.CachePlan,
   records.RunPlan,

@@ -28,12 +28,13 @@ from codelaw import errors
 from codelaw import storage
 from codelaw.corpora import copies
 from codelaw.corpora import damage
-from codelaw.corpora import deduplication
 from codelaw.corpora import documents
 from codelaw.corpora import filters
 from codelaw.corpora import licenses
+from codelaw.corpora import plan as plan_lib
 from codelaw.corpora import reading
 from codelaw.corpora import report
+from codelaw.corpora import small_sources
 from codelaw.corpora import staging
 
 Progress = Callable[[str, float], None]
@@ -47,109 +48,21 @@ class Built:
     sources: source -> its report, in the order of the readers.
     identities: sum of the documents' `documents.identity`.
     damaged: the first damaged items, in reading order.
+    left_out: small sources -> what was found for them, in the same order.
   """
 
   sources: Mapping[str, report.SourceReport]
   identities: int
   damaged: tuple[report.DamagedItem, ...]
+  left_out: Mapping[str, report.LeftOutReport]
 
 
 # Of the work of a build, about: the rest is writing the final files.
 _READING_SHARE = 0.9
+_MOST_SHOWN = 4
 
 
-@dataclasses.dataclass(frozen=True)
-class CorpusPlan:
-  """What a corpus is meant to hold.
-
-  Attributes:
-    readers: where documents come from. Earlier readers win: a duplicate of
-      a document that was kept is dropped.
-    output_dir: folder of the corpus.
-    deduplication: settings of the search for duplicates.
-    filters: names of filters (see `filters.FILTERS`), applied in order.
-    licenses: SPDX identifiers that a document's licence must be satisfied by
-      (`licenses.allows`); None allows all.
-    keep_unlicensed: with `licenses`, whether documents stay whose licence is
-      not known.
-    validation_fraction: of the clusters of documents (`clusters`), chosen by
-      a hash of their content alone: no corpus trains on what another one
-      with the same documents and a smaller fraction holds out.
-    max_bytes_per_source: of UTF-8 text; a source is cut there.
-    min_bytes_per_source: a source with less text is a mistake.
-    max_damaged_fraction: of what one reader finds for one source, documents
-      and damaged items counted alike; more stop the build.
-  """
-
-  readers: Sequence[reading.Reader]
-  output_dir: str
-  deduplication: deduplication.Deduplication
-  filters: Sequence[str] = ()
-  licenses: Sequence[str] | None = None
-  keep_unlicensed: bool = False
-  validation_fraction: float = 0.1
-  max_bytes_per_source: int = 1_000_000_000
-  min_bytes_per_source: int = 100_000
-  max_damaged_fraction: float = 0.2
-
-  def __post_init__(self):
-    if not isinstance(self.readers, (list, tuple)) or not all(
-      hasattr(reader, 'source_names') for reader in self.readers
-    ):
-      raise errors.UserError(
-        'CorpusPlan.readers must be a list of readers, like'
-        f' [@PythonEnvironment()]; got {self.readers!r}.'
-      )
-    object.__setattr__(self, 'readers', tuple(self.readers))
-    if not self.readers:
-      raise errors.UserError('CorpusPlan.readers must name at least one.')
-    if not self.output_dir or not isinstance(self.output_dir, str):
-      raise errors.UserError(
-        'CorpusPlan.output_dir must be the folder to write, got'
-        f' {self.output_dir!r}.'
-      )
-    if isinstance(self.filters, str):
-      raise errors.UserError(
-        f'CorpusPlan.filters must be a list of names, got {self.filters!r}.'
-      )
-    filters.check(self.filters, 'CorpusPlan.filters')
-    if self.licenses is not None:
-      licenses.check(self.licenses, 'CorpusPlan.licenses')
-    if not isinstance(self.deduplication, deduplication.Deduplication):
-      raise errors.UserError(
-        'CorpusPlan.deduplication must be @Deduplication(), got'
-        f' {self.deduplication!r}.'
-      )
-    if not 0 < self.validation_fraction < 1:
-      raise errors.UserError(
-        'CorpusPlan.validation_fraction must be between 0 and 1, got'
-        f' {self.validation_fraction!r}.'
-      )
-    if not 0 <= self.max_damaged_fraction <= 1:
-      raise errors.UserError(
-        'CorpusPlan.max_damaged_fraction must be from 0 to 1, got'
-        f' {self.max_damaged_fraction!r}.'
-      )
-    if not 0 < self.min_bytes_per_source <= self.max_bytes_per_source:
-      raise errors.UserError(
-        'CorpusPlan.min_bytes_per_source must be positive and at most'
-        f' max_bytes_per_source, got {self.min_bytes_per_source!r} and'
-        f' {self.max_bytes_per_source!r}.'
-      )
-
-  def settings(self) -> dict[str, Any]:
-    """Everything but the output folder, as plain JSON values."""
-    settings = _plain(self)
-    del settings['output_dir']
-    settings['readers'] = [
-      {'reader': type(reader).__name__, **_plain(reader)}
-      for reader in self.readers
-    ]
-    settings['deduplication'] = _plain(self.deduplication)
-    return settings
-
-
-def in_process(plan: CorpusPlan, tell: Progress) -> Built:
+def in_process(plan: plan_lib.CorpusPlan, tell: Progress) -> Built:
   """Reads and writes the documents of a plan, one after the other."""
   with _Corpus(plan) as corpus:
     corpus.read(tell)
@@ -157,9 +70,9 @@ def in_process(plan: CorpusPlan, tell: Progress) -> Built:
 
 
 def build(
-  plan: CorpusPlan,
+  plan: plan_lib.CorpusPlan,
   progress: Progress | None = None,
-  way: Callable[[CorpusPlan, Progress], Built] = in_process,
+  way: Callable[[plan_lib.CorpusPlan, Progress], Built] = in_process,
 ) -> report.CorpusReport:
   """Builds the corpus of a plan, unless its folder already holds it.
 
@@ -174,9 +87,10 @@ def build(
 
   Raises:
     UserError: when the folder holds the corpus of another plan or is in
-      use, when too much of what is read is damaged, when a source ends up
-      with too little text or without documents of one split, or when the
-      folder cannot be written.
+      use, when the plan refuses small sources and there is one (one that
+      ends up with too little text, without documents of one split or with
+      too much damage), when all are small, or when the folder cannot be
+      written.
   """
   tell = progress or (lambda message, fraction: None)
   settings = plan.settings()
@@ -210,13 +124,16 @@ def build(
       fingerprint=documents.fingerprint(built.identities),
       codelaw_version=codelaw.__version__,
       damaged=built.damaged,
+      left_out=built.left_out,
     )
     report.write(plan.output_dir, content)
   tell(f'wrote {plan.output_dir}', 1.0)
   return content
 
 
-def drop_reason(plan: CorpusPlan, raw: documents.RawDocument) -> str | None:
+def drop_reason(
+  plan: plan_lib.CorpusPlan, raw: documents.RawDocument
+) -> str | None:
   """Why a document is dropped, whatever other documents there are; or None."""
   if not raw.text or raw.text.isspace():
     return 'empty'
@@ -254,58 +171,23 @@ def reading_from(reader: reading.Reader) -> Iterator[None]:
     ) from error
 
 
-def check_size(
-  plan: CorpusPlan, name: str, num_bytes: int, described: str
-) -> None:
-  """Raises `UserError` when a source keeps too little text.
-
-  Args:
-    plan: says how little is too little.
-    name: of the source.
-    num_bytes: that it keeps.
-    described: what it read and kept (`staging.describe`).
-  """
-  least = plan.min_bytes_per_source
-  if num_bytes < least:
-    raise errors.UserError(
-      f'Source {name} has {described}, fewer than'
-      f' CorpusPlan.min_bytes_per_source = {least:,}. Give its reader more'
-      ' to read, drop fewer documents, lower the minimum, or leave the'
-      ' source out.'
-    )
-
-
-def check_splits(
-  plan: CorpusPlan, name: str, counts: Mapping[str, int], largest: int
-) -> None:
-  """Raises `UserError` when a source has no document of a split it needs.
-
-  Args:
-    plan: that divides the documents.
-    name: of the source.
-    counts: split that its documents can be in -> documents in it.
-    largest: documents in its largest cluster.
-  """
-  total = sum(counts.values())
-  for split, number in counts.items():
-    if not number:
-      raise errors.UserError(
-        f'Source {name} has no {split} document among its'
-        f' {total:,}, of which the largest cluster of near-copies and'
-        f' groups, which share a split, holds {largest:,}; change'
-        f' CorpusPlan.validation_fraction ({plan.validation_fraction}), raise'
-        ' Deduplication.near_threshold, or give it more documents.'
-      )
+def _shown(names: Sequence[str]) -> str:
+  """The sources of a reader, as many as a line has room for."""
+  more = len(names) - _MOST_SHOWN
+  shown = ', '.join(names[:_MOST_SHOWN])
+  return f'{shown} and {more} more' if more > 0 else shown
 
 
 class _Corpus:
   """A corpus while it is built: its sources, known documents, damage."""
 
-  def __init__(self, plan: CorpusPlan):
+  def __init__(self, plan: plan_lib.CorpusPlan):
     self._plan = plan
     self._index = copies.Index(plan.deduplication)
     self._sources: dict[str, staging.Source] = {}
-    self._damage = damage.Damage(plan.max_damaged_fraction)
+    self._damage = damage.Damage(
+      plan.max_damaged_fraction, stops=plan.small_sources == 'refuse'
+    )
 
   def __enter__(self) -> '_Corpus':
     return self
@@ -326,10 +208,8 @@ class _Corpus:
       with reading_from(reader):
         for share in self._read(reader, names):
           fraction = _READING_SHARE * (place + share) / len(readers)
-          tell(', '.join(names), fraction)
+          tell(_shown(names), fraction)
       self._damage.check()
-    for name, source in self._sources.items():
-      check_size(self._plan, name, source.bytes, source.describe())
 
   def _read(
     self, reader: reading.Reader, names: Sequence[str]
@@ -377,60 +257,47 @@ class _Corpus:
         source.full = True
         return
       reason, node = self._index.add(raw)
-      if reason == 'near_duplicate' and not self._plan.deduplication.drop_near:
+      is_copy = reason == 'near_duplicate'
+      if is_copy and not self._plan.deduplication.drop_near:
         reason = None
-        source.copies_kept += 1
     source.documents_read += 1
     self._damage.count_document(raw.source)
     if reason is None:
-      source.keep(raw, node)
+      source.keep(raw, node, is_copy)
     else:
       source.drop(reason, size)
 
   def publish(self, tell: Progress) -> Built:
-    """Writes all documents with their splits."""
+    """Writes all documents with their splits, but for small sources."""
     splits = {
       name: self._split(source) for name, source in self._sources.items()
     }
+    left_out = small_sources.left_out(
+      self._plan,
+      {
+        name: source.found(*splits[name])
+        for name, source in self._sources.items()
+      },
+      self._damage.too_much,
+    )
+    kept = [
+      source for name, source in self._sources.items() if name not in left_out
+    ]
     reports = {}
     identities = 0
-    total = sum(source.bytes for source in self._sources.values())
+    total = sum(source.bytes for source in kept)
     done = 0
-    for name, source in self._sources.items():
+    for source in kept:
       share = _READING_SHARE + (1 - _READING_SHARE) * done / total
-      tell(f'writing {name}', share)
-      reports[name], of_source = source.publish(*splits[name])
+      tell(f'writing {source.name}', share)
+      reports[source.name], of_source = source.publish(*splits[source.name])
       identities += of_source
       done += source.bytes
-    return Built(reports, identities, tuple(self._damage.named))
+    return Built(reports, identities, tuple(self._damage.named), left_out)
 
   def _split(self, source: staging.Source) -> tuple[np.ndarray, int]:
     """Which documents of a source are held out, and its largest cluster."""
     nodes = source.nodes
     held_out = self._index.held_out(nodes, self._plan.validation_fraction)
-    largest = int(self._index.cluster_sizes(nodes).max())
-    allowed = source.allowed(held_out)
-    counts = {
-      split: int((allowed & (held_out == (split == 'validation'))).sum())
-      for split in source.needed_splits()
-    }
-    check_splits(self._plan, source.name, counts, largest)
-    return held_out, largest
-
-
-def _plain(record: Any) -> dict[str, Any]:
-  """The fields of a flat dataclass as plain JSON values."""
-  return {
-    field.name: _value(getattr(record, field.name))
-    for field in dataclasses.fields(record)
-  }
-
-
-def _value(value: Any) -> Any:
-  if isinstance(value, Mapping):
-    return {key: _value(entry) for key, entry in value.items()}
-  if isinstance(value, (tuple, list)):
-    return [_value(entry) for entry in value]
-  if dataclasses.is_dataclass(value):
-    return _plain(value)
-  return value
+    sizes = self._index.cluster_sizes(nodes[source.allowed(held_out)])
+    return held_out, int(sizes.max(initial=0))

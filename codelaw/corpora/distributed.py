@@ -10,21 +10,27 @@ too much is damaged is asked of all that a reader found for a source, where
 one process may stop at the first part that has too much.
 """
 
-from collections import Counter
+from collections.abc import Mapping
 from collections.abc import Sequence
 import functools
 
 from codelaw import errors
+from codelaw.corpora import beam_files
 from codelaw.corpora import beam_runner
 from codelaw.corpora import beam_steps
 from codelaw.corpora import build as build_lib
 from codelaw.corpora import damage
+from codelaw.corpora import plan as plan_lib
 from codelaw.corpora import report
+from codelaw.corpora import small_sources
 from codelaw.corpora import staging
+
+# Why documents are dropped that are not the copy of an earlier text.
+_AFTER_EXACT_COPIES = ('near_duplicate', 'other_split')
 
 
 def build(
-  plan: build_lib.CorpusPlan,
+  plan: plan_lib.CorpusPlan,
   options: Sequence[str] = (),
   progress: build_lib.Progress | None = None,
 ) -> report.CorpusReport:
@@ -50,7 +56,7 @@ def build(
 
 
 def _build(
-  plan: build_lib.CorpusPlan,
+  plan: plan_lib.CorpusPlan,
   tell: build_lib.Progress,
   options: Sequence[str],
 ) -> build_lib.Built:
@@ -64,101 +70,145 @@ def _build(
   names = dict.fromkeys(
     name for reader in plan.readers for name in reader.source_names()
   )
-  found = [report.DamagedItem(*item) for _, item in numbers['named',]]
-  _check_damage(plan, numbers, found)
-  reports = {name: _report(plan, name, numbers) for name in names}
+  named = [report.DamagedItem(*item) for _, item in numbers['named',]]
   for name in names:
-    _check_cut(plan, name, reports[name].bytes, numbers)
-  for name, source in reports.items():
-    lost = Counter(
-      {why: held.documents for why, held in source.dropped.items()}
-    )
-    lost.update({**source.skipped, **source.damaged})
-    described = staging.describe(
-      source.bytes, source.documents, source.documents_read, lost
-    )
-    build_lib.check_size(plan, name, source.bytes, described)
-    counts = {split: held.documents for split, held in source.splits.items()}
-    build_lib.check_splits(plan, name, counts, source.largest_cluster)
-  return build_lib.Built(reports, numbers.get(('identities',), 0), tuple(found))
+    _check_cut(plan, name, numbers)
+  left_out = small_sources.left_out(
+    plan,
+    {name: _found(name, numbers) for name in names},
+    _too_much_damage(plan, numbers, named),
+  )
+  kept = [name for name in names if name not in left_out]
+  with staging.writing(plan.output_dir):
+    for name in left_out:
+      beam_files.remove(plan.output_dir, name, numbers.get(('files', name), ()))
+  return build_lib.Built(
+    {name: _report(name, numbers) for name in kept},
+    sum(numbers['identities', name] for name in kept),
+    tuple(named),
+    left_out,
+  )
 
 
-def _report(
-  plan: build_lib.CorpusPlan, source: str, numbers: beam_steps.Numbers
-) -> report.SourceReport:
-  """What one source holds."""
+def _by_name(
+  numbers: beam_steps.Numbers, kind: str, source: str
+) -> dict[str, int]:
+  """What was counted of one kind for a source, the most first."""
+  found = {
+    name[2]: value
+    for name, value in numbers.items()
+    if name[:2] == (kind, source)
+  }
+  return dict(sorted(found.items(), key=lambda entry: (-entry[1], entry[0])))
 
-  def by_name(kind: str) -> dict[str, int]:
-    found = {
-      name[2]: value
-      for name, value in numbers.items()
-      if name[:2] == (kind, source)
-    }
-    return dict(sorted(found.items(), key=lambda entry: (-entry[1], entry[0])))
 
-  sizes = by_name('bytes')
-  counts = by_name('documents')
-  dropped_bytes = by_name('dropped bytes')
-  dropped = by_name('dropped')
+def _dropped(
+  source: str, numbers: beam_steps.Numbers
+) -> dict[str, report.DroppedReport]:
+  """What was dropped of a source, by reason."""
+  counts = _by_name(numbers, 'dropped', source)
+  sizes = _by_name(numbers, 'dropped bytes', source)
+
+  def passed_but_copies(kind: str, dropped: Mapping[str, int]) -> int:
+    held = sum(_by_name(numbers, kind, source).values())
+    return held + sum(dropped.get(why, 0) for why in _AFTER_EXACT_COPIES)
+
   # All with the same text but the first.
-  dropped['exact_duplicate'] = (
-    numbers.get(('passed', source), 0)
-    - dropped.get('near_duplicate', 0)
-    - sum(counts.values())
+  copies = numbers.get(('passed', source), 0)
+  copies -= passed_but_copies('documents', counts)
+  if copies:
+    counts['exact_duplicate'] = copies
+    sizes['exact_duplicate'] = numbers['passed bytes', source]
+    sizes['exact_duplicate'] -= passed_but_copies('bytes', sizes)
+  return {
+    reason: report.DroppedReport(count, sizes[reason])
+    for reason, count in counts.items()
+  }
+
+
+def _bytes_kept(source: str, numbers: beam_steps.Numbers) -> int:
+  """UTF-8 bytes that were kept before any were dropped as `other_split`."""
+  held = sum(_by_name(numbers, 'bytes', source).values())
+  return held + numbers.get(('dropped bytes', source, 'other_split'), 0)
+
+
+def _found(source: str, numbers: beam_steps.Numbers) -> small_sources.Found:
+  """What was found for one source."""
+  only = _by_name(numbers, 'only', source)
+  held = _by_name(numbers, 'documents', source)
+  return small_sources.Found(
+    documents=sum(only.values()),
+    bytes=_bytes_kept(source, numbers),
+    documents_read=sum(_by_name(numbers, 'documents of', source).values()),
+    dropped={
+      reason: dropped.documents
+      for reason, dropped in _dropped(source, numbers).items()
+      if reason != 'other_split'
+    },
+    skipped=_by_name(numbers, 'skipped', source),
+    damaged=_by_name(numbers, 'damaged', source),
+    splits={
+      split: held.get(split, 0) for split in small_sources.needed_splits(only)
+    },
+    largest_cluster=numbers.get(('cluster', source), 0),
   )
-  dropped_bytes['exact_duplicate'] = (
-    numbers.get(('passed bytes', source), 0)
-    - dropped_bytes.get('near_duplicate', 0)
-    - sum(sizes.values())
-  )
-  read = sum(by_name('documents of').values())
+
+
+def _report(source: str, numbers: beam_steps.Numbers) -> report.SourceReport:
+  """What one source holds."""
+  counts = _by_name(numbers, 'documents', source)
+  sizes = _by_name(numbers, 'bytes', source)
   return report.SourceReport(
     splits={
       split: report.SplitReport(counts.get(split, 0), sizes.get(split, 0))
       for split in report.SPLITS
     },
     files=tuple(numbers.get(('files', source), ())),
-    documents_read=read,
-    dropped={
-      reason: report.DroppedReport(count, dropped_bytes[reason])
-      for reason, count in dropped.items()
-      if count
-    },
-    languages=by_name('language'),
-    licenses=by_name('license'),
-    skipped=by_name('skipped'),
-    damaged=by_name('damaged'),
+    documents_read=sum(_by_name(numbers, 'documents of', source).values()),
+    dropped=_dropped(source, numbers),
+    languages=_by_name(numbers, 'language', source),
+    licenses=_by_name(numbers, 'license', source),
+    skipped=_by_name(numbers, 'skipped', source),
+    damaged=_by_name(numbers, 'damaged', source),
     copies_kept=numbers.get(('copies kept', source), 0),
     largest_cluster=numbers.get(('cluster', source), 0),
   )
 
 
-def _check_damage(
-  plan: build_lib.CorpusPlan,
+def _too_much_damage(
+  plan: plan_lib.CorpusPlan,
   numbers: beam_steps.Numbers,
   named: Sequence[report.DamagedItem],
-) -> None:
-  """Raises `UserError` when too much of what a reader found is damaged."""
-  for (kind, *name), count in sorted(numbers.items()):
-    if kind == 'damaged of':
-      source, reader = name
-      damage.check(
-        type(plan.readers[reader]).__name__,
-        source,
-        count,
-        count + numbers.get(('documents of', source, reader), 0),
-        [item for item in named if item.source == source],
-        plan.max_damaged_fraction,
-      )
+) -> dict[str, damage.TooMuch]:
+  """The sources of which a reader found too much damaged."""
+  found: dict[str, damage.TooMuch] = {}
+  counts = [
+    (reader, source, count)
+    for (kind, *about), count in numbers.items()
+    if kind == 'damaged of'
+    for source, reader in [about]
+  ]
+  for reader, source, count in sorted(counts):
+    too_much = damage.too_much(
+      type(plan.readers[reader]).__name__,
+      source,
+      count,
+      count + numbers.get(('documents of', source, reader), 0),
+      [item for item in named if item.source == source],
+      plan.max_damaged_fraction,
+    )
+    if too_much is not None:
+      found.setdefault(source, too_much)
+  return found
 
 
 def _check_cut(
-  plan: build_lib.CorpusPlan,
+  plan: plan_lib.CorpusPlan,
   source: str,
-  kept: int,
   numbers: beam_steps.Numbers,
 ) -> None:
   """Raises `UserError` when one process would not have read a source out."""
+  kept = _bytes_kept(source, numbers)
   largest = numbers.get(('document', source), 0)
   most = plan.max_bytes_per_source
   if kept + largest > most:

@@ -116,6 +116,8 @@ _BY_INTERPRETER = {
   }.items()
   for program in programs.split()
 }
+# What tells nothing of the language: a script names it in its first line.
+_OF_SCRIPTS = ('', '.cgi', '.fcgi')
 _SHEBANG = re.compile(r'#!\s*(\S+)([^\n]*)')
 # Files without extension that are everywhere and never scripts; knowing them
 # saves reading them.
@@ -248,7 +250,7 @@ def detect(name: str, text: str) -> str | None:
   language, extension = _by_name(name)
   if text.startswith(_LFS_POINTER):
     return None
-  if language is None and extension in ('', '.cgi', '.fcgi'):
+  if language is None and extension in _OF_SCRIPTS:
     return interpreted(text)
   if extension in _SHELL_EXTENSIONS and text.startswith('#!'):
     return interpreted(text)
@@ -257,6 +259,12 @@ def detect(name: str, text: str) -> str | None:
   if found not in _MAY_START_AS_MARKUP and _MARKUP_START.match(text):
     return None
   return found
+
+
+def needs_first_line(name: str) -> bool:
+  """Whether a file of this name has a language only if its text names one."""
+  language, extension = _by_name(name)
+  return language is None and extension in _OF_SCRIPTS
 
 
 def could_be(name: str, wanted: Iterable[str]) -> bool:
@@ -268,7 +276,7 @@ def could_be(name: str, wanted: Iterable[str]) -> bool:
   (True, False)
   """
   language, extension = _by_name(name)
-  if language is None and extension in ('', '.cgi', '.fcgi'):
+  if language is None and extension in _OF_SCRIPTS:
     if posixpath.basename(name).lower() in _NEVER_SCRIPTS:
       return False
     return not set(wanted).isdisjoint(_BY_INTERPRETER.values())

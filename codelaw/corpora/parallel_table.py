@@ -71,10 +71,9 @@ class ParallelTable:
     for origin, row in self._table().rows(part):
       if all(map(is_full, self.source_names())):
         return
-      if isinstance(row, files.RefusedError):
-        yield row.skipped(unknown, origin)
-        continue
       try:
+        if isinstance(row, files.RefusedError):
+          raise row
         programs = self._programs(row)
       except files.RefusedError as refused:
         yield refused.skipped(unknown, origin)
@@ -92,12 +91,9 @@ class ParallelTable:
     """The programs that a row has, by language."""
     found = {}
     for language, column in self.columns.items():
-      text = tables.field(row, column)
-      if text is None:
+      if tables.field(row, column) is None:
         continue
-      if not isinstance(text, str):
-        raise files.RefusedError(f'{column} is not text')
-      text = files.checked(text)
+      text = tables.text(row, column)
       if text.strip():
         found[language] = text
     return found

@@ -91,6 +91,29 @@ class SourceReport:
 
 
 @dataclasses.dataclass(frozen=True)
+class LeftOutReport:
+  """What was found for a source that the corpus goes without.
+
+  Attributes:
+    reason: in a few words (`small_sources`).
+    documents: that passed the filters and are nobody's copy.
+    bytes: UTF-8, of their text.
+    documents_read: as of a `SourceReport`.
+    dropped: filter or kind of duplicate -> documents dropped by it.
+    skipped: as of a `SourceReport`.
+    damaged: as of a `SourceReport`.
+  """
+
+  reason: str
+  documents: int
+  bytes: int
+  documents_read: int
+  dropped: Mapping[str, int]
+  skipped: Mapping[str, int]
+  damaged: Mapping[str, int]
+
+
+@dataclasses.dataclass(frozen=True)
 class CorpusReport:
   """The content of `corpus.json`.
 
@@ -102,6 +125,8 @@ class CorpusReport:
       their order.
     codelaw_version: that built the corpus.
     damaged: the first 1,000 damaged items by name, in reading order.
+    left_out: source of the readers that the corpus goes without -> what was
+      found for it.
   """
 
   sources: Mapping[str, SourceReport]
@@ -110,6 +135,9 @@ class CorpusReport:
   fingerprint: str
   codelaw_version: str
   damaged: tuple[DamagedItem, ...] = ()
+  left_out: Mapping[str, LeftOutReport] = dataclasses.field(
+    default_factory=dict
+  )
 
 
 def exists(corpus_dir: storage.PathLike) -> bool:

@@ -213,7 +213,8 @@ def read_files(
   """Yields the documents of files, and what gave none.
 
   What cannot be read or is not text is damaged; but a file without extension
-  that holds a NUL is a program. Files that are too small or too large, or
+  that holds a NUL is a program, and one that is not text and does not begin
+  as a script is no source file. Files that are too small or too large, or
   whose content shows another language than those wanted, are passed over. A
   file that several sources might want is counted for the first of them.
   """
@@ -256,4 +257,9 @@ def _text(file: SourceFile, min_file_bytes: int, max_file_bytes: int) -> str:
   # Programs, and archives that begin with a script.
   if not posixpath.splitext(file.origin)[1] and b'\0' in content:
     raise files.RefusedError('another language', damaged=False)
-  return files.decode(content)
+  try:
+    return files.decode(content)
+  except files.RefusedError as refused:
+    if content.startswith(b'#!') or not languages.needs_first_line(file.origin):
+      raise
+    raise files.RefusedError('another language', damaged=False) from refused

@@ -21,17 +21,19 @@ from codelaw import storage
 from codelaw.corpora import clusters
 from codelaw.corpora import documents
 from codelaw.corpora import report
+from codelaw.corpora import small_sources
 
 FOLDER = '.staging'
-# What a staged document's only split is known by.
-_EITHER, _TRAIN, _VALIDATION = range(3)
-_ONLY = {'': _EITHER, 'train': _TRAIN, 'validation': _VALIDATION}
+# What a document may say of its only split; staged ones are known by places
+# in this.
+_ONLY_SPLITS = ('', *report.SPLITS)
+_TRAIN, _VALIDATION = map(_ONLY_SPLITS.index, ('train', 'validation'))
 
 
 class Source:
   """Counts of what readers gave for a source, and the files of what is kept.
 
-  Holds five bytes a document. Attributes are counts so far; `bytes` is UTF-8
+  Holds six bytes a document. Attributes are counts so far; `bytes` is UTF-8
   text that is kept.
   """
 
@@ -40,13 +42,13 @@ class Source:
     self.full = False
     self.documents_read = 0
     self.bytes = 0
-    self.copies_kept = 0
     self.skipped: Counter[str] = Counter()
     self.damaged: Counter[str] = Counter()
     self._root = storage.path(corpus_dir)
     self._writer = documents.SourceWriter(self._root / FOLDER, name)
     self._nodes = np.zeros(1024, np.int32)
     self._only = np.zeros(1024, np.int8)
+    self._is_copy = np.zeros(1024, np.bool_)
     self._num_kept = 0
     self._dropped: Counter[str] = Counter()
     self._dropped_bytes: Counter[str] = Counter()
@@ -67,11 +69,29 @@ class Source:
     only = self._only[: self._num_kept]
     return only != np.where(held_out, _TRAIN, _VALIDATION)
 
-  def needed_splits(self) -> tuple[str, ...]:
-    """The splits that documents of this source can be in."""
-    only = set(self._only[: self._num_kept].tolist())
-    return tuple(
-      split for split in report.SPLITS if only & {_EITHER, _ONLY[split]}
+  def found(
+    self, held_out: np.ndarray, largest_cluster: int
+  ) -> small_sources.Found:
+    """What was found, once all was read.
+
+    Args:
+      held_out: which of the kept documents are for validation.
+      largest_cluster: documents of this source in one cluster, at the most.
+    """
+    only = {_ONLY_SPLITS[code] for code in self._only[: self._num_kept]}
+    allowed = self.allowed(held_out)
+    return small_sources.Found(
+      documents=self._num_kept,
+      bytes=self.bytes,
+      documents_read=self.documents_read,
+      dropped=dict(self._dropped),
+      skipped=dict(self.skipped),
+      damaged=dict(self.damaged),
+      splits={
+        split: int((allowed & (held_out == (split == 'validation'))).sum())
+        for split in small_sources.needed_splits(only)
+      },
+      largest_cluster=largest_cluster,
     )
 
   def drop(self, reason: str, size: int) -> None:
@@ -79,8 +99,14 @@ class Source:
     self._dropped[reason] += 1
     self._dropped_bytes[reason] += size
 
-  def keep(self, raw: documents.RawDocument, node: int) -> None:
-    """Stages a document; `node` is what its cluster knows it by."""
+  def keep(self, raw: documents.RawDocument, node: int, is_copy: bool) -> None:
+    """Stages a document.
+
+    Args:
+      raw: the document.
+      node: what its cluster knows it by.
+      is_copy: whether it is a near-copy of an earlier one.
+    """
     # Until its own split is known, the column has the only one it may have.
     item = documents.document(raw, raw.only_split)
     with writing(self._root):
@@ -88,7 +114,9 @@ class Source:
     self._nodes = clusters.with_room(self._nodes, self._num_kept)
     self._nodes[self._num_kept] = node
     self._only = clusters.with_room(self._only, self._num_kept)
-    self._only[self._num_kept] = _ONLY[raw.only_split]
+    self._only[self._num_kept] = _ONLY_SPLITS.index(raw.only_split)
+    self._is_copy = clusters.with_room(self._is_copy, self._num_kept)
+    self._is_copy[self._num_kept] = is_copy
     self._num_kept += 1
     self.bytes += item.bytes
     self._languages[item.language] += 1
@@ -97,11 +125,6 @@ class Source:
   def abandon(self) -> None:
     """Closes the open file; what was staged will not be read."""
     self._writer.abandon()
-
-  def describe(self) -> str:
-    """What was read and kept, for a message about this source."""
-    lost = self._dropped + self.skipped + self.damaged
-    return describe(self.bytes, self._num_kept, self.documents_read, lost)
 
   def publish(
     self, held_out: np.ndarray, largest_cluster: int
@@ -115,8 +138,9 @@ class Source:
     Returns:
       The report of this source, and the sum of its documents' identities.
     """
+    may_be_kept = self.allowed(held_out)
     splits = iter(np.where(held_out, 'validation', 'train').tolist())
-    allowed = iter(self.allowed(held_out).tolist())
+    allowed = iter(may_be_kept.tolist())
     counts: Counter[str] = Counter()
     sizes: Counter[str] = Counter()
     identities = 0
@@ -162,7 +186,7 @@ class Source:
         licenses=dict((+self._licenses).most_common()),
         skipped=dict(self.skipped.most_common()),
         damaged=dict(self.damaged.most_common()),
-        copies_kept=self.copies_kept,
+        copies_kept=int(self._is_copy[: self._num_kept][may_be_kept].sum()),
         largest_cluster=largest_cluster,
       ),
       identities,
@@ -177,17 +201,6 @@ class Source:
         for group in range(table.num_row_groups):
           yield table.read_row_group(group)
       file.unlink()
-
-
-def describe(
-  num_bytes: int, num_kept: int, num_read: int, lost: Counter[str]
-) -> str:
-  """What a source read and kept, for a message about it."""
-  reasons = ', '.join(f'{n:,} {why}' for why, n in lost.most_common(5))
-  return (
-    f'{num_bytes:,} bytes in {num_kept:,} documents (read'
-    f' {num_read:,}; dropped or skipped: {reasons or "none"})'
-  )
 
 
 @contextlib.contextmanager

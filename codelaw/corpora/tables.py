@@ -189,15 +189,12 @@ class Tables:
   def _document(
     self, row: Mapping[str, Any], source: str, label: str, origin: str
   ) -> documents.RawDocument:
-    text = field(row, self.text)
-    if not isinstance(text, str):
-      raise files.RefusedError(f'{self.text} is not text')
-    text = files.checked(text)
+    content = text(row, self.text)
     if self.leave_off:
-      text = re.sub(rf'\A(?:{self.leave_off})', '', text)
-    if not text.strip():
+      content = re.sub(rf'\A(?:{self.leave_off})', '', content)
+    if not content.strip():
       raise files.RefusedError('empty', damaged=False)
-    if len(text.encode('utf-8')) > self.max_document_bytes:
+    if len(content.encode('utf-8')) > self.max_document_bytes:
       raise files.RefusedError('too large', damaged=False)
     language = self.language or _same(label)
     named = [field(row, column) for column in self.origin]
@@ -207,7 +204,7 @@ class Tables:
     if self.license_column:
       license_ = _license(field(row, self.license_column))
     return documents.RawDocument(
-      text,
+      content,
       source,
       files.valid(language),
       files.valid(origin),
@@ -347,6 +344,18 @@ def field(row: Mapping[str, Any], column: str) -> Any:
   outer, _, inner = column.partition('.')
   value = row.get(outer)
   return field(value, inner) if isinstance(value, Mapping) and inner else None
+
+
+def text(row: Mapping[str, Any], column: str) -> str:
+  """The text in a column, with plain line ends.
+
+  Raises:
+    RefusedError: when it is none.
+  """
+  value = field(row, column)
+  if not isinstance(value, str):
+    raise files.RefusedError(f'{column} is not text')
+  return files.checked(value)
 
 
 def _license(value: Any) -> str:

@@ -12,7 +12,7 @@ import itertools
 from codelaw import accounting
 from codelaw import errors
 from codelaw import records
-from codelaw.corpora import build
+from codelaw.corpora import plan as plan_lib
 from codelaw.data import shards
 from codelaw.laws import fitting
 from codelaw.planning import allocation as allocation_lib
@@ -55,7 +55,7 @@ class StudyPlan:
   name: str
   study_dir: str
   generated_dir: str
-  corpus: build.CorpusPlan
+  corpus: plan_lib.CorpusPlan
   shards: shards.CachePlan
   run: records.RunPlan
   models: tuple[accounting.ModelShape, ...]

@@ -6,11 +6,11 @@ import sys
 import pytest
 
 from codelaw.cli import corpus
-from codelaw.cli import corpus_view
 from codelaw.cli import gin_config
 from codelaw.cli import main
+from codelaw.cli import terminal
 from codelaw.corpora import beam_runner
-from codelaw.corpora import build
+from codelaw.corpora import plan as plan_lib
 from codelaw.corpora import report
 from codelaw.data import manifest as manifest_lib
 
@@ -131,8 +131,8 @@ def test_tokens_of_the_shards_are_shown(tiny, tmp_path, capsys):
   splits = manifest.sources['synthetic/python']
   tokens = {split: shards.tokens for split, shards in splits.items()}
   total = sum(s.tokens for of in manifest.sources.values() for s in of.values())
-  assert corpus_view.count(sum(tokens.values())) in line
-  assert corpus_view.count(tokens['validation']) in line
+  assert terminal.count(sum(tokens.values())) in line
+  assert terminal.count(tokens['validation']) in line
   assert f'{sum(tokens.values()) / total:.1%}' in line
   # Shards of another corpus say nothing about this one.
   content = dataclasses.replace(report.read(tiny), fingerprint='another')
@@ -174,7 +174,7 @@ def test_quickstart_plan_builds_from_its_gin_file():
   parser = main.build_parser('corpus')
   args = parser.parse_args(['build', _gin('quickstart')])
   args.gin_bindings = []
-  plan = gin_config.load(args, build.CorpusPlan, corpus.PARTS)
+  plan = gin_config.load(args, plan_lib.CorpusPlan, corpus.PARTS)
   assert plan.output_dir == 'results/quickstart/corpus'
   assert len(plan.readers) == 2
   # The settings are JSON: they are fingerprinted and written to the index.

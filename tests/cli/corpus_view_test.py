@@ -1,3 +1,4 @@
+import dataclasses
 import io
 
 import pytest
@@ -68,6 +69,41 @@ def test_numbers_are_whole_at_common_widths(width):
     assert number in shown
 
 
+def _left_out(reason, documents=0, damaged=0):
+  return report.LeftOutReport(
+    reason=reason,
+    documents=documents,
+    bytes=100 * documents,
+    documents_read=documents,
+    dropped={},
+    skipped={'too small': 5} if documents else {},
+    damaged={'cut': damaged} if damaged else {},
+  )
+
+
+@pytest.mark.parametrize('width', [80, 120])
+def test_sources_that_were_left_out_are_told(width):
+  content = dataclasses.replace(
+    _content((report.DamagedItem('code/lua', 'a.lua', 'cut'),)),
+    left_out={
+      'code/lua': _left_out('2 of 3 items damaged', 1, 2),
+      'code/dart': _left_out('fewer than 10,000 bytes'),
+      'markup/restructuredtext': _left_out('no validation document', 3),
+      'code/go': _left_out('fewer than 10,000 bytes'),
+    },
+  )
+  shown = _shown(content, width)
+  assert all(len(line) <= width for line in shown.split('\n'))
+  lines = [' '.join(line.split()) for line in shown.split('\n')]
+  assert 'code/lua 2 of 3 items damaged 1 100 B 2' in lines
+  rst = 'markup/restructuredtext no validation document 3 300 B 0'
+  assert rst in lines
+  assert 'code/dart, code/go nothing found 0 0 B 0' in lines
+  assert 'code/lua too small 5 no' in lines
+  assert 'Damaged, by name (1 of 3)' in lines
+  assert 'Left out' not in _shown(_content(), width)
+
+
 def test_damaged_items_are_listed_by_name():
   items = tuple(
     report.DamagedItem('code/python', f'[b]{n}\n\x1b.py', 'cut')
@@ -91,10 +127,3 @@ def test_samples_keep_the_text_and_cut_long_lines():
   assert lines[2].rstrip() == '    return \ufffd[31m:smile:'
   assert lines[3] == 'y' * 59 + '…'
   assert lines[-2].startswith('... 11 more lines')
-
-
-def test_sizes_have_three_digits():
-  found = [corpus_view.size(n) for n in (0, 999, 1000, 99_949, 99_951, 10**12)]
-  assert found == ['0 B', '999 B', '1.00 kB', '99.9 kB', '100 kB', '1.00 TB']
-  assert corpus_view.count(9_999_999) == '9,999,999'
-  assert corpus_view.count(12_345_678) == '12.3 M'

@@ -17,6 +17,7 @@ from codelaw.corpora import build
 from codelaw.corpora import clusters
 from codelaw.corpora import deduplication
 from codelaw.corpora import documents
+from codelaw.corpora import plan as plan_lib
 from codelaw.corpora import reading
 from codelaw.corpora import report
 from codelaw.corpora import source_trees
@@ -56,7 +57,7 @@ def _plan(tree, out, **changes):
     'min_bytes_per_source': 10_000,
     **changes,
   }
-  return build.CorpusPlan(**settings)
+  return plan_lib.CorpusPlan(**settings)
 
 
 _ITEMS = {}
@@ -475,6 +476,7 @@ def test_a_full_disk_is_explained_and_leaves_no_corpus(
 
 _KILLED = """
 import os, signal, sys
+from codelaw.corpora import plan as plan_lib
 from codelaw.corpora import build, deduplication, documents
 from codelaw.corpora import source_trees, staging
 
@@ -491,7 +493,7 @@ def killed(*arguments):
 
 setattr(staging.Source, sys.argv[3], killed)
 sources = {'code/python': ['python'], 'code/c': ['c']}
-build.build(build.CorpusPlan(
+build.build(plan_lib.CorpusPlan(
   [source_trees.SourceTree([sys.argv[1]], sources)], sys.argv[2],
   deduplication.Deduplication(), validation_fraction=0.3,
   min_bytes_per_source=1,
@@ -543,6 +545,7 @@ def test_progress_rises_to_one(tree, tmp_path):
     ({'validation_fraction': 0}, 'between 0 and 1'),
     ({'licenses': 'MIT'}, 'must be a list of SPDX identifiers'),
     ({'max_damaged_fraction': 1.5}, 'from 0 to 1'),
+    ({'small_sources': 'drop'}, 'must be refuse or leave_out'),
     ({'max_bytes_per_source': 5}, 'at most max_bytes_per_source'),
   ],
 )

@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 
 from codelaw import errors
+from codelaw.corpora import beam_copies
+from codelaw.corpora import beam_files
 from codelaw.corpora import beam_runner
-from codelaw.corpora import beam_steps
 from codelaw.corpora import build
 from codelaw.corpora import deduplication
 from codelaw.corpora import distributed
 from codelaw.corpora import documents
+from codelaw.corpora import plan as plan_lib
 from codelaw.corpora import reading
 from codelaw.corpora import report
 from codelaw.corpora import source_trees
@@ -23,6 +25,8 @@ needs_beam = pytest.mark.skipif(
   not beam_runner.is_installed(), reason='Apache Beam is not installed'
 )
 SOURCES = ('code/java', 'code/python')
+# All of its documents may be held out only, or trained on only.
+ONE_SPLIT = {'parallel/java-python': 'validation', 'text/train': 'train'}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,7 +39,7 @@ class Made:
   then: int = 1  # Which items of the first part are there afterwards.
 
   def source_names(self):
-    return SOURCES
+    return (*SOURCES, *ONE_SPLIT)
 
   def parts(self, max_bytes_per_source):
     return range(len(_items(self.seed)) + 1)
@@ -53,16 +57,53 @@ class Made:
       yield reading.Skipped('code/java', f'row {number}', 'torn', damaged=True)
 
 
+@dataclasses.dataclass(frozen=True)
+class Small:
+  """Gives sources that are small, each in a way of its own."""
+
+  def source_names(self):
+    return tuple(f'code/{why}' for why in _SMALL)
+
+  def parts(self, max_bytes_per_source):
+    return range(3)
+
+  def read(self, part, is_full):
+    for number in range(part, 60, 3):
+      for why in ('few', 'together', 'torn', 'unheld'):
+        if why != 'few' or number < 2:
+          yield documents.RawDocument(
+            # What code/few has, parts of Made have too.
+            ' '.join(_words(number if why == 'few' else (number, why))),
+            f'code/{why}',
+            why,
+            f'{why} {number}',
+            group='one' if why == 'together' else '',
+            only_split='train' if why == 'unheld' and number > 1 else '',
+          )
+      if number < 20:
+        yield reading.Skipped('code/torn', f'row {number}', 'torn', True)
+
+
+# Source -> why it is small.
+_SMALL = {
+  'few': 'fewer than 1,000 bytes',
+  'none': 'fewer than 1,000 bytes',
+  'together': 'no validation document',
+  'torn': '20 of 80 items damaged',
+  'unheld': 'no validation document',
+}
+
+
 def _words(number, count=60):
   rng = random.Random(str(number))
   return [f'{rng.choice("abcdef")}{rng.randrange(10**6)}' for _ in range(count)]
 
 
-def _document(text, source='code/python', group=''):
+def _document(text, source='code/python', group='', only=''):
   language = source.split('/')[1]
   license_ = 'MIT' if len(text) % 2 else ''
   return documents.RawDocument(
-    text, source, language, text[:9], license_, group
+    text, source, language, text[:9], license_, group, only, len(text) % 7
   )
 
 
@@ -84,6 +125,15 @@ def _items(seed):
     if number % 3 == 0:
       group = f'group {rng.randrange(12)}'
       made.append(_document(f'{number} {group}', source, group))
+    if number % 2 == 0:  # One split only: alone, a copy, or of a group.
+      only = rng.choice(report.SPLITS)
+      words = words[4:] + _words((number, only), 4)
+      group = rng.choice(['', f'group {rng.randrange(12)}'])
+      made.append(_document(' '.join(words), source, group, only))
+    for name, only in ONE_SPLIT.items():
+      text = ' '.join(_words((number, name)))
+      group = f'group {number % 40}'
+      made.append(_document(text, name, group, only))
   made += [_document(text) for text in (' \n', '\ud800', '?!', '? !', 'ü 0x1')]
   made += [
     reading.Skipped('code/java', f'file {n}', 'too large') for n in range(3)
@@ -109,7 +159,7 @@ def _plan(out, *readers, **changes):
     'min_bytes_per_source': 1000,
     **changes,
   }
-  return build.CorpusPlan(**settings)
+  return plan_lib.CorpusPlan(**settings)
 
 
 def _without_files(content):
@@ -163,8 +213,40 @@ def test_the_corpus_is_that_of_one_process(tmp_path, monkeypatch, drop_near):
     assert python.dropped['near_duplicate'].documents > 2
   else:
     assert python.copies_kept > 2
+  assert python.dropped['other_split'].documents > 2
+  for name, only in ONE_SPLIT.items():
+    held = content.sources[name]
+    assert held.dropped['other_split'].documents > 2
+    assert held.documents == held.splits[only].documents > 2
   assert len(python.files) > 2
   assert not (other / '.staging').exists()
+
+
+@needs_beam
+def test_both_leave_the_same_small_sources_out(tmp_path):
+  settings = {'small_sources': 'leave_out', 'validation_fraction': 0.1}
+  one, other = _both(tmp_path, Small(), Made(0), **settings)
+  content = report.read(other)
+  left_out = content.left_out
+  assert {
+    name.removeprefix('code/'): left.reason for name, left in left_out.items()
+  } == _SMALL
+  assert list(content.sources) == [*SOURCES, *ONE_SPLIT]
+  assert (left_out['code/few'].documents, left_out['code/none'].bytes) == (2, 0)
+  assert left_out['code/torn'].damaged == {'torn': 20}
+  assert len(content.damaged) == 24
+  # A copy of a document that was left out is a copy still.
+  texts = {item.text for items in _texts(other).values() for item in items}
+  assert not {' '.join(_words(number)) for number in range(2)} & texts
+  for folder in (one, other):
+    held = {str(path.relative_to(folder)) for path in folder.rglob('*')}
+    assert not any('code/' + why in name for why in _SMALL for name in held)
+    files = [
+      name
+      for source in report.read(folder).sources.values()
+      for name in source.files
+    ]
+    assert {name for name in held if name.endswith('.parquet')} == set(files)
 
 
 @needs_beam
@@ -211,6 +293,14 @@ def test_mistakes_are_told_as_by_one_process(tmp_path):
   for plan in (
     _plan(tmp_path, tree),
     _plan(tmp_path, Made(0), min_bytes_per_source=10**6),
+    _plan(
+      tmp_path,
+      Made(0),
+      min_bytes_per_source=10**6,
+      small_sources='leave_out',
+    ),
+    _plan(tmp_path, Small(), max_damaged_fraction=0.5, min_bytes_per_source=1),
+    _plan(tmp_path, Small()),
   ):
     with pytest.raises(errors.UserError) as expected:
       build.build(plan)
@@ -267,7 +357,7 @@ def test_without_beam_it_says_what_to_install(tmp_path, monkeypatch):
 def test_files_are_consecutive_parts(monkeypatch):
   monkeypatch.setattr(documents, 'FILE_BYTES', 100)
   sizes = [((1, 0), 90), ((0, 7), 60), ((0, 2), 40), ((1, 1), 300), ((2, 0), 9)]
-  assert list(beam_steps._divide((None, sizes))) == [
+  assert list(beam_files.divide((None, sizes))) == [
     ((0, 2), 0),
     ((0, 7), 0),
     ((1, 0), 1),
@@ -287,7 +377,7 @@ def test_a_band_gives_a_pair_per_copy_however_many_are_alike():
   ]
   members.insert(300, ((0, 1, 0), b'other', other))
   random.Random(0).shuffle(members)
-  found = list(beam_steps._compare((b'', members), settings))
+  found = list(beam_copies.compare((b'', members), settings))
   near = {key for tag, (key, _) in found if tag == 'near'}
   pairs = [pair for tag, pair in found if tag == 'pair']
   assert near == {key for _, key, _ in members} - {b'\0\0', b'other'}

@@ -5,6 +5,7 @@ import dataclasses
 from codelaw.corpora import build
 from codelaw.corpora import deduplication
 from codelaw.corpora import documents
+from codelaw.corpora import plan as plan_lib
 from codelaw.corpora import report
 
 
@@ -38,7 +39,7 @@ class _Reader:
 
 
 def test_a_document_stays_only_where_its_group_goes_to_its_split(tmp_path):
-  plan = build.CorpusPlan(
+  plan = plan_lib.CorpusPlan(
     readers=[_Reader()],
     output_dir=str(tmp_path),
     deduplication=deduplication.Deduplication(),

@@ -16,6 +16,7 @@ from codelaw.corpora import deduplication
 from codelaw.corpora import documents
 from codelaw.corpora import pairing
 from codelaw.corpora import parallel_table
+from codelaw.corpora import plan as plan_lib
 from codelaw.corpora import reading
 from codelaw.corpora import report
 from codelaw.corpora.synthetic import pairs
@@ -159,7 +160,7 @@ def _build(tmp_path, *readers, **changes):
     'min_bytes_per_source': 1000,
     **changes,
   }
-  build.build(build.CorpusPlan(**settings))
+  build.build(plan_lib.CorpusPlan(**settings))
   return {
     split: [
       item
@@ -356,7 +357,7 @@ def test_mistakes_in_readers_are_explained(tmp_path):
 
 def test_settings_of_pairs_are_part_of_a_plan():
   def settings(**changes):
-    return build.CorpusPlan(
+    return plan_lib.CorpusPlan(
       [_synthetic(5, **changes)], 'out', deduplication.Deduplication()
     ).settings()
 

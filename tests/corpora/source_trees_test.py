@@ -54,6 +54,8 @@ def test_what_gives_no_document_is_named(tmp_path):
       'broken-script': b'#!/usr/bin/env python3\n\xff',
       'archive': b'#!/bin/sh\n\0',
       'notes': 'text',
+      'letter': 'éé'.encode('latin-1'),
+      'Makefile': 'é:'.encode('latin-1'),
       'image.png': b'\0',
       '.hidden.py': 'x = 1\n',
       '.git/config.py': 'x = 1\n',
@@ -88,6 +90,7 @@ def test_what_gives_no_document_is_named(tmp_path):
     'program': ('another language', False),
     'archive': ('another language', False),
     'notes': ('another language', False),
+    'letter': ('another language', False),
   }
 
 

@@ -6,8 +6,8 @@ import pytest
 from codelaw import accounting
 from codelaw import errors
 from codelaw import records
-from codelaw.corpora import build
 from codelaw.corpora import deduplication
+from codelaw.corpora import plan as plan_lib
 from codelaw.corpora.synthetic import reader
 from codelaw.data import shards
 from codelaw.laws import fitting
@@ -30,7 +30,7 @@ def _study(**changes) -> sweep.StudyPlan:
     'name': 'test',
     'study_dir': 'study',
     'generated_dir': 'generated',
-    'corpus': build.CorpusPlan(
+    'corpus': plan_lib.CorpusPlan(
       [reader.SyntheticPrograms(5)], 'corpus', deduplication.Deduplication()
     ),
     'shards': shards.CachePlan('corpus', 'shards', 300, 32),
