@@ -185,9 +185,7 @@ class _Corpus:
     self._plan = plan
     self._index = copies.Index(plan.deduplication)
     self._sources: dict[str, staging.Source] = {}
-    self._damage = damage.Damage(
-      plan.max_damaged_fraction, stops=plan.small_sources == 'refuse'
-    )
+    self._damage = damage.Damage(plan.max_damaged_fraction)
 
   def __enter__(self) -> '_Corpus':
     return self
@@ -261,7 +259,7 @@ class _Corpus:
       if is_copy and not self._plan.deduplication.drop_near:
         reason = None
     source.documents_read += 1
-    self._damage.count_document(raw.source)
+    self._damage.count_document()
     if reason is None:
       source.keep(raw, node, is_copy)
     else:
@@ -278,7 +276,6 @@ class _Corpus:
         name: source.found(*splits[name])
         for name, source in self._sources.items()
       },
-      self._damage.too_much,
     )
     kept = [
       source for name, source in self._sources.items() if name not in left_out

@@ -71,12 +71,12 @@ def _build(
     name for reader in plan.readers for name in reader.source_names()
   )
   named = [report.DamagedItem(*item) for _, item in numbers['named',]]
+  _check_damage(plan, numbers, named)
   for name in names:
     _check_cut(plan, name, numbers)
   left_out = small_sources.left_out(
     plan,
     {name: _found(name, numbers) for name in names},
-    _too_much_damage(plan, numbers, named),
   )
   kept = [name for name in names if name not in left_out]
   with staging.writing(plan.output_dir):
@@ -175,31 +175,30 @@ def _report(source: str, numbers: beam_steps.Numbers) -> report.SourceReport:
   )
 
 
-def _too_much_damage(
+def _check_damage(
   plan: plan_lib.CorpusPlan,
   numbers: beam_steps.Numbers,
   named: Sequence[report.DamagedItem],
-) -> dict[str, damage.TooMuch]:
-  """The sources of which a reader found too much damaged."""
-  found: dict[str, damage.TooMuch] = {}
-  counts = [
-    (reader, source, count)
-    for (kind, *about), count in numbers.items()
-    if kind == 'damaged of'
-    for source, reader in [about]
-  ]
-  for reader, source, count in sorted(counts):
-    too_much = damage.too_much(
-      type(plan.readers[reader]).__name__,
-      source,
-      count,
-      count + numbers.get(('documents of', source, reader), 0),
-      [item for item in named if item.source == source],
+) -> None:
+  """Raises `UserError` when too much of what a reader found is damaged."""
+  for place, reader in enumerate(plan.readers):
+
+    def total(kind: str, place=place) -> int:
+      return sum(
+        count
+        for name, count in numbers.items()
+        if name[0] == kind and name[2] == place
+      )
+
+    num_damaged = total('damaged of')
+    sources = reader.source_names()
+    damage.check(
+      type(reader).__name__,
+      num_damaged,
+      num_damaged + total('documents of'),
+      [item for item in named if item.source in sources],
       plan.max_damaged_fraction,
     )
-    if too_much is not None:
-      found.setdefault(source, too_much)
-  return found
 
 
 def _check_cut(

@@ -33,11 +33,11 @@ class CorpusPlan:
       with the same documents and a smaller fraction holds out.
     max_bytes_per_source: of UTF-8 text; a source is cut there.
     min_bytes_per_source: a source with less text is too small.
-    max_damaged_fraction: of what one reader finds for one source, documents
-      and damaged items counted alike.
-    small_sources: what becomes of a source that is too small, lacks one of
-      the splits or has too much damage: `refuse` stops the build, `leave_out`
-      leaves it out of the corpus (`small_sources`).
+    max_damaged_fraction: of what one reader finds, documents and damaged
+      items counted alike.
+    small_sources: what becomes of a source that is too small or lacks one of
+      the splits: `refuse` stops the build, `leave_out` leaves the small ones
+      out of the corpus and takes the others as they are (`small_sources`).
   """
 
   readers: Sequence[reading.Reader]

@@ -49,7 +49,7 @@ def _five_languages(tree):
   files = {f'{n}.py': lines(('py', n)) for n in range(40)}
   files |= {f'bin/run{n}': '#!/bin/bash\n' + lines(n, '=') for n in range(40)}
   files |= {f'bin/data{n}': b'caf\xe9 ' + b'x' * 200 for n in range(60)}
-  # Of Ruby a little is damaged, of TeX too much.
+  # Of Ruby a little is damaged, of TeX much.
   files |= {f'{n}.rb': lines(('rb', n)) for n in range(40)}
   files |= {f'bad{n}.rb': b'caf\xe9 ' * 30 for n in range(3)}
   files |= {f'{n}.tex': lines(('tex', n)) for n in range(40)}
@@ -64,12 +64,19 @@ def test_five_languages_some_tiny_and_some_damaged(tmp_path, capsys):
   _five_languages(tree)
   assert _build(tree, out) == 0
   content = report.read(out)
-  assert list(content.sources) == ['code/python', 'code/ruby', 'code/shell']
+  assert set(content.sources) == {
+    'code/go',
+    'code/python',
+    'code/ruby',
+    'code/shell',
+    'code/tex',
+  }
   found = _held(out)
   expected = {
     'code/python': ('python', {f'tree/{n}.py' for n in range(40)}),
     'code/ruby': ('ruby', {f'tree/{n}.rb' for n in range(40)}),
     'code/shell': ('shell', {f'tree/bin/run{n}' for n in range(40)}),
+    'code/tex': ('tex', {f'tree/{n}.tex' for n in range(40)}),
   }
   for source, (language, origins) in expected.items():
     named = {origin for origin, _, _ in found[source]}
@@ -85,24 +92,26 @@ def test_five_languages_some_tiny_and_some_damaged(tmp_path, capsys):
   assert content.sources['code/python'].dropped == {
     'exact_duplicate': report.DroppedReport(1, _size(tree / '7.py'))
   }
-  left_out = content.left_out
-  assert len(left_out) == 35 - 3
-  tex, go = left_out['code/tex'], left_out['code/go']
-  assert (tex.reason, tex.documents) == ('30 of 70 items damaged', 40)
-  assert (go.reason, go.documents) == ('fewer than 10,000 bytes', 2)
-  assert go.skipped == {'too small': 1}
+  assert content.sources['code/tex'].damaged == {'not UTF-8 text': 30}
+  # Two documents are too few to hold one out, and stay.
+  go = content.sources['code/go']
+  assert (go.documents, go.skipped) == (2, {'too small': 1})
   assert go.bytes == sum(_size(tree / f'{n}.go') for n in range(2))
-  assert sum(left.documents for left in left_out.values()) == 42
+  left_out = content.left_out
+  assert len(left_out) == 35 - 5
+  assert {left.reason for left in left_out.values()} == {'fewer than 1 bytes'}
+  assert not sum(left.documents for left in left_out.values())
   assert {path.name for path in (out / 'code').iterdir()} == {
+    'go',
     'python',
     'ruby',
     'shell',
+    'tex',
   }
   assert not (out / 'markup').exists()
   capsys.readouterr()
   assert main.main(['corpus', 'inspect', f'--corpus={out}', '--samples=0']) == 0
   shown = capsys.readouterr().out
-  assert 'fewer than 10,000 bytes' in shown
   assert 'nothing found' in shown
 
 
@@ -111,11 +120,21 @@ def _size(path):
 
 
 def test_a_tree_of_nothing_is_told_so(tmp_path, capsys):
-  stand_ins.write(tmp_path / 'tree', {'a.py': 'x = 1\n' * 50, 'b.png': b'\0'})
+  stand_ins.write(tmp_path / 'tree', {'a.py': 'x = 1\n', 'b.png': b'\0'})
   assert _build(tmp_path / 'tree', tmp_path / 'corpus') == 2
   shown = capsys.readouterr().err
-  assert 'No source is left' in shown
-  assert 'code/python has 300 bytes in 1 documents' in shown
+  assert 'No source has CorpusPlan.min_bytes_per_source = 1 bytes' in shown
+  assert 'dropped or skipped: 1 too small' in shown
+  assert not list((tmp_path / 'corpus').rglob('*.parquet'))
+
+
+def test_a_tree_of_damage_stops_the_build(tmp_path, capsys):
+  _five_languages(tmp_path / 'tree')
+  more = {f'worse{n}.py': b'caf\xe9 ' * 30 for n in range(20)}
+  stand_ins.write(tmp_path / 'tree', more)
+  assert _build(tmp_path / 'tree', tmp_path / 'corpus') == 2
+  shown = capsys.readouterr().err
+  assert 'items that SourceTree found are damaged' in shown
   assert not list((tmp_path / 'corpus').rglob('*.parquet'))
 
 
@@ -123,7 +142,7 @@ def test_refusing_is_a_setting_away(tmp_path, capsys):
   _five_languages(tmp_path / 'tree')
   flag = "--gin.CorpusPlan.small_sources='refuse'"
   assert _build(tmp_path / 'tree', tmp_path / 'corpus', flag) == 2
-  assert 'items that SourceTree found for code/tex' in capsys.readouterr().err
+  assert 'fewer than CorpusPlan.min_bytes' in capsys.readouterr().err
 
 
 # Language -> a file's extension, its first line, and its others, with words

@@ -365,7 +365,7 @@ def test_too_much_damage_stops_at_the_end_of_a_reader(listed, damaged, stops):
   items = [_document(_program(number)) for number in range(40)]
   bad = [_skipped(number, damaged=True) for number in range(damaged)]
   message = (
-    '11 of the first 51 items that _Listed found for code/python are damaged,'
+    '11 of the first 51 items that _Listed found are damaged,'
     r' more than CorpusPlan.max_damaged_fraction = 0.2: bad 0 \(cut\), bad 1'
     r' \(cut\), bad 2 \(cut\), ...; restore'
   )

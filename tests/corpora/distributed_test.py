@@ -59,10 +59,10 @@ class Made:
 
 @dataclasses.dataclass(frozen=True)
 class Small:
-  """Gives sources that are small, each in a way of its own."""
+  """Gives sources that are small, damaged, or without one of the splits."""
 
   def source_names(self):
-    return tuple(f'code/{why}' for why in _SMALL)
+    return tuple(f'code/{why}' for why in (*_SMALL, *_KEPT))
 
   def parts(self, max_bytes_per_source):
     return range(3)
@@ -88,10 +88,8 @@ class Small:
 _SMALL = {
   'few': 'fewer than 1,000 bytes',
   'none': 'fewer than 1,000 bytes',
-  'together': 'no validation document',
-  'torn': '20 of 80 items damaged',
-  'unheld': 'no validation document',
 }
+_KEPT = ('together', 'torn', 'unheld')
 
 
 def _words(number, count=60):
@@ -231,9 +229,12 @@ def test_both_leave_the_same_small_sources_out(tmp_path):
   assert {
     name.removeprefix('code/'): left.reason for name, left in left_out.items()
   } == _SMALL
-  assert list(content.sources) == [*SOURCES, *ONE_SPLIT]
+  kept = [f'code/{why}' for why in _KEPT]
+  assert list(content.sources) == [*kept, *SOURCES, *ONE_SPLIT]
+  for source in ('code/together', 'code/unheld'):
+    assert not content.sources[source].splits['validation'].documents
   assert (left_out['code/few'].documents, left_out['code/none'].bytes) == (2, 0)
-  assert left_out['code/torn'].damaged == {'torn': 20}
+  assert content.sources['code/torn'].damaged == {'torn': 20}
   assert len(content.damaged) == 24
   # A copy of a document that was left out is a copy still.
   texts = {item.text for items in _texts(other).values() for item in items}
@@ -311,19 +312,21 @@ def test_mistakes_are_told_as_by_one_process(tmp_path):
 
 @needs_beam
 def test_damage_is_judged_by_all_that_a_reader_found(tmp_path):
-  plan = _plan(tmp_path, Made(0, num_torn=90))
-  items = [
+  items = [item for part in _items(0) for item in part]
+  # One document holds half a character, which is damage too.
+  bad = [
     item
-    for part in _items(0)
-    for item in part
-    if item.source == 'code/java' and isinstance(item, documents.RawDocument)
+    for item in items
+    if getattr(item, 'damaged', '\ud800' in getattr(item, 'text', ''))
   ]
+  skipped = [item for item in items if getattr(item, 'damaged', True) is False]
+  total = len(items) - len(skipped) + 900
   with pytest.raises(
     errors.UserError,
-    match=rf'^90 of the first {90 + len(items)} items that Made found for'
-    r' code/java are damaged.*: row 0 \(torn\), row 1 .*\.\.\.;',
+    match=f'^{len(bad) + 900:,} of the first {total:,} items that Made found'
+    r' are damaged.*: .* \(torn\), .*\.\.\.;',
   ):
-    distributed.build(plan)
+    distributed.build(_plan(tmp_path, Made(0, num_torn=900)))
 
 
 @needs_beam
