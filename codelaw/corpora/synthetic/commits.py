@@ -17,6 +17,7 @@ from codelaw.corpora.synthetic import mutations
 from codelaw.corpora.synthetic import notation
 from codelaw.corpora.synthetic import refactorings
 from codelaw.corpora.synthetic import rendering
+from codelaw.corpora.synthetic import writer as writer_lib
 
 _FOLDERS = (
   '',
@@ -85,7 +86,7 @@ def commit(
     rng: picks the kind of change, the language and the words.
   """
   language = rng.choice(list(renderers))
-  writer = _Writer(solved, renderers[language], language, rng)
+  writer = _Writer(solved, renderers, language, rng)
   draw = rng.random()
   if draw < 0.45:
     bug = mutations.find_bug(solved, rng)
@@ -97,23 +98,18 @@ def commit(
   return kind(writer) or _add(writer)
 
 
-class _Writer:
-  """The problem, the language and the choices of one commit."""
+class _Writer(writer_lib.Writer):
+  """The writer of a commit."""
 
   def __init__(
     self,
     solved: execution.Solved,
-    renderer: rendering.Renderer,
+    renderers: notation.Renderers,
     language: str,
     rng: random.Random,
   ):
-    self.solved = solved
-    self.renderer = renderer
-    self.language = language
-    self.rng = rng
-    self.problem = solved.problem
-    name = solved.problem.solution.name
-    self.name = notation.function_name(renderer, name)
+    super().__init__(solved, renderers, language, rng)
+    name = self.function.name
     if language in ('java', 'csharp'):
       name = self.name[0].upper() + self.name[1:]
     elif language in ('javascript', 'typescript') and rng.random() < 0.5:
@@ -122,15 +118,13 @@ class _Writer:
     # In the way of Conventional Commits, plain, or after the function's name.
     self.convention = rng.choice(('plain', 'plain', 'type', 'scope'))
 
-  def say(self, *options: str) -> str:
-    return self.rng.choice(options)
+  def call(self, arguments: Sequence[Any]) -> str:
+    """A call that no line is broken in."""
+    return super().call(arguments).replace(' ', _SPACE)
 
-  def call(self, example: rendering.Example) -> str:
-    text = notation.call(self.renderer, self.problem, example.arguments)
-    return text.replace(' ', _SPACE)
-
-  def literal(self, value: object) -> str:
-    return self.renderer.literal(value).replace(' ', _SPACE)
+  def literal(self, value: Any) -> str:
+    """A value that no line is broken in."""
+    return super().literal(value).replace(' ', _SPACE)
 
   def document(self, **changes: Any) -> str:
     return self.renderer.document(dataclasses.replace(self.problem, **changes))
@@ -241,7 +235,7 @@ def _fix(w: _Writer, bug: mutations.Bug) -> Commit:
     name=name, old=spell.get(wrong, wrong), new=spell.get(right, right)
   )
   example, got = bug.failing[0]
-  call = w.call(example)
+  call = w.call(example.arguments)
   result, observed = w.literal(example.result), w.literal(got)
   lines = notation.changed_lines(w.renderer, bug.functions, w.problem.functions)
   told = w.say(
@@ -372,17 +366,16 @@ def _refactor(w: _Writer, change: refactorings.Refactoring) -> Commit:
 
 def _add(w: _Writer) -> Commit:
   """A new file."""
-  spoken = notation.shown_language(w.language)
   words = w.problem.solution.name.replace('_', ' ')
   subject = w.say(
     f'Add {w.name}',
-    f'Add {w.name} in {spoken}',
+    f'Add {w.name} in {w.spoken}',
     f'Solve {words}',
     f'Add a solution for {words}',
     f'New exercise: {words}',
   )
   example = w.rng.choice(w.problem.examples)
-  call = w.call(example)
+  call = w.call(example.arguments)
   body = w.say(
     w.problem.statement,
     '',
@@ -405,7 +398,7 @@ def _more_examples(w: _Writer) -> Commit | None:
     f'More examples for {w.name}',
     f'Cover {count} more {"call" if len(added) == 1 else "calls"} of {w.name}',
   )
-  calls = [w.call(item) for item in added]
+  calls = [w.call(item.arguments) for item in added]
   body = w.say('', f'Now also {notation.joined(calls)}.')
   return w.commit(
     'examples',

@@ -15,6 +15,7 @@ from codelaw.corpora.synthetic import markup_formats
 from codelaw.corpora.synthetic import notation
 from codelaw.corpora.synthetic import program
 from codelaw.corpora.synthetic import rendering
+from codelaw.corpora.synthetic import writer as writer_lib
 from codelaw.corpora.synthetic.markup_formats import Block
 from codelaw.corpora.synthetic.markup_formats import Code
 from codelaw.corpora.synthetic.markup_formats import Heading
@@ -61,32 +62,8 @@ def page(
   return write(blocks), name
 
 
-class _Writer:
-  """One page's problem, language and choices."""
-
-  def __init__(
-    self,
-    solved: execution.Solved,
-    renderers: notation.Renderers,
-    language: str,
-    rng: random.Random,
-  ):
-    self.solved = solved
-    self.renderers = renderers
-    self.language = language
-    self.renderer = renderers[language]
-    self.rng = rng
-    self.function = solved.problem.solution
-    self.name = notation.function_name(self.renderer, self.function.name)
-
-  def call(self, arguments: Sequence[Any]) -> str:
-    return notation.call(self.renderer, self.solved.problem, arguments)
-
-  def value(self, value: Any) -> str:
-    return self.renderer.literal(value)
-
-  def say(self, *options: str) -> str:
-    return self.rng.choice(options)
+class _Writer(writer_lib.Writer):
+  """The writer of a page."""
 
   def code(self, language: str = '') -> Code:
     language = language or self.language
@@ -121,12 +98,11 @@ def _reference(w: _Writer) -> list[Block]:
 def _readme(w: _Writer) -> list[Block]:
   """A title in words, usage, what it does, and the source."""
   title = notation.title_case(w.function.name)
-  spoken = notation.shown_language(w.language)
   helpers = len(w.solved.problem.functions) - 1
   intro = w.say(
-    f'One function in {spoken}, `{w.name}`',
-    f'A small {spoken} function, `{w.name}`',
-    f'`{w.name}` is written in plain {spoken}',
+    f'One function in {w.spoken}, `{w.name}`',
+    f'A small {w.spoken} function, `{w.name}`',
+    f'`{w.name}` is written in plain {w.spoken}',
   )
   if helpers:
     intro += w.say(', and the helper it needs', ' with its helper')
@@ -154,7 +130,7 @@ def _tutorial(w: _Writer) -> list[Block]:
   title = w.say(
     f'Step by step: {words}',
     f'How `{w.name}` works',
-    f'Writing `{w.name}` in {notation.shown_language(w.language)}',
+    f'Writing `{w.name}` in {w.spoken}',
     f'Walkthrough: {words}',
   )
   first = w.examples(1)[0]
@@ -164,10 +140,10 @@ def _tutorial(w: _Writer) -> list[Block]:
     Paragraph(
       w.say(
         f'For a start, `{w.call(first.arguments)}` should give'
-        f' `{w.value(first.result)}`.',
+        f' `{w.literal(first.result)}`.',
         f'An example to keep in mind: `{w.call(first.arguments)}` is'
-        f' `{w.value(first.result)}`.',
-        f'We expect `{w.value(first.result)}` from'
+        f' `{w.literal(first.result)}`.',
+        f'We expect `{w.literal(first.result)}` from'
         f' `{w.call(first.arguments)}`.',
       )
     ),
@@ -199,7 +175,10 @@ def _notebook(w: _Writer) -> list[Block]:
     call = f'`{w.call(example.arguments)}`'
     options = [f'What is {call}?', f'What does {call} return?']
     question = w.say(*options, *([f'And {call}?'] if place else []))
-    blocks += [Heading(question, 3), Paragraph(f'`{w.value(example.result)}`.')]
+    blocks += [
+      Heading(question, 3),
+      Paragraph(f'`{w.literal(example.result)}`.'),
+    ]
   blocks += _edges(w)
   blocks += _facts(w)
   return [*blocks, *_source(w)]
@@ -227,7 +206,7 @@ def _parameters(w: _Writer) -> list[Block]:
 def _examples(w: _Writer) -> list[Block]:
   heading = Heading(w.say('Examples', 'Some results', 'Worked examples'))
   found = w.examples(w.rng.randint(3, 6))
-  pairs = [(w.call(item.arguments), w.value(item.result)) for item in found]
+  pairs = [(w.call(item.arguments), w.literal(item.result)) for item in found]
   kind = w.say('table', 'code', 'list')
   if kind == 'table':
     header = w.say('call result', 'input output', 'expression value').split()
@@ -246,7 +225,8 @@ def _usage(w: _Writer) -> list[Block]:
   found = w.examples(w.rng.randint(1, 3))
   mark = '#' if w.language == 'python' else '//'
   lines = [
-    f'{w.call(item.arguments)}  {mark} {w.value(item.result)}' for item in found
+    f'{w.call(item.arguments)}  {mark} {w.literal(item.result)}'
+    for item in found
   ]
   heading = w.say('Usage', 'Use', 'Quick start', 'Calling it')
   return [Heading(heading), Code(lines, w.language)]
@@ -278,7 +258,7 @@ def _edges(w: _Writer) -> list[Block]:
       continue
     found.append(
       f'{words}: `{w.call(arguments)}` {w.say("gives", "is", "returns")}'
-      f' `{w.value(result)}`.'
+      f' `{w.literal(result)}`.'
     )
   if not found:
     return []
@@ -299,7 +279,7 @@ def _edge_inputs(w: _Writer) -> list[tuple[str, list[Any]]]:
       (f'An empty {what}', first[:0]),
       ('Only the start of it' if what == 'text' else 'One element', first[:1]),
       (
-        f'A {what} backwards (forwards it is `{w.value(example.result)}`)',
+        f'A {what} backwards (forwards it is `{w.literal(example.result)}`)',
         first[::-1],
       ),
       (f'The same {what} twice over', first + first),
@@ -442,7 +422,7 @@ def _rounds(w: _Writer) -> list[Block]:
       for place, row in enumerate(found, 1)
     ]
     header = ('round', *(f'`{w.renderer.name(name)}`' for name in names))
-    end = f'In the end the result is `{w.value(example.result)}`.'
+    end = f'In the end the result is `{w.literal(example.result)}`.'
     return [
       Heading(heading),
       Paragraph(start),
@@ -454,5 +434,5 @@ def _rounds(w: _Writer) -> list[Block]:
 
 def _held(w: _Writer, variable: program.Variable, value: Any) -> str:
   if isinstance(value, list):
-    return w.value(value)
+    return w.literal(value)
   return w.renderer.literal_of(program.Literal(value, variable.type))

@@ -9,7 +9,6 @@ was run. Threads are written in Markdown.
 from collections.abc import Sequence
 import dataclasses
 import random
-from typing import Any
 
 from codelaw.corpora.synthetic import edits
 from codelaw.corpora.synthetic import execution
@@ -18,6 +17,7 @@ from codelaw.corpora.synthetic import notation
 from codelaw.corpora.synthetic import program
 from codelaw.corpora.synthetic import refactorings
 from codelaw.corpora.synthetic import rendering
+from codelaw.corpora.synthetic import writer as writer_lib
 
 _LOOPS = (program.While, program.Count, program.Each, program.EachEntry)
 
@@ -52,35 +52,8 @@ def thread(
   return _written(writer, title, body, tags, answers)
 
 
-class _Writer:
-  """The problem, the language and the choices of one thread."""
-
-  def __init__(
-    self,
-    solved: execution.Solved,
-    renderers: notation.Renderers,
-    language: str,
-    rng: random.Random,
-  ):
-    self.solved = solved
-    self.renderers = renderers
-    self.language = language
-    self.renderer = renderers[language]
-    self.rng = rng
-    self.problem = solved.problem
-    self.name = notation.function_name(
-      self.renderer, solved.problem.solution.name
-    )
-    self.spoken = notation.shown_language(language)
-
-  def say(self, *options: str) -> str:
-    return self.rng.choice(options)
-
-  def call(self, arguments: Sequence[Any]) -> str:
-    return notation.call(self.renderer, self.problem, arguments)
-
-  def literal(self, value: Any) -> str:
-    return self.renderer.literal(value)
+class _Writer(writer_lib.Writer):
+  """The writer of a thread."""
 
   def code(
     self, functions: Sequence[program.Function], language: str = ''
