@@ -28,7 +28,7 @@ class Found(NamedTuple):
     place: of the reader, of the part, and in the part.
     source: typed stream that it belongs to.
     num_bytes: of the UTF-8 text.
-    split_place: see `clusters.place`.
+    split_place: see `clusters.split_place`.
     only_split: as of a `RawDocument`.
     signature: uint32 as bytes, empty without words or near-duplicates.
   """
@@ -96,7 +96,7 @@ def examine(
           place=(*place, number),
           source=source,
           num_bytes=size,
-          split_place=clusters.place(raw.group or key),
+          split_place=clusters.split_place(raw, key),
           only_split=raw.only_split,
           signature=b'' if signature is None else signature.tobytes(),
         ),

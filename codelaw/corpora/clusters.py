@@ -9,12 +9,10 @@ Clusters form by chains of copies, and a chain can join documents that are
 not alike. The corpus report therefore gives the largest of every source.
 """
 
-from collections.abc import Iterable
 import hashlib
 
 import numpy as np
 
-from codelaw.corpora import deduplication
 from codelaw.corpora import documents
 
 _PLACES = 2**32
@@ -62,28 +60,19 @@ class Clusters:
     return found
 
 
-def components(num_nodes: int, edges: Iterable[tuple[int, int]]) -> np.ndarray:
-  """The smallest node of the connected component of every node.
-
-  >>> components(5, [(3, 1), (4, 3)]).tolist()
-  [0, 1, 2, 1, 1]
-  """
-  clusters = Clusters()
-  for _ in range(num_nodes):
-    clusters.add()
-  for left, right in edges:
-    clusters.join(left, right)
-  return clusters.roots()
-
-
-def split_key(raw: documents.RawDocument) -> str:
-  """What decides the split of a cluster whose first document is `raw`."""
-  return raw.group or deduplication.content_key(raw.text)
-
-
 def place(key: str) -> int:
   """The place of a key: uniform in [0, 2^32), the same on every machine."""
   return int(hashlib.sha256(key.encode('utf-8')).hexdigest()[:8], 16)
+
+
+def split_place(raw: documents.RawDocument, content_key: str) -> int:
+  """The place that decides the split of a cluster that begins with `raw`.
+
+  Args:
+    raw: the first document of the cluster.
+    content_key: of its text (`deduplication.content_key`).
+  """
+  return place(raw.group or content_key)
 
 
 def held_out(
@@ -95,11 +84,6 @@ def held_out(
   holds out is held out by every larger one.
   """
   return place_ / _PLACES < validation_fraction
-
-
-def split_of_key(key: str, validation_fraction: float) -> str:
-  """The split of a cluster that has the key `key`."""
-  return 'validation' if held_out(place(key), validation_fraction) else 'train'
 
 
 def with_room(values: np.ndarray, index: int) -> np.ndarray:

@@ -116,7 +116,7 @@ class Index:
     if known:
       verdict = 'exact_duplicate'
     else:
-      self._places[node] = clusters_lib.place(raw.group or key)
+      self._places[node] = clusters_lib.split_place(raw, key)
       if self._settings.near_threshold and self._has_near(raw.text, node):
         verdict = 'near_duplicate'
     if raw.group:

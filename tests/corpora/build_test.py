@@ -297,9 +297,9 @@ def test_near_copies_share_a_split_and_the_first_decides(listed):
       splits.setdefault(item.origin, set()).add(item.split)
     first = {}
     for item in items:
-      key = clusters.split_key(item)
-      split = clusters.split_of_key(key, 0.3)
-      first.setdefault(item.origin, split)
+      key = deduplication.content_key(item.text)
+      held = clusters.held_out(clusters.split_place(item, key), 0.3)
+      first.setdefault(item.origin, 'validation' if held else 'train')
     assert splits == {origin: {split} for origin, split in first.items()}
     dropped, out = listed(items)
     assert dropped.sources['code/python'].documents == 40

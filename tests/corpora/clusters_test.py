@@ -1,3 +1,5 @@
+import dataclasses
+
 import hypothesis
 from hypothesis import strategies
 import numpy as np
@@ -17,7 +19,12 @@ def test_components_are_those_that_a_search_finds(edges):
   for _ in range(20):  # Labels travel along edges until none is lower.
     for left, right in edges:
       expected[left] = expected[right] = min(expected[left], expected[right])
-  assert clusters.components(20, edges).tolist() == expected
+  found = clusters.Clusters()
+  for _ in range(20):
+    found.add()
+  for left, right in edges:
+    found.join(left, right)
+  assert found.roots().tolist() == expected
 
 
 def test_nodes_can_be_added_while_others_are_joined():
@@ -34,7 +41,7 @@ def test_nodes_can_be_added_while_others_are_joined():
 def test_splits_are_about_the_fraction_and_nested():
   keys = [f'key {number}' for number in range(4000)]
   held = [
-    {k for k in keys if clusters.split_of_key(k, f) == 'validation'}
+    {k for k in keys if clusters.held_out(clusters.place(k), f)}
     for f in (0.1, 0.3)
   ]
   assert held[0] < held[1]
@@ -50,10 +57,8 @@ def test_places_are_the_first_bits_of_sha256():
   assert clusters.held_out(places, 0.5).tolist() == [True, True, False, False]
 
 
-def test_the_key_is_the_group_or_the_normalised_content():
+def test_a_split_is_decided_by_the_group_or_the_content():
   raw = documents.RawDocument('a  b', 's', 'python', '', group='g')
-  assert clusters.split_key(raw) == 'g'
-  left, right = (
-    documents.RawDocument(text, 's', 'python', '') for text in ('a  b', 'a b\n')
-  )
-  assert clusters.split_key(left) == clusters.split_key(right)
+  assert clusters.split_place(raw, 'key') == clusters.place('g')
+  alone = dataclasses.replace(raw, group='')
+  assert clusters.split_place(alone, 'key') == clusters.place('key')
