@@ -89,6 +89,14 @@ def _need(*tools):
   for tool in tools:
     if shutil.which(tool) is None:
       pytest.skip(f'no {tool} on this machine')
+    # A rustc may be the launcher of toolchains that another user has.
+    if (
+      tool == 'rustc'
+      and subprocess.run(
+        [tool, '--version'], capture_output=True, check=False
+      ).returncode
+    ):
+      pytest.skip(f'{tool} has no toolchain')
 
 
 def _node():
