@@ -54,6 +54,7 @@ def test_prompts_name_the_languages():
     directions=['python-csharp'],
   )
   assert item.text == 'x = 1  # é\n\n# Python -> C#\nvar x = 1;\n'
+  assert item.language == 'c#'  # as readers of files call it
 
 
 @pytest.mark.parametrize('strategy', ['direct', 'prompt'])
