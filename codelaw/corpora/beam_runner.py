@@ -7,7 +7,6 @@ before.
 from collections.abc import Callable
 from collections.abc import Sequence
 import dataclasses
-import importlib.util
 import logging
 import re
 from typing import Any
@@ -34,11 +33,6 @@ class Options:
 
   runner: str
   parsed: Any
-
-
-def is_installed() -> bool:
-  """Whether Apache Beam is there to be imported."""
-  return importlib.util.find_spec('apache_beam') is not None
 
 
 def run(build: Callable[[Any, Any], None], settings: Options) -> None:
@@ -78,7 +72,7 @@ def _beam() -> Any:
     import apache_beam
   except ImportError as error:
     raise errors.UserError(
-      'Apache Beam is not installed; install codelaw[beam], or leave out'
+      'Apache Beam is not installed; install the extra `beam`, or leave out'
       ' --beam.'
     ) from error
   finally:

@@ -43,12 +43,6 @@ PIVOT_DIRECTIONS = tuple(
   for other in _OTHERS
   for direction in (f'{_PIVOT}-{other}', f'{other}-{_PIVOT}')
 )
-OTHER_DIRECTIONS = tuple(
-  f'{source}-{target}'
-  for source in _OTHERS
-  for target in _OTHERS
-  if source != target
-)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -68,10 +68,6 @@ class MixtureSchedule:
       for stage, end in zip(self.stages, self.stage_ends, strict=True)
     }
 
-  def stage_of(self, step: int) -> str:
-    """The stage of the first slot of a step (`num_steps`: the last stage)."""
-    return self.stages[self._stage_index(step)]
-
   def shares_at(self, step: int) -> dict[str, float]:
     """Source -> its share of tokens at the first slot of a step."""
     stage = self._stage_index(step)

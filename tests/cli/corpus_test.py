@@ -1,4 +1,5 @@
 import dataclasses
+import importlib.util
 import shutil
 import subprocess
 import sys
@@ -9,7 +10,6 @@ from codelaw.cli import corpus
 from codelaw.cli import gin_config
 from codelaw.cli import main
 from codelaw.cli import terminal
-from codelaw.corpora import beam_runner
 from codelaw.corpora import plan as plan_lib
 from codelaw.corpora import report
 from codelaw.data import manifest as manifest_lib
@@ -53,7 +53,8 @@ def test_build_of_another_plan_is_refused(tiny, capsys):
 
 
 @pytest.mark.skipif(
-  not beam_runner.is_installed(), reason='Apache Beam is not installed'
+  importlib.util.find_spec('apache_beam') is None,
+  reason='Apache Beam is not installed',
 )
 def test_beam_builds_the_same_corpus(tmp_path):
   plan = tmp_path / 'plan.gin'

@@ -1,15 +1,16 @@
 import dataclasses
+import importlib.util
 import pathlib
 
 import pytest
 
 from codelaw import errors
-from codelaw.corpora import beam_runner
 from codelaw.data import distributed
 from codelaw.data import shards
 
 pytestmark = pytest.mark.skipif(
-  not beam_runner.is_installed(), reason='Apache Beam is not installed'
+  importlib.util.find_spec('apache_beam') is None,
+  reason='Apache Beam is not installed',
 )
 
 

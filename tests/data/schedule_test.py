@@ -95,8 +95,13 @@ def test_an_epoch_holds_every_sequence_once_in_its_own_order(
 
 def test_stages_by_step(schedule):
   assert schedule.stage_end_steps == {'stage0': 40.0, 'stage1': 50.0}
-  stages = [schedule.stage_of(step) for step in (0, 39, 40, 49, 50)]
-  assert stages == ['stage0', 'stage0', 'stage1', 'stage1', 'stage1']
+  one, other = (
+    dict(zip(schedule.sources, start, strict=True))
+    for start, _ in schedule.shares
+  )
+  shares = [schedule.shares_at(step) for step in (0, 39, 40, 49, 50)]
+  assert shares == [one, one, other, other, other]
+  assert one != other
 
 
 @pytest.mark.parametrize('step', [-1, 50])
