@@ -17,6 +17,7 @@ import cattrs
 
 from codelaw import accounting
 from codelaw import errors
+from codelaw import execution as execution_lib
 from codelaw import storage
 
 LEARNING_RATE_SHAPES = ('constant', 'linear', 'cosine')
@@ -165,10 +166,12 @@ class Schedule:
     stages: at least one; names must differ.
     warmup_fraction: of the run's tokens, over which the learning rate is also
       multiplied by a linear ramp from 0 to 1.
+    warmup_tokens: the same, in tokens; one of the two at the most.
   """
 
   stages: tuple[Stage, ...]
   warmup_fraction: float = 0.0
+  warmup_tokens: int = 0
 
   def __post_init__(self):
     _require(
@@ -188,6 +191,16 @@ class Schedule:
       _is_number(self.warmup_fraction) and 0 <= self.warmup_fraction < 1,
       'Schedule.warmup_fraction must be in [0, 1), got'
       f' {self.warmup_fraction!r}.',
+    )
+    _require(
+      isinstance(self.warmup_tokens, int) and self.warmup_tokens >= 0,
+      'Schedule.warmup_tokens must be a whole number of at least 0, got'
+      f' {self.warmup_tokens!r}.',
+    )
+    _require(
+      not (self.warmup_tokens and self.warmup_fraction),
+      'Set one of Schedule.warmup_tokens and Schedule.warmup_fraction, got'
+      f' {self.warmup_tokens!r} and {self.warmup_fraction!r}.',
     )
 
   @property
@@ -265,6 +278,48 @@ class OptimizerSettings:
 
 
 @dataclasses.dataclass(frozen=True)
+class InitialCheckpoint:
+  """Where a run takes its first parameters from.
+
+  The tokens that the earlier run has seen count as seen by this one, and each
+  source goes on behind the sequences that it has used, if the shards are the
+  same.
+
+  Attributes:
+    model_dir: of the earlier run.
+    step: of its checkpoint; None takes the last.
+    optimizer_state: whether the moments of the gradient are taken over; they
+      start from zero otherwise.
+    schedule: whether the earlier run's place in the schedule is taken over:
+      this run is then the rest of its own schedule, whose first steps the
+      earlier run has made. Otherwise its schedule starts from the beginning.
+  """
+
+  model_dir: str
+  step: int | None = None
+  optimizer_state: bool = True
+  schedule: bool = False
+
+  def __post_init__(self):
+    _require(
+      isinstance(self.model_dir, str) and bool(self.model_dir),
+      'InitialCheckpoint.model_dir must be the folder of an earlier run, got'
+      f' {self.model_dir!r}.',
+    )
+    _require(
+      self.step is None or (isinstance(self.step, int) and self.step > 0),
+      'InitialCheckpoint.step must be None or a positive whole number, got'
+      f' {self.step!r}.',
+    )
+    for name in ('optimizer_state', 'schedule'):
+      _require(
+        isinstance(getattr(self, name), bool),
+        f'InitialCheckpoint.{name} must be True or False, got'
+        f' {getattr(self, name)!r}.',
+      )
+
+
+@dataclasses.dataclass(frozen=True)
 class RunPlan:
   """What one run is meant to do.
 
@@ -287,6 +342,11 @@ class RunPlan:
     eval_sequences: held-out sequences per source and evaluation, at the most.
     eval_every_steps: 0 evaluates only after the last update.
     checkpoint_every_steps: 0 keeps only the checkpoint after the last update.
+    checkpoints_kept: the latest ones that stay on disk.
+    checkpoint_steps_kept: steps with a checkpoint that stays on disk besides,
+      for runs that branch off there.
+    initial: the checkpoint of an earlier run to start from; None starts from
+      random parameters.
   """
 
   model: accounting.ModelShape
@@ -305,6 +365,9 @@ class RunPlan:
   eval_sequences: int = 64
   eval_every_steps: int = 0
   checkpoint_every_steps: int = 0
+  checkpoints_kept: int = 2
+  checkpoint_steps_kept: tuple[int, ...] = ()
+  initial: InitialCheckpoint | None = None
 
   def __post_init__(self):
     for name, kind in (
@@ -329,6 +392,7 @@ class RunPlan:
       ('eval_sequences', 0),
       ('eval_every_steps', 0),
       ('checkpoint_every_steps', 0),
+      ('checkpoints_kept', 1),
     ):
       value = getattr(self, name)
       _require(
@@ -343,6 +407,19 @@ class RunPlan:
       f'RunPlan.max_epochs must be a positive number, got {self.max_epochs!r}.',
     )
     self._check_source_max_epochs()
+    object.__setattr__(
+      self, 'checkpoint_steps_kept', tuple(self.checkpoint_steps_kept)
+    )
+    _require(
+      all(isinstance(s, int) and s > 0 for s in self.checkpoint_steps_kept),
+      'RunPlan.checkpoint_steps_kept must be a list of positive whole numbers,'
+      f' got {self.checkpoint_steps_kept!r}.',
+    )
+    _require(
+      self.initial is None or isinstance(self.initial, InitialCheckpoint),
+      'RunPlan.initial must be None or @InitialCheckpoint(), got'
+      f' {self.initial!r}.',
+    )
     _require(
       self.target_tokens is None
       or (
@@ -417,6 +494,12 @@ class RunRecord:
     hardware: chip kind and count, hosts.
     wall_seconds: time spent in the run so far, over all restarts.
     message: why it failed; empty otherwise.
+    execution: how the last start computed it.
+    inherited_tokens: source -> tokens that the initial checkpoint had seen.
+    inherited_sequences: source -> sequences of the same shards that it had
+      used.
+    goodput: share of `wall_seconds` spent on updates that count; None before
+      it is known.
   """
 
   run_id: str
@@ -438,6 +521,12 @@ class RunRecord:
   hardware: Mapping[str, str]
   wall_seconds: float
   message: str = ''
+  execution: execution_lib.Execution = execution_lib.AUTOMATIC
+  inherited_tokens: Mapping[str, int] = dataclasses.field(default_factory=dict)
+  inherited_sequences: Mapping[str, int] = dataclasses.field(
+    default_factory=dict
+  )
+  goodput: float | None = None
 
   def __post_init__(self):
     _require(

@@ -8,12 +8,21 @@ import pytest
 import codelaw
 
 ROOT = pathlib.Path(codelaw.__file__).parent
-BASE = {'errors', 'storage', 'accounting', 'records', 'gin_text', 'reference'}
+BASE = {
+  'errors',
+  'storage',
+  'accounting',
+  'execution',
+  'records',
+  'gin_text',
+  'reference',
+}
 ALLOWED = {
   'corpora': set(),
   'data': {'corpora'},
   'models': set(),
   'train': {'models', 'data'},
+  'interop': {'models', 'data', 'train'},
   'runs': set(),
   'laws': set(),
   'planning': {'laws'},
@@ -23,6 +32,7 @@ ALLOWED = {
     'data',
     'models',
     'train',
+    'interop',
     'runs',
     'laws',
     'planning',

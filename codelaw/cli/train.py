@@ -10,6 +10,7 @@ import dataclasses
 
 from codelaw import accounting
 from codelaw import errors
+from codelaw import execution as execution_lib
 from codelaw import records
 from codelaw.cli import gin_config
 from codelaw.cli import progress
@@ -25,10 +26,12 @@ class TrainSettings:
   Attributes:
     plan: of the run.
     model_dir: folder of the run.
+    execution: how it is computed.
   """
 
   plan: records.RunPlan
   model_dir: str
+  execution: execution_lib.Execution = execution_lib.AUTOMATIC
 
   def __post_init__(self):
     if not isinstance(self.plan, records.RunPlan):
@@ -44,6 +47,9 @@ class TrainSettings:
 
 PARTS = (
   accounting.ModelShape,
+  execution_lib.Execution,
+  execution_lib.MeshShape,
+  records.InitialCheckpoint,
   records.MixtureRates,
   records.OptimizerSettings,
   records.RunPlan,
@@ -74,7 +80,12 @@ def run(args: argparse.Namespace) -> None:
         text = str(dataclasses.replace(at, seconds_left=None))
         display(text, at.step / at.num_steps, at.seconds_left)
 
-    record = loop.train(settings.plan, settings.model_dir, progress=show)
+    record = loop.train(
+      settings.plan,
+      settings.model_dir,
+      execution=settings.execution,
+      progress=show,
+    )
   total = sum(record.realised_tokens.values())
   print(
     f'{record.run_id}: {record.step:,} updates on {total:,} tokens,'

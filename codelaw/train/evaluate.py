@@ -14,6 +14,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from codelaw import execution as execution_lib
 from codelaw import records
 from codelaw.data import manifest as manifest_lib
 from codelaw.data import pipeline
@@ -55,6 +56,8 @@ def evaluate(
   plan: records.RunPlan,
   manifest: manifest_lib.Manifest,
   token_bytes: np.ndarray | None,
+  execution: execution_lib.Execution,
+  mesh: jax.sharding.Mesh,
 ) -> dict[str, HeldOutLoss]:
   """Evaluates parameters on the first held-out sequences of every source.
 
@@ -64,11 +67,13 @@ def evaluate(
     manifest: of `plan.shards_dir`.
     token_bytes: int [vocabulary], of `tokenizer.read_token_bytes`; None when
       they are not known.
+    execution: how it is computed.
+    mesh: of the devices that hold the parameters.
 
   Returns:
     Source -> loss, in the order of `sources`.
   """
-  run = step_lib.eval_step(plan.model)
+  run = step_lib.eval_step(plan.model, execution, mesh)
   started = {}
   for source in sources(plan, manifest):
     sums, num_tokens, num_bytes = [], 0, 0

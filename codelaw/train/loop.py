@@ -13,6 +13,7 @@ import time
 import numpy as np
 
 from codelaw import errors
+from codelaw import execution as execution_lib
 from codelaw import records
 from codelaw import storage
 from codelaw.data import manifest as manifest_lib
@@ -23,6 +24,7 @@ from codelaw.train import bookkeeping
 from codelaw.train import checkpoint as checkpoint_lib
 from codelaw.train import evaluate
 from codelaw.train import interruption
+from codelaw.train import mesh as mesh_lib
 from codelaw.train import metrics
 from codelaw.train import optimizer as optimizer_lib
 from codelaw.train import rundir
@@ -89,6 +91,7 @@ def train(
   plan: records.RunPlan,
   model_dir: storage.PathLike,
   *,
+  execution: execution_lib.Execution = execution_lib.AUTOMATIC,
   run_id: str | None = None,
   progress: Callable[[Progress], None] | None = None,
 ) -> records.RunRecord:
@@ -100,6 +103,7 @@ def train(
   Args:
     plan: what to do.
     model_dir: folder of the run; made when missing.
+    execution: how to compute it; may differ between two starts of a run.
     run_id: its name in run tables; by default the name of the folder.
     progress: called after every update, evaluation and checkpoint.
 
@@ -129,7 +133,7 @@ def train(
     if record is None:
       name = run_id or storage.path(os.path.abspath(model_dir)).name
       record = rundir.new_record(plan, manifest, schedule, name)
-    run = _Run(record, manifest, schedule, model_dir, report)
+    run = _Run(record, manifest, schedule, model_dir, execution, report)
     try:
       with interruption.wish_to_stop() as stop_asked:
         return run.until_end(stop_asked)
@@ -149,6 +153,7 @@ class _Run:
     manifest: manifest_lib.Manifest,
     schedule: schedule_lib.MixtureSchedule,
     model_dir: storage.PathLike,
+    execution: execution_lib.Execution,
     report: Callable[[Progress], None],
   ):
     self._started_at = time.monotonic()
@@ -157,13 +162,18 @@ class _Run:
     self._manifest = manifest
     self._model_dir = storage.path(model_dir)
     self._report = report
+    self._execution = execution
+    self._mesh = mesh_lib.make(execution.mesh)
+    mesh_lib.check_batch(self._mesh, plan.batch_size, execution.microbatches)
     self._token_bytes = tokenizer_lib.read_token_bytes(
       storage.path(plan.shards_dir) / manifest_lib.TOKENIZER_NAME
     )
     self._checkpoints = checkpoint_lib.Checkpoints(
       self._model_dir / 'checkpoints'
     )
-    fresh = step_lib.init_state(plan.model, plan.optimizer, plan.seed)
+    fresh = step_lib.init_state(
+      plan.model, plan.optimizer, plan.seed, self._mesh
+    )
     restored = self._checkpoints.restore_last(fresh)
     self._start_step: int
     self._state: step_lib.TrainState
@@ -180,7 +190,9 @@ class _Run:
   def until_end(self, stop_asked: Callable[[], bool]) -> records.RunRecord:
     """Runs the loop; returns the record of the finished run."""
     plan = self._plan
-    train_step = step_lib.train_step(plan.model, plan.optimizer)
+    train_step = step_lib.train_step(
+      plan.model, plan.optimizer, self._execution, self._mesh
+    )
     batches = pipeline.train_batches(plan, self._manifest, self._step)
     pending: bookkeeping.Update | None = None
     if self._step:
@@ -250,7 +262,12 @@ class _Run:
 
   def _evaluate(self) -> None:
     losses = evaluate.evaluate(
-      self._state.params, self._plan, self._manifest, self._token_bytes
+      self._state.params,
+      self._plan,
+      self._manifest,
+      self._token_bytes,
+      self._execution,
+      self._mesh,
     )
     if losses:
       self._events.write(

@@ -19,9 +19,12 @@ import numpy as np
 import optax
 
 from codelaw import accounting
+from codelaw import execution as execution_lib
 from codelaw import records
+from codelaw.models import axes as axes_lib
 from codelaw.models import transformer
 from codelaw.train import loss
+from codelaw.train import mesh as mesh_lib
 from codelaw.train import optimizer as optimizer_lib
 
 FEATURES = (
@@ -61,16 +64,24 @@ EvalStep = Callable[[Any, Mapping[str, Any]], jax.Array]
 
 
 @functools.cache
-def model(shape: accounting.ModelShape) -> transformer.Transformer:
-  """The module for this machine: float32 on a CPU, bfloat16 elsewhere.
+def model(
+  shape: accounting.ModelShape,
+  execution: execution_lib.Execution,
+  mesh: jax.sharding.Mesh,
+) -> transformer.Transformer:
+  """The module as it is computed on the devices of a mesh.
 
   On a CPU the loop over layers is unrolled, which takes as long to compile
   and runs 5 to 10% faster.
   """
-  on_cpu = jax.default_backend() == 'cpu'
+  on_cpu = mesh.devices.flat[0].platform == 'cpu'
+  dtype = execution.compute_dtype
+  if dtype == 'auto':
+    dtype = 'float32' if on_cpu else 'bfloat16'
   return transformer.Transformer(
     shape,
-    dtype=jnp.float32 if on_cpu else jnp.bfloat16,
+    dtype=jnp.dtype(dtype),
+    remat=execution.remat != 'none',
     unroll=shape.num_layers if on_cpu else 1,
   )
 
@@ -80,22 +91,54 @@ def features(batch: Mapping[str, Any]) -> dict[str, Any]:
   return {name: batch[name] for name in FEATURES}
 
 
+def abstract_state(
+  shape: accounting.ModelShape,
+  settings: records.OptimizerSettings,
+  mesh: jax.sharding.Mesh,
+) -> TrainState:
+  """Shapes, dtypes and shardings of a state, without making one."""
+  init = _init_function(shape, _without_rate(settings), mesh)
+  state = jax.eval_shape(init, np.uint32(0))
+  return jax.tree_util.tree_map_with_path(
+    lambda path, leaf: jax.ShapeDtypeStruct(
+      leaf.shape, leaf.dtype, sharding=_sharding(path, leaf, mesh)
+    ),
+    state,
+  )
+
+
+def abstract_batch(
+  batch_size: int, length: int, mesh: jax.sharding.Mesh
+) -> dict[str, jax.ShapeDtypeStruct]:
+  """Shapes, dtypes and shardings of the features of a global batch."""
+  return {
+    name: jax.ShapeDtypeStruct(
+      (batch_size, length),
+      jnp.float32 if name == 'decoder_loss_weights' else jnp.int32,
+      sharding=mesh_lib.batch_sharding(mesh),
+    )
+    for name in FEATURES
+  }
+
+
 def init_state(
   shape: accounting.ModelShape,
   settings: records.OptimizerSettings,
   seed: int,
+  mesh: jax.sharding.Mesh,
 ) -> TrainState:
-  """Fresh parameters and optimizer state, on the first device.
+  """Fresh parameters and optimizer state, divided over the mesh.
 
-  They are committed to it as a restored state is: otherwise the step would be
-  compiled a second time for runs that continue.
+  Their values do not depend on the mesh.
   """
-  state = _init(shape, _without_rate(settings))(np.uint32(seed))
-  return jax.device_put(state, jax.local_devices()[0])
+  return _init(shape, _without_rate(settings), mesh)(np.uint32(seed))
 
 
 def train_step(
-  shape: accounting.ModelShape, settings: records.OptimizerSettings
+  shape: accounting.ModelShape,
+  settings: records.OptimizerSettings,
+  execution: execution_lib.Execution,
+  mesh: jax.sharding.Mesh,
 ) -> TrainStep:
   """The compiled update `(state, features, learning_rate) -> state, metrics`.
 
@@ -103,7 +146,7 @@ def train_step(
   the mean cross-entropy over the batch's tokens plus
   `settings.z_loss` times the mean of log(Z)^2.
   """
-  return _train_step(shape, _without_rate(settings))
+  return _train_step(shape, _without_rate(settings), execution, mesh)
 
 
 def _without_rate(
@@ -112,21 +155,47 @@ def _without_rate(
   return dataclasses.replace(settings, peak_learning_rate=1.0)
 
 
-@functools.cache
-def _init(shape, settings):
+def _sharding(path, leaf, mesh) -> jax.sharding.NamedSharding:
+  """Of one array of a TrainState; moments lie where their parameter does."""
+  keys = tuple(
+    key.key for key in path if isinstance(key, jax.tree_util.DictKey)
+  )
+  if not keys:  # a counter of the optimizer
+    return mesh_lib.replicated(mesh)
+  return mesh_lib.parameter_sharding(
+    mesh, leaf.shape, axes_lib.of_parameter(keys)
+  )
+
+
+def _init_function(shape, settings, mesh):
   transformation = optimizer_lib.gradient_transformation(settings)
-  once = model(shape).clone(unroll=1)  # compiles in half the time
+  module = model(shape, execution_lib.AUTOMATIC, mesh)
+  once = module.clone(unroll=1)  # compiles in half the time
 
   def init(seed):
     tokens = jnp.zeros((1, 2), jnp.int32)
     params = once.init(jax.random.key(seed), tokens, tokens, tokens)
     return TrainState(params['params'], transformation.init(params['params']))
 
-  return jax.jit(init)
+  return init
 
 
-def _sums(shape, params, batch):
-  logits: Any = model(shape).apply(
+def _state_shardings(shape, settings, mesh) -> TrainState:
+  return jax.tree.map(
+    lambda leaf: leaf.sharding, abstract_state(shape, settings, mesh)
+  )
+
+
+@functools.cache
+def _init(shape, settings, mesh):
+  return jax.jit(
+    _init_function(shape, settings, mesh),
+    out_shardings=_state_shardings(shape, settings, mesh),
+  )
+
+
+def _sums(module, params, batch):
+  logits: Any = module.apply(
     {'params': params},
     batch['decoder_input_tokens'],
     batch['decoder_segment_ids'],
@@ -138,12 +207,13 @@ def _sums(shape, params, batch):
 
 
 @functools.cache
-def _train_step(shape, settings):
+def _train_step(shape, settings, execution, mesh):
+  module = model(shape, execution, mesh)
   transformation = optimizer_lib.gradient_transformation(settings)
 
   def objective(params, batch):
     num_tokens = jnp.maximum(jnp.sum(batch['decoder_loss_weights']), 1.0)
-    loss_sums, square_sums = _sums(shape, params, batch)
+    loss_sums, square_sums = _sums(module, params, batch)
     z_loss = settings.z_loss * jnp.sum(square_sums) / num_tokens
     return jnp.sum(loss_sums) / num_tokens + z_loss, (loss_sums, z_loss)
 
@@ -163,10 +233,22 @@ def _train_step(shape, settings):
       loss_sums, z_loss, optax.tree.norm(gradients)
     )
 
-  return jax.jit(step, donate_argnums=0)
+  state = _state_shardings(shape, settings, mesh)
+  whole = mesh_lib.replicated(mesh)
+  return jax.jit(
+    step,
+    donate_argnums=0,
+    in_shardings=(state, mesh_lib.batch_sharding(mesh), whole),
+    out_shardings=(state, whole),
+  )
 
 
 @functools.cache
-def eval_step(shape: accounting.ModelShape) -> EvalStep:
+def eval_step(
+  shape: accounting.ModelShape,
+  execution: execution_lib.Execution,
+  mesh: jax.sharding.Mesh,
+) -> EvalStep:
   """The compiled `(params, features) -> loss sums`, float32 [batch]."""
-  return jax.jit(lambda params, batch: _sums(shape, params, batch)[0])
+  module = model(shape, execution, mesh)
+  return jax.jit(lambda params, batch: _sums(module, params, batch)[0])

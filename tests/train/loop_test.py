@@ -9,6 +9,7 @@ from tensorboardX.proto import event_pb2
 
 from codelaw import accounting
 from codelaw import errors
+from codelaw import execution
 from codelaw import records
 from codelaw import storage
 from codelaw.data import manifest as manifest_lib
@@ -16,7 +17,10 @@ from codelaw.data import schedule as schedule_lib
 from codelaw.train import bookkeeping
 from codelaw.train import checkpoint
 from codelaw.train import loop
+from codelaw.train import mesh as mesh_lib
 from codelaw.train import step as step_lib
+
+MESH = mesh_lib.make(execution.AUTOMATIC.mesh)
 
 
 def events(folder):
@@ -42,7 +46,7 @@ def scalars(folder):
 
 def final_state(plan, model_dir):
   checkpoints = checkpoint.Checkpoints(model_dir / 'checkpoints')
-  like = step_lib.init_state(plan.model, plan.optimizer, 0)
+  like = step_lib.init_state(plan.model, plan.optimizer, 0, MESH)
   restored = checkpoints.restore_last(like)
   checkpoints.close()
   return restored
@@ -116,7 +120,9 @@ def test_a_killed_run_ends_like_one_that_was_not(finished, tmp_path, kill_at):
 
 def test_runs_of_one_shape_share_the_compiled_step(finished, tmp_path):
   plan = finished[0]
-  compiled = step_lib.train_step(plan.model, plan.optimizer)
+  compiled = step_lib.train_step(
+    plan.model, plan.optimizer, execution.AUTOMATIC, MESH
+  )
   rates = records.MixtureRates({'code/java': 1})
   other = dataclasses.replace(
     plan,

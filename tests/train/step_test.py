@@ -5,13 +5,17 @@ import numpy as np
 import pytest
 
 from codelaw import accounting
+from codelaw import execution
 from codelaw import records
+from codelaw.train import mesh as mesh_lib
 from codelaw.train import step
 
 SHAPE = accounting.ModelShape(
   vocab_size=16, width=8, num_layers=1, num_heads=2, head_dim=4, mlp_width=8
 )
 SETTINGS = records.OptimizerSettings(0.1)
+EXECUTION = execution.AUTOMATIC
+MESH = mesh_lib.make(EXECUTION.mesh)
 
 
 def _batch(targets, weights):
@@ -30,8 +34,9 @@ BATCH = _batch([[3, 4, 5, 6], [7, 8, 9, 10]], [[1, 1, 1, 1], [1, 1, 0, 0]])
 
 
 def _update(batch, settings=SETTINGS, rate=0.1, seed=0):
-  state = step.init_state(SHAPE, settings, seed)
-  return step.train_step(SHAPE, settings)(state, batch, np.float32(rate))
+  state = step.init_state(SHAPE, settings, seed, MESH)
+  update = step.train_step(SHAPE, settings, EXECUTION, MESH)
+  return update(state, batch, np.float32(rate))
 
 
 def test_padding_changes_neither_losses_nor_the_update():
@@ -44,14 +49,14 @@ def test_padding_changes_neither_losses_nor_the_update():
 
 
 def test_a_zero_learning_rate_leaves_the_parameters():
-  before = jax.device_get(step.init_state(SHAPE, SETTINGS, 0).params)
+  before = jax.device_get(step.init_state(SHAPE, SETTINGS, 0, MESH).params)
   state, _ = _update(BATCH, rate=0.0)
   jax.tree.map(np.testing.assert_array_equal, before, state.params)
 
 
 def test_seeds_differ_and_repeat():
   first, again, other = (
-    step.init_state(SHAPE, SETTINGS, seed).params['embedding']
+    step.init_state(SHAPE, SETTINGS, seed, MESH).params['embedding']
     for seed in (0, 0, 1)
   )
   np.testing.assert_array_equal(first, again)
@@ -59,8 +64,9 @@ def test_seeds_differ_and_repeat():
 
 
 def test_updates_lower_the_loss_that_evaluation_measures():
-  state = step.init_state(SHAPE, SETTINGS, 0)
-  evaluate, train = step.eval_step(SHAPE), step.train_step(SHAPE, SETTINGS)
+  state = step.init_state(SHAPE, SETTINGS, 0, MESH)
+  evaluate = step.eval_step(SHAPE, EXECUTION, MESH)
+  train = step.train_step(SHAPE, SETTINGS, EXECUTION, MESH)
   before = np.sum(evaluate(state.params, BATCH))
   for _ in range(10):
     state, metrics = train(state, BATCH, np.float32(0.03))
@@ -74,8 +80,8 @@ def test_z_loss_is_apart_from_the_reported_loss():
   # The two compiled programs may round differently.
   np.testing.assert_allclose(plain.loss_sums, heavy.loss_sums, rtol=1e-6)
   assert float(plain.z_loss) == 0.0
-  logits = step.model(SHAPE).apply(
-    {'params': step.init_state(SHAPE, SETTINGS, 0).params},
+  logits = step.model(SHAPE, EXECUTION, MESH).apply(
+    {'params': step.init_state(SHAPE, SETTINGS, 0, MESH).params},
     BATCH['decoder_input_tokens'],
     BATCH['decoder_segment_ids'],
     BATCH['decoder_positions'],
@@ -86,10 +92,10 @@ def test_z_loss_is_apart_from_the_reported_loss():
 
 
 def test_one_compiled_step_serves_all_peak_rates_and_seeds():
-  compiled = step.train_step(SHAPE, SETTINGS)
+  compiled = step.train_step(SHAPE, SETTINGS, EXECUTION, MESH)
   _update(BATCH)
   size = compiled._cache_size()
   other = dataclasses.replace(SETTINGS, peak_learning_rate=0.5)
-  assert step.train_step(SHAPE, other) is compiled
+  assert step.train_step(SHAPE, other, EXECUTION, MESH) is compiled
   _update(BATCH, other, rate=0.5, seed=3)
   assert compiled._cache_size() == size == 1

@@ -1,0 +1,1 @@
+"""What knows the formats of other projects: T5X, Hugging Face."""
