@@ -2,12 +2,13 @@
 
 Both families of `accounting.ModelShape` are the same module: *sequential*
 (LLaMA, arXiv:2302.13971) and *parallel* (attention and feed-forward read one
-norm and are summed: PaLM, arXiv:2204.02311, section 2). Normalisation is
-RMSNorm (arXiv:1910.07467), positions are rotary (arXiv:2104.09864), the
-feed-forward layer is SwiGLU (arXiv:2002.05202); nothing has a bias. Layers
-are scanned, so their parameters are stacked on a leading axis of
-`num_layers`. Logits are the product of the final hidden states and the output
-table, times width**-0.5.
+norm and are summed: PaLM, arXiv:2204.02311, section 2). Sequential models
+have RMSNorm (arXiv:1910.07467); parallel ones LayerNorm without bias
+(arXiv:1607.06450), as PaLM and Cohere's models have it. Positions are rotary
+(arXiv:2104.09864), the feed-forward layer is SwiGLU (arXiv:2002.05202);
+nothing has a bias. Layers are scanned, so their parameters are stacked on a
+leading axis of `num_layers`. Logits are the product of the final hidden
+states and the output table, times width**-0.5.
 
 Shape suffixes: B batch, L length, S length of keys, D width, H query heads,
 K key and value heads, G query heads per key head, h head dimension.
@@ -27,6 +28,7 @@ Dtype = Any
 # A deviation of 0.02 without the scale learnt far more slowly: in 98 updates
 # of a model of 58,016 parameters, to 5.62 nats per token instead of 4.95.
 _EMBEDDING_STDDEV = 1.0
+_NORM_EPSILON = 1e-6
 _MASKED = -1e30  # exp of it is exactly 0 after any finite maximum is taken off
 
 
@@ -154,6 +156,16 @@ def _residual_scale(shape: accounting.ModelShape) -> float:
   return 1.0 / (2 * shape.num_layers)
 
 
+def _norm(shape, dtype, param_dtype, name=None) -> nn.Module:
+  """The norm of a family: one `scale`, statistics in float32."""
+  settings = dict(
+    epsilon=_NORM_EPSILON, dtype=dtype, param_dtype=param_dtype, name=name
+  )
+  if shape.family == 'parallel':
+    return nn.LayerNorm(use_bias=False, **settings)
+  return nn.RMSNorm(**settings)
+
+
 class Block(nn.Module):
   """One layer, in the form that `nn.scan` carries."""
 
@@ -166,9 +178,7 @@ class Block(nn.Module):
     """(`x_BLD` after this layer, nothing to stack)."""
 
     def norm(name):
-      return nn.RMSNorm(
-        dtype=self.dtype, param_dtype=self.param_dtype, name=name
-      )
+      return _norm(self.shape, self.dtype, self.param_dtype, name)
 
     attention = Attention(
       self.shape, self.dtype, self.param_dtype, name='attention'
@@ -220,7 +230,7 @@ class Transformer(nn.Module):
       length=shape.num_layers,
       unroll=self.unroll,
     )(shape, self.dtype, self.param_dtype)
-    self.final_norm = nn.RMSNorm(dtype=self.dtype, param_dtype=self.param_dtype)
+    self.final_norm = _norm(shape, self.dtype, self.param_dtype)
     if not shape.tie_embeddings:
       self.output = self.param(
         'output',
