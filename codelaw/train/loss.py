@@ -183,7 +183,8 @@ def _on_mesh(settings, with_gradients, hidden_BLD, table_VD, targets, weights):
     )
     return of_device(hidden_BLD, table_VD, targets, weights)
   spec = axes_lib.partition_spec(mesh, table_VD.shape, ('vocab', 'embed'))
-  places = _Places(axes_lib.BATCH_AXES, *(names or () for names in spec))
+  vocab, embed = (() if axis is None else (axis,) for axis in spec)
+  places = _Places(axes_lib.BATCH_AXES, vocab, embed)
   rows = jax.sharding.PartitionSpec(axes_lib.BATCH_AXES)
   return jax.shard_map(
     functools.partial(_of_device, settings, with_gradients, places),
