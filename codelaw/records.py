@@ -34,6 +34,13 @@ def _is_number(value: Any) -> bool:
   return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
+def _whole_number(record: Any, name: str) -> None:
+  """Makes a field that gin read as 2e9 the whole number that it is."""
+  value = getattr(record, name)
+  if isinstance(value, float) and math.isfinite(value) and not value % 1:
+    object.__setattr__(record, name, int(value))
+
+
 def check_source_name(name: Any) -> None:
   """Raises `UserError` unless `name` looks like `code/python`."""
   _require(
@@ -192,6 +199,7 @@ class Schedule:
       'Schedule.warmup_fraction must be in [0, 1), got'
       f' {self.warmup_fraction!r}.',
     )
+    _whole_number(self, 'warmup_tokens')
     _require(
       isinstance(self.warmup_tokens, int) and self.warmup_tokens >= 0,
       'Schedule.warmup_tokens must be a whole number of at least 0, got'
@@ -381,9 +389,7 @@ class RunPlan:
         f'RunPlan.{name} must be @{kind.__name__}(), got {value!r}.',
       )
     for name in ('num_tokens', 'target_tokens'):
-      tokens = getattr(self, name)
-      if isinstance(tokens, float) and math.isfinite(tokens) and not tokens % 1:
-        object.__setattr__(self, name, int(tokens))  # 2e9 in gin
+      _whole_number(self, name)
     for name, least in (
       ('num_tokens', 1),
       ('sequence_length', 2),
@@ -407,6 +413,12 @@ class RunPlan:
       f'RunPlan.max_epochs must be a positive number, got {self.max_epochs!r}.',
     )
     self._check_source_max_epochs()
+    _require(
+      self.schedule.warmup_tokens < self.num_steps * self.tokens_per_step,
+      f'Schedule.warmup_tokens ({self.schedule.warmup_tokens:,}) must be fewer'
+      f" than the run's {self.num_steps * self.tokens_per_step:,}; shorten the"
+      ' warm-up or train on more tokens.',
+    )
     object.__setattr__(
       self, 'checkpoint_steps_kept', tuple(self.checkpoint_steps_kept)
     )

@@ -84,10 +84,13 @@ def _stages(
       f'{sum(tokens[stage.name].values()):,}',
       span,
     )
-  if plan.schedule.warmup_fraction:
-    rows.caption = (
-      f'warm-up: first {plan.schedule.warmup_fraction:.1%} of the tokens'
+  if plan.schedule.warmup_fraction or plan.schedule.warmup_tokens:
+    tokens_or_share = (
+      f'{plan.schedule.warmup_tokens:,} tokens'
+      if plan.schedule.warmup_tokens
+      else f'{plan.schedule.warmup_fraction:.1%} of the tokens'
     )
+    rows.caption = f'warm-up: first {tokens_or_share}'
     rows.caption_justify = 'left'
   return rows
 

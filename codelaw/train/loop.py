@@ -214,11 +214,7 @@ class _Run:
       if last:
         break
       batch = next(batches)
-      rate = plan.optimizer.peak_learning_rate * (
-        optimizer_lib.learning_rate_factor(
-          plan.schedule, optimizer_lib.position(self._step, plan.num_steps)
-        )
-      )
+      rate = optimizer_lib.learning_rate(plan, self._step)
       self._state, on_device = train_step(
         self._state, step_lib.features(batch), np.float32(rate)
       )

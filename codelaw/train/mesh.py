@@ -1,9 +1,8 @@
 """The devices of a run as a mesh, and where its arrays lie on it.
 
 The mesh has the axes `data`, `fsdp` and `tensor` of `execution.MeshShape`. A
-parameter is divided along `fsdp` and `tensor` by the names of its axes; an
-axis whose length the mesh does not divide stays whole, so that small models
-run on any mesh. A batch is divided by rows over `data` and `fsdp`.
+parameter is divided along `fsdp` and `tensor` by the names of its axes
+(`models.axes`), a batch by rows over `data` and `fsdp`.
 """
 
 from collections.abc import Sequence
@@ -18,14 +17,7 @@ from codelaw import execution as execution_lib
 from codelaw.models import axes as axes_lib
 
 AXES = ('data', 'fsdp', 'tensor')
-BATCH_AXES = ('data', 'fsdp')
-_RULES = {
-  'vocab': 'tensor',
-  'embed': 'fsdp',
-  'heads': 'tensor',
-  'kv_heads': 'tensor',
-  'mlp': 'tensor',
-}
+BATCH_AXES = axes_lib.BATCH_AXES
 
 
 def make(
@@ -48,11 +40,9 @@ def parameter_sharding(
   mesh: jax.sharding.Mesh, dims: Sequence[int], axes: axes_lib.Axes
 ) -> jax.sharding.NamedSharding:
   """Where a parameter of these dimensions and logical axes lies."""
-  spec = [
-    name if name and dim % mesh.shape[name] == 0 else None
-    for dim, name in zip(dims, map(_RULES.get, axes), strict=True)
-  ]
-  return jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec(*spec))
+  return jax.sharding.NamedSharding(
+    mesh, axes_lib.partition_spec(mesh, dims, axes)
+  )
 
 
 def batch_sharding(mesh: jax.sharding.Mesh) -> jax.sharding.NamedSharding:

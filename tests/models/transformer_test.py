@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from codelaw import accounting
+from codelaw import execution
 from codelaw.models import transformer
 
 SEQUENTIAL = accounting.ModelShape(
@@ -50,7 +51,7 @@ def _built_params(shape):
 
 
 @pytest.mark.parametrize('shape', [SEQUENTIAL, PARALLEL])
-@pytest.mark.parametrize('remat', [False, True])
+@pytest.mark.parametrize('remat', execution.REMAT_POLICIES)
 def test_only_earlier_tokens_of_the_same_document_count(shape, remat):
   model = transformer.Transformer(shape, remat=remat)
   params = _variables(shape)['params']
