@@ -97,3 +97,30 @@ class Checkpoints:
     """Waits until every started save is on disk."""
     self._manager.wait_until_finished()
     self._manager.close()
+
+
+def steps(folder: storage.PathLike) -> tuple[int, ...]:
+  """Steps of the finished checkpoints in a folder, ascending."""
+  import orbax.checkpoint as ocp
+
+  if not storage.path(folder).exists():
+    return ()
+  return tuple(sorted(ocp.utils.checkpoint_steps(storage.path(folder))))
+
+
+def restore(folder: storage.PathLike, step: int, abstract: Any) -> Any:
+  """The checkpoint of one step, which stays as it is.
+
+  Args:
+    folder: of the checkpoints.
+    step: of the one to read.
+    abstract: shapes, dtypes and shardings of what it holds.
+
+  Raises:
+    UserError: when it is not there or cannot be read.
+  """
+  import orbax.checkpoint as ocp
+
+  with ocp.StandardCheckpointer() as checkpointer:
+    place = storage.path(folder) / str(step) / 'default'
+    return checkpointer.restore(os.path.abspath(place), abstract)
