@@ -212,7 +212,9 @@ class _Run:
       storage.path(plan.shards_dir) / manifest_lib.TOKENIZER_NAME
     )
     self._checkpoints = checkpoint_lib.Checkpoints(
-      self._model_dir / 'checkpoints'
+      self._model_dir / 'checkpoints',
+      plan.checkpoints_kept,
+      plan.checkpoint_steps_kept,
     )
     fresh = step_lib.init_state(
       plan.model, plan.optimizer, plan.seed, self._mesh
@@ -256,7 +258,8 @@ class _Run:
       last = self._step == plan.num_steps
       stop = stop_asked() and not last
       evaluate_due = self._due(plan.eval_every_steps)
-      checkpoint_due = self._due(plan.checkpoint_every_steps, stop)
+      keep = self._step in plan.checkpoint_steps_kept
+      checkpoint_due = self._due(plan.checkpoint_every_steps, stop or keep)
       if pending and (evaluate_due or checkpoint_due):
         self._account(pending)
         pending = None
