@@ -31,7 +31,9 @@ KINDS = (
 )
 _OPCODES = (*KINDS, 'ragged-all-to-all', 'collective-broadcast')
 _EXPLICIT = re.compile(r'replica_groups=\{(\{[\d,{}]*\})?\}')
-_IOTA = re.compile(r'replica_groups=\[([\d,]+)\]<=\[([\d,]+)\](?:T\(([\d,]+)\))?')
+_IOTA = re.compile(
+  r'replica_groups=\[([\d,]+)\]<=\[([\d,]+)\](?:T\(([\d,]+)\))?'
+)
 _MESH = re.compile(
   r'replica_groups=mesh\[([^\]]*)\]'
   r'(?:, device_ids=\(\[([\d,]+)\](?:T\(([\d,]+)\))?\))?\s*\{([^}]*)\}'

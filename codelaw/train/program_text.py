@@ -228,8 +228,10 @@ class Program:
     compare = condition.root
     if compare.opcode == 'fusion':
       compare = self.computations[compare.called['calls']].root
-    if counter is None or bound is None or 'direction=LT' not in (
-      compare.attributes
+    if (
+      counter is None
+      or bound is None
+      or 'direction=LT' not in (compare.attributes)
     ):
       return None
     start = self._constant(computation, loop, counter)
@@ -269,9 +271,7 @@ def read(text: str) -> Program:
       instructions[instruction.name] = instruction
   if not entry:
     raise ValueError('the text has no ENTRY computation; expected HLO text')
-  return Program(
-    computations, entry, int(partitions[1]) if partitions else 1
-  )
+  return Program(computations, entry, int(partitions[1]) if partitions else 1)
 
 
 def _instruction(line: str, start: re.Match[str]) -> Instruction:
