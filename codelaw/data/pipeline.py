@@ -5,6 +5,8 @@ run resumes at any step, at once, on any number of hosts.
 """
 
 from collections.abc import Iterator
+from collections.abc import Mapping
+import types
 
 import grain
 import numpy as np
@@ -100,6 +102,7 @@ def train_batches(
   host_index: int = 0,
   num_hosts: int = 1,
   prefetch_batches: int | None = None,
+  inherited: Mapping[str, int] = types.MappingProxyType({}),
 ) -> Iterator[Batch]:
   """The batches of steps `start_step` to the plan's last.
 
@@ -111,6 +114,7 @@ def train_batches(
     num_hosts: processes; each reads its rows of the same global batch.
     prefetch_batches: read ahead by a thread; 0 reads each when it is asked
       for. None decides by the size of a host's batch.
+    inherited: source -> sequences drawn before this run.
 
   Returns:
     A Grain iterator over {five features of `packing.features`, int32 and
@@ -121,7 +125,7 @@ def train_batches(
     UserError: when the plan does not fit the shards, the batch cannot be
       divided among the hosts, or (while reading) a shard is damaged.
   """
-  schedule = schedule_lib.from_plan(plan, manifest)
+  schedule = schedule_lib.from_plan(plan, manifest, inherited)
   source = StepSource(
     schedule, manifest, plan.shards_dir, host_index, num_hosts
   )

@@ -1,10 +1,10 @@
 """Which sequence every slot of every global batch holds.
 
-A mixture schedule is a pure function of (manifest, schedule, seed, step):
-nothing but the step is needed to resume, on any number of hosts, and nothing
-that grows with the run is computed or stored. Over every prefix of the run's
-sequences, also across stage borders and while rates move, no source is one
-sequence or more from its target.
+A mixture schedule is a pure function of (manifest, schedule, seed, sequences
+inherited, step): nothing but the step is needed to resume, on any number of
+hosts, and nothing that grows with the run is computed or stored. Over every
+prefix of the run's sequences, also across stage borders and while rates move,
+no source is one sequence or more from its target.
 
 Definitions owned here:
   slot: one sequence of a global batch.
@@ -12,12 +12,16 @@ Definitions owned here:
     shares of tokens; a source whose sequences are padded (packed `best_fit` or
     `whole`) gets 1 / fill as many sequences. Packed `concatenate`, the fill is
     1: only the end of a source is padded.
+  inherited sequences: what an earlier run, whose parameters this one starts
+    from, has drawn from each source. This run's draws come behind them.
 """
 
 from collections.abc import Iterable
+from collections.abc import Mapping
 import dataclasses
 import difflib
 import functools
+import types
 
 import numpy as np
 
@@ -44,6 +48,7 @@ class MixtureSchedule:
     num_steps: global batches.
     batch_size: sequences per global batch.
     supplies: per source.
+    inherited: sequences per source, drawn before the first of this run.
     max_epochs: per source, how often it may be repeated at the most.
     target_tokens: of the run that this one stands for in simulated epoching,
       or None.
@@ -57,6 +62,7 @@ class MixtureSchedule:
   num_steps: int
   batch_size: int
   supplies: tuple[supply_lib.Supply, ...]
+  inherited: tuple[int, ...]
   max_epochs: tuple[float, ...]
   target_tokens: int | None
 
@@ -95,8 +101,8 @@ class MixtureSchedule:
     self._check_step(step + steps, self.num_steps)
     start, end = step * self.batch_size, (step + steps) * self.batch_size
     source_ids = self._assignment.sources(start, end)
-    draws = self._assignment.counts(start)[source_ids]
-    draws += _occurrences(source_ids)
+    first = self._assignment.counts(start) + np.array(self.inherited, np.int64)
+    draws = first[source_ids] + _occurrences(source_ids)
     indices = supply_lib.indices(self.supplies, source_ids, draws)
     return source_ids.astype(np.int32), indices
 
@@ -112,7 +118,7 @@ class MixtureSchedule:
   def stage_tokens(self) -> dict[str, dict[str, int]]:
     """Stage -> source -> training tokens, padding excluded."""
     until = [
-      [self.supplies[k].tokens(count) for k, count in enumerate(counts)]
+      [self._tokens(k, count) for k, count in enumerate(counts)]
       for counts in self._counts_at_stage_ends()
     ]
     numbers = np.diff(until, axis=0, prepend=0).tolist()
@@ -127,18 +133,27 @@ class MixtureSchedule:
 
   def tokens_until(self, step: int) -> dict[str, int]:
     """Source -> training tokens of the first `step` steps, padding excluded."""
-    self._check_step(step, self.num_steps)
-    counts = self._assignment.counts(step * self.batch_size).tolist()
     return {
-      source: self.supplies[k].tokens(counts[k])
-      for k, source in enumerate(self.sources)
+      source: self._tokens(k, count)
+      for k, (source, count) in enumerate(self.sequences_until(step).items())
     }
 
+  def tokens_between(self, start: int, end: int) -> dict[str, int]:
+    """Source -> training tokens of steps `start` to `end`, without `end`."""
+    before, after = self.tokens_until(start), self.tokens_until(end)
+    return {source: after[source] - before[source] for source in self.sources}
+
+  def sequences_until(self, step: int) -> dict[str, int]:
+    """Source -> sequences of the first `step` steps."""
+    self._check_step(step, self.num_steps)
+    counts = self._assignment.counts(step * self.batch_size).tolist()
+    return dict(zip(self.sources, counts, strict=True))
+
   def epochs(self) -> dict[str, float]:
-    """Source -> how often the run goes through its supply."""
+    """Source -> how often its supply was gone through, inherited included."""
     counts = self._assignment.counts(self.stage_ends[-1]).tolist()
     return {
-      source: counts[k] / self.supplies[k].sequences
+      source: (self.inherited[k] + counts[k]) / self.supplies[k].sequences
       for k, source in enumerate(self.sources)
     }
 
@@ -161,6 +176,7 @@ class MixtureSchedule:
       f'{source} {refused[source]:.2f} times (max_epochs is {caps[source]:g})'
       for source in sorted(refused, key=lambda s: -refused[s] / caps[s])
     )
+    told = ', with what the earlier run drew' if any(self.inherited) else ''
     simulated = (
       f', as a run of {self.target_tokens:,} tokens would'
       if self.target_tokens
@@ -168,8 +184,8 @@ class MixtureSchedule:
     )
     rates = 'its rate' if len(refused) == 1 else 'their rates'
     raise errors.UserError(
-      f'The plan repeats {named}{simulated}; lower {rates}, train on fewer'
-      ' tokens, add documents, or raise RunPlan.max_epochs or'
+      f'The plan repeats {named}{told}{simulated}; lower {rates}, train on'
+      ' fewer tokens, add documents, or raise RunPlan.max_epochs or'
       ' RunPlan.source_max_epochs.'
     )
 
@@ -185,6 +201,12 @@ class MixtureSchedule:
       for span in self.shares
     )
     return assignment.of(spans, self.stage_ends)
+
+  def _tokens(self, k: int, count: int) -> int:
+    """Tokens of the first `count` draws of this run from source k."""
+    before = self.inherited[k]
+    tokens = self.supplies[k].tokens(before + count)
+    return tokens - self.supplies[k].tokens(before) if before else tokens
 
   def _counts_at_stage_ends(self) -> list[list[int]]:
     return [self._assignment.counts(end).tolist() for end in self.stage_ends]
@@ -216,9 +238,11 @@ def _occurrences(values: np.ndarray) -> np.ndarray:
 
 
 def uncapped(
-  plan: records.RunPlan, manifest: manifest_lib.Manifest
+  plan: records.RunPlan,
+  manifest: manifest_lib.Manifest,
+  inherited: Mapping[str, int] = types.MappingProxyType({}),
 ) -> MixtureSchedule:
-  """The plan's schedule, however often it repeats a source.
+  """The plan's schedule, however often it repeats a source; see `from_plan`.
 
   Raises:
     UserError: for a source the shards do not have, and for shards of another
@@ -246,6 +270,7 @@ def uncapped(
       _supply(plan, manifest, source, split)
       for source, split in zip(sources, shards, strict=True)
     ),
+    inherited=tuple(inherited.get(source, 0) for source in sources),
     max_epochs=tuple(
       plan.source_max_epochs.get(source, plan.max_epochs) for source in sources
     ),
@@ -254,20 +279,23 @@ def uncapped(
 
 
 def from_plan(
-  plan: records.RunPlan, manifest: manifest_lib.Manifest
+  plan: records.RunPlan,
+  manifest: manifest_lib.Manifest,
+  inherited: Mapping[str, int] = types.MappingProxyType({}),
 ) -> MixtureSchedule:
   """The plan's schedule.
 
   Args:
     plan: its schedule, number of tokens, batch and seed are used.
     manifest: of `plan.shards_dir`.
+    inherited: source -> sequences that were drawn before this run.
 
   Raises:
     UserError: for a source the shards do not have, for shards of another
       sequence length, and for a source repeated more than `plan.max_epochs`
       times.
   """
-  schedule = uncapped(plan, manifest)
+  schedule = uncapped(plan, manifest, inherited)
   schedule.check_cap()
   return schedule
 

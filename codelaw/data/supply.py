@@ -1,7 +1,8 @@
 """The sequences of one source, in the order in which a run draws them.
 
 Definitions owned here:
-  draw: the c-th sequence that a run takes from a source, counted from 0.
+  draw: the c-th sequence that a run takes from a source, counted from 0; where
+    it goes on from an earlier run, that one's draws are counted first.
   supply: the sequences that a run may draw. In simulated epoching they are a
     seeded sample of the stored ones, so that a short run repeats them as often
     as the long run that it stands for.

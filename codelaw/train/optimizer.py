@@ -4,9 +4,10 @@ The learning rate is not part of the optimizer: it multiplies the finished
 update, so that one compiled step serves every schedule and peak rate.
 
 Definitions owned here:
-  position: of an update in its run, the share of the run's tokens that lie
-    before the middle of its batch, in (0, 1). No update is therefore made at
-    the 0 of a warm-up or of a cooldown's end.
+  place: of an update in its run, the token slots before the middle of its
+    batch. No update is therefore made at the 0 of a warm-up or of a cooldown's
+    end. As half a whole number it is exact, so that runs of different length
+    have the same learning rates, bit for bit, where their schedules agree.
 """
 
 import math
@@ -41,30 +42,37 @@ def decayed(params: Any) -> Any:
   )
 
 
-def position(step: int, num_steps: int) -> float:
-  """Position of the update that follows `step` finished ones."""
-  return (step + 0.5) / num_steps
+def learning_rate(plan: records.RunPlan, step: int) -> float:
+  """Learning rate of the update that follows `step` finished ones."""
+  place = (step + 0.5) * plan.tokens_per_step
+  slots = plan.num_steps * plan.tokens_per_step
+  factor = learning_rate_factor(plan.schedule, place, slots)
+  return plan.optimizer.peak_learning_rate * factor
 
 
-def learning_rate_factor(schedule: records.Schedule, position: float) -> float:
-  """Factor of the peak learning rate at a position of the run.
+def learning_rate_factor(
+  schedule: records.Schedule, place: float, slots: int
+) -> float:
+  """Factor of the peak learning rate at a place in the run.
 
   Inside a stage, from its start factor a to its end factor b at the share u
   of the stage: a + (b - a) u (linear), or b + (a - b) (1 + cos(pi u)) / 2
-  (cosine, arXiv:1608.03983). During warm-up it is also multiplied by
-  position / warmup_fraction.
+  (cosine, arXiv:1608.03983). During warm-up it is also multiplied by the share
+  of the warm-up that is done.
 
   Args:
     schedule: stages with their weights, shapes and factors.
-    position: share of the run's tokens, in [0, 1].
+    place: token slots done, in [0, slots].
+    slots: of the whole run, padding included.
 
   Raises:
-    UserError: when `position` is outside [0, 1].
+    UserError: when `place` is outside [0, slots].
   """
-  if not 0 <= position <= 1:
+  if not 0 <= place <= slots:
     raise errors.UserError(
-      f'A position in a run is in [0, 1], got {position!r}.'
+      f'A place in a run of {slots} tokens is in [0, {slots}], got {place!r}.'
     )
+  position = place / slots
   whole = math.fsum(stage.token_weight for stage in schedule.stages)
   start = 0.0
   for stage in schedule.stages:
@@ -80,4 +88,6 @@ def learning_rate_factor(schedule: records.Schedule, position: float) -> float:
     factor = first + (last - first) * inside
   if position < schedule.warmup_fraction:
     factor *= position / schedule.warmup_fraction
+  if place < schedule.warmup_tokens:
+    factor *= place / schedule.warmup_tokens
   return factor

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from codelaw import errors
+from codelaw import records
 from codelaw.data import manifest as manifest_lib
 from codelaw.data import schedule as schedule_lib
 from codelaw.data import sequence_files
@@ -30,8 +31,15 @@ def schedule(plan, manifest):
 def _draws(schedule):
   """(source, index of the sequence) of every slot, in order."""
   return [
-    (schedule.sources[k], int(index))
+    draw
     for step in range(schedule.num_steps)
+    for draw in _step_draws(schedule, step)
+  ]
+
+
+def _step_draws(schedule, step):
+  return [
+    (schedule.sources[k], int(index))
     for k, index in zip(*schedule.slots(step), strict=True)
   ]
 
@@ -202,6 +210,64 @@ def test_tokens_are_exact_with_padding_anywhere(
     for source in seen
   } == seen
   assert max(schedule.epochs().values()) > 2
+
+
+@pytest.mark.parametrize('target_tokens', [None, 10**5])
+def test_a_run_goes_on_behind_inherited_sequences(
+  make_plan, padded, target_tokens
+):
+  manifest, folder = padded
+  one, two = (
+    make_plan(
+      stages,
+      num_tokens=32 * 7 * 60,
+      batch_size=7,
+      shards_dir=folder,
+      target_tokens=target_tokens,
+      max_epochs=1e3,
+    )
+    for stages in (_RAMP, [(1.0, {'code/python': 1, 'commits': 2})])
+  )
+  before = schedule_lib.from_plan(one, manifest)
+  inherited = before.sequences_until(41)
+  after = schedule_lib.from_plan(two, manifest, inherited)
+  for step, seen in enumerate(_counted(after, manifest, folder)):
+    assert after.tokens_until(step) == seen
+  assert after.planned_tokens() == after.stage_tokens()['stage0'] == seen
+  first = [draw for step in range(41) for draw in _step_draws(before, step)]
+  for source in ('code/python', 'commits'):
+    alone = dataclasses.replace(
+      one,
+      schedule=records.Schedule(
+        (records.Stage('only', records.MixtureRates({source: 1})),)
+      ),
+      num_tokens=32 * 7 * 200,
+      target_tokens=target_tokens and 10**5 * 200 // 60,
+    )
+    order = _draws(schedule_lib.from_plan(alone, manifest))
+    both = [draw for draw in first + _draws(after) if draw[0] == source]
+    assert both == order[: len(both)]
+    assert len(both) > inherited[source] > 0
+    supply = after.supplies[after.sources.index(source)].sequences
+    assert after.epochs()[source] == len(both) / supply
+
+
+def test_what_was_inherited_counts_against_the_cap(make_plan, manifest):
+  size = manifest.split('markup', 'train').sequences
+  plan = make_plan(
+    [(1.0, {'markup': 1})],
+    num_tokens=32 * size,
+    batch_size=size,
+    max_epochs=2.5,
+  )
+  assert schedule_lib.from_plan(plan, manifest, {'markup': size}).epochs() == {
+    'markup': 2.0
+  }
+  with pytest.raises(
+    errors.UserError,
+    match=r'markup 3.00 times .*, with what the earlier run drew; lower',
+  ):
+    schedule_lib.from_plan(plan, manifest, {'markup': 2 * size})
 
 
 def test_tokens_are_exact_on_shards_that_were_packed_best_fit(

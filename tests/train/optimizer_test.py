@@ -13,7 +13,7 @@ RATES = records.MixtureRates({'code/python': 1})
 
 def _factors(positions, stages, warmup=0.0):
   schedule = records.Schedule(tuple(stages), warmup)
-  return [optimizer.learning_rate_factor(schedule, p) for p in positions]
+  return [optimizer.learning_rate_factor(schedule, p, 1) for p in positions]
 
 
 def test_constant_then_linear_cooldown():
@@ -39,18 +39,43 @@ def test_warm_up_multiplies():
   )
 
 
-def test_every_update_of_a_run_has_a_rate_above_zero():
+def _rates(make_plan, stages, num_steps, **schedule):
+  plan = make_plan(
+    schedule=records.Schedule(tuple(stages), **schedule),
+    num_tokens=num_steps * 4 * 16,
+    optimizer=records.OptimizerSettings(0.5),
+  )
+  return [optimizer.learning_rate(plan, step) for step in range(num_steps)]
+
+
+def test_every_update_of_a_run_has_a_rate_above_zero(make_plan):
   stages = [records.Stage('main', RATES, 1.0, 'linear', 1.0, 0.0)]
-  positions = [optimizer.position(step, 4) for step in range(4)]
-  assert positions == [0.125, 0.375, 0.625, 0.875]
   # Of a linear decay to 0, the middles of the batches average to one half.
-  assert _factors(positions, stages) == [0.875, 0.625, 0.375, 0.125]
+  assert _rates(make_plan, stages, 4) == [0.4375, 0.3125, 0.1875, 0.0625]
 
 
-def test_positions_outside_the_run_are_refused():
+def test_warm_up_in_tokens_does_not_depend_on_the_length_of_the_run(make_plan):
+  trunk = [records.Stage('main', RATES)]
+  branch = [*trunk, records.Stage('cooldown', RATES, 3 / 7, 'linear', 1.0, 0.0)]
+  # 2.5 steps of 64 tokens; their middles lie at 32, 96 and 160.
+  short, long = (
+    _rates(make_plan, stages, num_steps, warmup_tokens=160)
+    for stages, num_steps in ((branch, 10), (trunk, 23))
+  )
+  assert short[:4] == [0.1, 0.3, 0.5, 0.5]
+  assert short[:7] == long[:7]
+  assert short[7:] == pytest.approx([0.5 * 5 / 6, 0.25, 0.5 / 6])
+
+
+def test_a_warm_up_as_long_as_the_run_is_refused(make_plan):
+  with pytest.raises(errors.UserError, match=r'\(256\) must be fewer .* 256;'):
+    _rates(make_plan, [records.Stage('main', RATES)], 4, warmup_tokens=256)
+
+
+def test_places_outside_the_run_are_refused():
   schedule = records.Schedule((records.Stage('main', RATES),))
-  with pytest.raises(errors.UserError, match='in \\[0, 1\\], got 1.5'):
-    optimizer.learning_rate_factor(schedule, 1.5)
+  with pytest.raises(errors.UserError, match='in \\[0, 64\\], got 64.5'):
+    optimizer.learning_rate_factor(schedule, 64.5, 64)
 
 
 def test_first_update_is_adamw_by_hand():
