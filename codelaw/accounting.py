@@ -49,7 +49,8 @@ class ModelShape:
     num_kv_heads: key and value heads; 0 means `num_heads`.
     tie_embeddings: whether the output projection is the embedding table.
     family: `sequential` (attention, then feed-forward, each behind its own
-      RMSNorm; LLaMA-like) or `parallel` (both read one norm and are summed).
+      RMSNorm; LLaMA-like) or `parallel` (both read one LayerNorm without
+      bias and are summed; PaLM-like).
     rope_base: base of the rotary position embedding.
   """
 

@@ -1,15 +1,29 @@
-"""Logical names of the axes of every parameter.
+"""Logical names of the axes of parameters and activations, and where they lie.
 
-The names say what an axis is, not where it lies: `codelaw.train.mesh` maps
-them to the axes of a mesh, `codelaw.interop` to those of other trainers.
+A name says what an axis is. On a mesh of `execution.MeshShape`, the axes in
+`_MESH_AXES` are divided along the mesh axis given there, unless that does not
+divide their length: small models run on any mesh. All others are whole.
+`codelaw.interop` maps the same names to the axes of other trainers.
 """
 
 from collections.abc import Callable
+from collections.abc import Sequence
+import math
 from typing import Any
 
 import jax
 
 Axes = tuple[str, ...]
+
+BATCH_AXES = ('data', 'fsdp')  # of the mesh, over which rows are divided
+_MESH_AXES = {
+  'batch': BATCH_AXES,
+  'vocab': ('tensor',),
+  'embed': ('fsdp',),
+  'heads': ('tensor',),
+  'kv_heads': ('tensor',),
+  'mlp': ('tensor',),
+}
 
 # By the name of the layer that holds the parameter; scanned layers have one
 # axis more in front.
@@ -45,4 +59,27 @@ def map_with_axes(function: Callable[[Any, Axes], Any], params: Any) -> Any:
   return jax.tree_util.tree_map_with_path(
     lambda path, leaf: function(leaf, of_parameter(tuple(k.key for k in path))),
     params,
+  )
+
+
+def partition_spec(
+  mesh: jax.sharding.Mesh, dims: Sequence[int], axes: Axes
+) -> jax.sharding.PartitionSpec:
+  """How an array of these dimensions and logical axes is divided."""
+  spec = []
+  for dim, axis in zip(dims, axes, strict=True):
+    names = _MESH_AXES.get(axis)
+    divides = names and dim % math.prod(mesh.shape[name] for name in names) == 0
+    spec.append(names if divides else None)
+  return jax.sharding.PartitionSpec(*spec)
+
+
+def constrain(
+  x: jax.Array, mesh: jax.sharding.Mesh | None, axes: Axes
+) -> jax.Array:
+  """`x`, divided over the mesh by its logical axes."""
+  if mesh is None or mesh.size == 1:
+    return x
+  return jax.lax.with_sharding_constraint(
+    x, jax.sharding.NamedSharding(mesh, partition_spec(mesh, x.shape, axes))
   )

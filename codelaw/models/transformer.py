@@ -2,15 +2,16 @@
 
 Both families of `accounting.ModelShape` are the same module: *sequential*
 (LLaMA, arXiv:2302.13971) and *parallel* (attention and feed-forward read one
-norm and are summed: PaLM, arXiv:2204.02311, section 2). Normalisation is
-RMSNorm (arXiv:1910.07467), positions are rotary (arXiv:2104.09864), the
-feed-forward layer is SwiGLU (arXiv:2002.05202); nothing has a bias. Layers
-are scanned, so their parameters are stacked on a leading axis of
-`num_layers`. Logits are the product of the final hidden states and the output
-table, times width**-0.5.
+norm and are summed: PaLM, arXiv:2204.02311, section 2). Sequential models
+have RMSNorm (arXiv:1910.07467); parallel ones LayerNorm without bias
+(arXiv:1607.06450), as PaLM and Cohere's models have it. Positions are rotary
+(arXiv:2104.09864), the feed-forward layer is SwiGLU (arXiv:2002.05202);
+nothing has a bias. Layers are scanned, so their parameters are stacked on a
+leading axis of `num_layers`. Logits are the product of the final hidden
+states and the output table, times width**-0.5.
 
-Shape suffixes: B batch, L length, S length of keys, D width, H query heads,
-K key and value heads, G query heads per key head, h head dimension.
+Shape suffixes: B batch, L length, S length of keys, D width, V vocabulary,
+H query heads, K key and value heads, h head dimension.
 """
 
 from typing import Any
@@ -20,14 +21,19 @@ import jax
 import jax.numpy as jnp
 
 from codelaw import accounting
+from codelaw.models import attention as attention_lib
+from codelaw.models import axes as axes_lib
+from codelaw.models import embedding as embedding_lib
 
 Dtype = Any
+
+_STREAM = ('batch', 'length', 'width')  # of the residual stream, rows divided
 
 # With logits scaled by width**-0.5, as in PaLM (arXiv:2204.02311, section 5).
 # A deviation of 0.02 without the scale learnt far more slowly: in 98 updates
 # of a model of 58,016 parameters, to 5.62 nats per token instead of 4.95.
 _EMBEDDING_STDDEV = 1.0
-_MASKED = -1e30  # exp of it is exactly 0 after any finite maximum is taken off
+_NORM_EPSILON = 1e-6
 
 
 def rotary_angles(
@@ -48,26 +54,10 @@ def rotary_angles(
 def rotate(x_BLHh: jax.Array, cosine: jax.Array, sine: jax.Array) -> jax.Array:
   """Rotates each pair (i, i + head_dim / 2) of a head by its angle."""
   first, second = jnp.split(x_BLHh, 2, axis=-1)
-  cosine, sine = cosine.astype(x_BLHh.dtype), sine.astype(x_BLHh.dtype)
-  return jnp.concatenate(
+  turned = jnp.concatenate(
     [first * cosine - second * sine, second * cosine + first * sine], axis=-1
   )
-
-
-def attention_bias(segment_ids: jax.Array) -> jax.Array:
-  """What is added to the attention scores, float32 [B, 1, 1, L, S].
-
-  0 where the key is not later than the query and in the same document,
-  otherwise so low that its weight is exactly 0. Padding (segment 0) sees
-  itself, so that no row is empty.
-
-  Args:
-    segment_ids: int32 [B, L].
-  """
-  length = segment_ids.shape[1]
-  causal = jnp.tril(jnp.ones((length, length), dtype=bool))
-  same = segment_ids[:, :, None] == segment_ids[:, None, :]
-  return jnp.where(causal[None] & same, 0.0, _MASKED)[:, None, None]
+  return turned.astype(x_BLHh.dtype)
 
 
 class Attention(nn.Module):
@@ -76,15 +66,16 @@ class Attention(nn.Module):
   shape: accounting.ModelShape
   dtype: Dtype
   param_dtype: Dtype
+  implementation: str
+  mesh: jax.sharding.Mesh | None
 
   @nn.compact
-  def __call__(self, x_BLD, cosine, sine, bias):
+  def __call__(self, x_BLD, cosine, sine, context):
     """What attention adds to `x_BLD`."""
     shape = self.shape
-    groups = shape.num_heads // shape.kv_heads
 
     def project(heads, name):
-      return nn.DenseGeneral(
+      x_BLHh = nn.DenseGeneral(
         (heads, shape.head_dim),
         use_bias=False,
         dtype=self.dtype,
@@ -92,21 +83,17 @@ class Attention(nn.Module):
         kernel_init=_kernel_init(1.0),
         name=name,
       )(x_BLD)
+      axis = 'heads' if name == 'query' else 'kv_heads'
+      return axes_lib.constrain(
+        x_BLHh, self.mesh, ('batch', 'length', axis, 'head_dim')
+      )
 
     q_BLHh = rotate(project(shape.num_heads, 'query'), cosine, sine)
     k_BSKh = rotate(project(shape.kv_heads, 'key'), cosine, sine)
     v_BSKh = project(shape.kv_heads, 'value')
-    q_BLKGh = q_BLHh.reshape(
-      *q_BLHh.shape[:2], shape.kv_heads, groups, shape.head_dim
+    mixed_BLHh = attention_lib.attend(
+      self.implementation, q_BLHh, k_BSKh, v_BSKh, context, self.mesh
     )
-    scores = jnp.einsum(
-      'BLKGh,BSKh->BKGLS',
-      q_BLKGh * shape.head_dim**-0.5,
-      k_BSKh,
-      preferred_element_type=jnp.float32,
-    )
-    weights = jax.nn.softmax(scores + bias, axis=-1).astype(self.dtype)
-    mixed = jnp.einsum('BKGLS,BSKh->BLKGh', weights, v_BSKh)
     return nn.DenseGeneral(
       shape.width,
       axis=(-2, -1),
@@ -115,7 +102,7 @@ class Attention(nn.Module):
       param_dtype=self.param_dtype,
       kernel_init=_kernel_init(_residual_scale(shape)),
       name='output',
-    )(mixed.reshape(q_BLHh.shape))
+    )(mixed_BLHh)
 
 
 class FeedForward(nn.Module):
@@ -124,6 +111,7 @@ class FeedForward(nn.Module):
   shape: accounting.ModelShape
   dtype: Dtype
   param_dtype: Dtype
+  mesh: jax.sharding.Mesh | None
 
   @nn.compact
   def __call__(self, x_BLD):
@@ -142,7 +130,10 @@ class FeedForward(nn.Module):
     gate = dense(self.shape.mlp_width, 1.0, 'gate')(x_BLD)
     up = dense(self.shape.mlp_width, 1.0, 'up')(x_BLD)
     down = dense(self.shape.width, _residual_scale(self.shape), 'down')
-    return down(nn.silu(gate) * up)
+    middle = axes_lib.constrain(
+      nn.silu(gate) * up, self.mesh, ('batch', 'length', 'mlp')
+    )
+    return down(middle)
 
 
 def _kernel_init(scale: float) -> nn.initializers.Initializer:
@@ -154,33 +145,50 @@ def _residual_scale(shape: accounting.ModelShape) -> float:
   return 1.0 / (2 * shape.num_layers)
 
 
+def _norm(shape, dtype, param_dtype, name=None) -> nn.Module:
+  """The norm of a family: one `scale`, statistics in float32."""
+  settings = dict(
+    epsilon=_NORM_EPSILON, dtype=dtype, param_dtype=param_dtype, name=name
+  )
+  if shape.family == 'parallel':
+    return nn.LayerNorm(use_bias=False, **settings)
+  return nn.RMSNorm(**settings)
+
+
 class Block(nn.Module):
   """One layer, in the form that `nn.scan` carries."""
 
   shape: accounting.ModelShape
   dtype: Dtype
   param_dtype: Dtype
+  attention: str
+  mesh: jax.sharding.Mesh | None
 
   @nn.compact
-  def __call__(self, x_BLD, cosine, sine, bias):
+  def __call__(self, x_BLD, cosine, sine, context):
     """(`x_BLD` after this layer, nothing to stack)."""
 
     def norm(name):
-      return nn.RMSNorm(
-        dtype=self.dtype, param_dtype=self.param_dtype, name=name
-      )
+      return _norm(self.shape, self.dtype, self.param_dtype, name)
 
     attention = Attention(
-      self.shape, self.dtype, self.param_dtype, name='attention'
+      self.shape,
+      self.dtype,
+      self.param_dtype,
+      self.attention,
+      self.mesh,
+      name='attention',
     )
-    mlp = FeedForward(self.shape, self.dtype, self.param_dtype, name='mlp')
+    mlp = FeedForward(
+      self.shape, self.dtype, self.param_dtype, self.mesh, name='mlp'
+    )
     if self.shape.family == 'parallel':
       normed = norm('norm')(x_BLD)
-      x_BLD += attention(normed, cosine, sine, bias) + mlp(normed)
+      x_BLD += attention(normed, cosine, sine, context) + mlp(normed)
     else:
-      x_BLD += attention(norm('attention_norm')(x_BLD), cosine, sine, bias)
+      x_BLD += attention(norm('attention_norm')(x_BLD), cosine, sine, context)
       x_BLD += mlp(norm('mlp_norm')(x_BLD))
-    return x_BLD, None
+    return axes_lib.constrain(x_BLD, self.mesh, _STREAM), None
 
 
 class Transformer(nn.Module):
@@ -188,19 +196,24 @@ class Transformer(nn.Module):
 
   Attributes:
     shape: sizes and family.
-    dtype: of the computation; norms, scores and the loss stay in float32.
+    dtype: of the computation; statistics of norms, rotations, softmax and
+      logits stay in float32.
     param_dtype: of the parameters.
-    remat: whether the backward pass computes each layer again instead of
-      keeping its activations.
+    remat: of `execution.REMAT_POLICIES`, applied to each layer.
+    attention: `xla`, `splash` or `cudnn`.
     unroll: layers per iteration of the loop over layers; more compile longer
       and may run faster.
+    mesh: over which parameters and activations are divided; None is one
+      device.
   """
 
   shape: accounting.ModelShape
   dtype: Dtype = jnp.float32
   param_dtype: Dtype = jnp.float32
-  remat: bool = False
+  remat: str = 'none'
+  attention: str = 'xla'
   unroll: int = 1
+  mesh: jax.sharding.Mesh | None = None
 
   def setup(self):
     """Makes the parameters."""
@@ -211,7 +224,15 @@ class Transformer(nn.Module):
       (shape.vocab_size, shape.width),
       self.param_dtype,
     )
-    block = nn.remat(Block, prevent_cse=False) if self.remat else Block
+    block = Block
+    if self.remat != 'none':
+      block = nn.remat(
+        Block,
+        # In a loop there is nothing that the compiler could merge the second
+        # computation with.
+        prevent_cse=self.unroll > 1,
+        policy=(attention_lib.keep_results if self.remat == 'dots' else None),
+      )
     self.layers = nn.scan(
       block,
       variable_axes={'params': 0},
@@ -219,8 +240,8 @@ class Transformer(nn.Module):
       in_axes=(nn.broadcast, nn.broadcast, nn.broadcast),
       length=shape.num_layers,
       unroll=self.unroll,
-    )(shape, self.dtype, self.param_dtype)
-    self.final_norm = nn.RMSNorm(dtype=self.dtype, param_dtype=self.param_dtype)
+    )(shape, self.dtype, self.param_dtype, self.attention, self.mesh)
+    self.final_norm = _norm(shape, self.dtype, self.param_dtype)
     if not shape.tie_embeddings:
       self.output = self.param(
         'output',
@@ -234,8 +255,9 @@ class Transformer(nn.Module):
     cosine, sine = rotary_angles(
       positions, self.shape.head_dim, self.shape.rope_base
     )
-    x_BLD = jnp.take(self.embedding, tokens, axis=0).astype(self.dtype)
-    x_BLD, _ = self.layers(x_BLD, cosine, sine, attention_bias(segment_ids))
+    x_BLD = embedding_lib.look_up(self.embedding, tokens, self.dtype, self.mesh)
+    context = attention_lib.context(self.attention, segment_ids)
+    x_BLD, _ = self.layers(x_BLD, cosine, sine, context)
     return self.final_norm(x_BLD) * self.shape.width**-0.5
 
   def __call__(self, tokens, segment_ids, positions):

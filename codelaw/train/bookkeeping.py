@@ -1,16 +1,14 @@
 """What the host keeps of a run's updates: tokens, losses, speed.
 
 Definitions owned here:
-  realised tokens: loss weights of the batches trained on, per source, counted
-    in whole numbers on the host.
+  realised tokens: positive loss weights of the global batches trained on, per
+    source, as the device counted them, added up in whole numbers.
   tokens seen: those, and what the initial checkpoint had seen.
 """
 
-from collections.abc import Mapping
 import dataclasses
 import math
 import time
-from typing import Any
 
 import jax
 import numpy as np
@@ -37,13 +35,13 @@ class Update:
   Attributes:
     step: updates done with it.
     learning_rate: it was made with.
-    batch: on the host.
+    source_ids: int32 [batch], of the sequences of the global batch.
     metrics: on the device, maybe not computed yet.
   """
 
   step: int
   learning_rate: float
-  batch: Mapping[str, Any]
+  source_ids: np.ndarray
   metrics: step_lib.StepMetrics
 
 
@@ -96,8 +94,7 @@ class Books:
       DivergedError: when its loss or gradient is not finite.
     """
     on_device: step_lib.StepMetrics = jax.device_get(update.metrics)
-    source_ids = update.batch['source_id']
-    counts = np.sum(update.batch['decoder_loss_weights'] > 0, axis=1)
+    source_ids, counts = update.source_ids, on_device.num_tokens
     sums = on_device.loss_sums.astype(np.float64)
     self._check_finite(update.step, source_ids, sums, on_device)
     scalars = {}

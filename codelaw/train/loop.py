@@ -279,7 +279,9 @@ class _Run:
       self._step += 1
       if pending:
         self._account(pending)
-      pending = bookkeeping.Update(self._step, rate, batch, on_device)
+      pending = bookkeeping.Update(
+        self._step, rate, batch['source_id'], on_device
+      )
     self._checkpoints.close()
     return self.write_record('finished')
 

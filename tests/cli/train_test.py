@@ -1,5 +1,6 @@
 import argparse
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -15,7 +16,9 @@ from codelaw.cli import train
 from codelaw.models import transformer
 from codelaw.train import rundir
 
-MODELS = sorted((gin_config.config_root() / 'models').glob('*.gin'))
+MODELS_DIR = gin_config.config_root() / 'models'
+MODELS = sorted(MODELS_DIR.glob('*.gin'))
+NUMBER = re.compile(r'[0-9][0-9,]+')
 LEAF = 'runs/quickstart_uniform.gin'
 OTHER_PARTS = (
   'mixtures/python_only.gin',
@@ -33,8 +36,37 @@ def load(*files, bindings=()):
   return gin_config.load(args, train.TrainSettings, train.PARTS)
 
 
+# What the papers print, and whether it is without the embedding, as their
+# sizes are best explained (see the files).
+PRINTED = {
+  'sequential_94m': (0.0944e9, True),
+  'sequential_201m': (0.2014e9, True),
+  'sequential_367m': (0.3671e9, True),
+  'sequential_604m': (0.6041e9, True),
+  'sequential_1b1': (1.074e9, True),
+  'sequential_1b3': (1.342e9, True),
+  'sequential_1b6': (1.611e9, True),
+  'sequential_2b': (2.039e9, True),
+  'sequential_2b4': (2.378e9, True),
+  'sequential_3b': (3.058e9, True),
+  'parallel_470m': (470e6, False),
+  'parallel_2b8': (2.8e9, False),
+}
+
+
 def test_the_ladder_is_there():
-  assert len(MODELS) >= 6
+  names = {file.stem for file in MODELS}
+  assert names >= {*PRINTED, 'sequential_7b', 'sequential_14b'}
+  assert names >= {f'sequential_{size}' for size in ('14k', '1m', '10m')}
+
+
+@pytest.mark.parametrize('name', PRINTED)
+def test_a_size_of_a_paper_is_met_to_half_a_percent(name):
+  printed, is_without_embedding = PRINTED[name]
+  counts = (MODELS_DIR / f'{name}.gin').read_text().splitlines()[0]
+  total, inner = (int(n.replace(',', '')) for n in NUMBER.findall(counts))
+  size = inner if is_without_embedding else total
+  assert size == pytest.approx(printed, rel=0.005)
 
 
 @pytest.mark.parametrize('file', MODELS, ids=lambda file: file.stem)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from codelaw import accounting
+from codelaw import execution
 from codelaw.models import transformer
 
 SEQUENTIAL = accounting.ModelShape(
@@ -50,7 +51,7 @@ def _built_params(shape):
 
 
 @pytest.mark.parametrize('shape', [SEQUENTIAL, PARALLEL])
-@pytest.mark.parametrize('remat', [False, True])
+@pytest.mark.parametrize('remat', execution.REMAT_POLICIES)
 def test_only_earlier_tokens_of_the_same_document_count(shape, remat):
   model = transformer.Transformer(shape, remat=remat)
   params = _variables(shape)['params']
@@ -145,3 +146,29 @@ def test_bfloat16_keeps_parameters_and_logits_in_float32():
   exact = _logits(transformer.Transformer(SEQUENTIAL), *arguments)
   # bfloat16 keeps 8 bits; the logits are of order 1.
   np.testing.assert_allclose(logits, exact, atol=0.05)
+
+
+@pytest.mark.parametrize(
+  ('shape', 'subtracts'), [(SEQUENTIAL, False), (PARALLEL, True)]
+)
+def test_norms_of_the_families(shape, subtracts):
+  # One layer without effect: what is left is the final norm of the embedding.
+  params = jax.tree.map(np.array, _variables(shape)['params'])
+  for name in ('attention', 'mlp'):
+    params['layers'][name]['output' if name == 'attention' else 'down'][
+      'kernel'
+    ][:] = 0
+  scale = np.linspace(0.5, 2.0, shape.width, dtype=np.float32)
+  params['final_norm']['scale'] = scale
+  rows = params['embedding'][TOKENS] + 0.25
+  params['embedding'] += 0.25
+  if subtracts:
+    rows = rows - rows.mean(axis=-1, keepdims=True)
+  expected = rows / np.sqrt(np.mean(rows**2, axis=-1, keepdims=True) + 1e-6)
+  hidden = transformer.Transformer(shape).apply(
+    {'params': params}, TOKENS, SEGMENTS, POSITIONS, method='hidden'
+  )
+  # Variances by one pass over the values lose a few of 24 bits.
+  np.testing.assert_allclose(
+    hidden, expected * scale * shape.width**-0.5, rtol=1e-5, atol=1e-6
+  )
