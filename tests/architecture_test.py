@@ -14,6 +14,7 @@ BASE = {
   'accounting',
   'execution',
   'records',
+  'size_rules',
   'gin_text',
   'reference',
 }
