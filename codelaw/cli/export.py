@@ -58,6 +58,10 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
   """Reads the checkpoint, writes the folder and says how to load it."""
   gin_config.refuse(args)
+  if not args.max_file_bytes >= 1:
+    raise errors.UserError(
+      f'--max_file_bytes must be at least 1, got {args.max_file_bytes:g}.'
+    )
   from codelaw.interop import hugging_face
   from codelaw.interop import run_model
 

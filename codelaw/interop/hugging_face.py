@@ -146,7 +146,7 @@ def read(folder: storage.PathLike, run_id: str) -> run_model.Model:
     )
   if facts:
     record = records.from_json(facts['record'], records.RunRecord)
-    if record.plan.model != shape:
+    if not _is_same(record.plan.model, shape):
       raise errors.UserError(
         f'{ours} is of another model than {file}; delete the first, if the'
         ' parameters are those of the second.'
@@ -157,6 +157,15 @@ def read(folder: storage.PathLike, run_id: str) -> run_model.Model:
     record, step = _blank_record(shape, length, place), 1
   record = dataclasses.replace(record, run_id=run_id, status='finished')
   return run_model.Model(params, record, step)
+
+
+def _is_same(one: accounting.ModelShape, other: accounting.ModelShape) -> bool:
+  """Whether two shapes are equal, however they say that all heads have keys."""
+  plain, again = (
+    dataclasses.replace(shape, num_kv_heads=shape.kv_heads)
+    for shape in (one, other)
+  )
+  return plain == again
 
 
 def _our_content(model: run_model.Model) -> dict[str, Any]:
