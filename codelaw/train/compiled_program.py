@@ -115,9 +115,7 @@ def matrix_flops(
     )
     axes = [int(a) for a in contracted[1].split(',') if a] if contracted else []
     return 2.0 * out.num_elements * math.prod(left.dims[a] for a in axes)
-  labels = re.search(
-    r'dim_labels=(\w+)_(\w+)->(\w+)', product.attributes
-  )
+  labels = re.search(r'dim_labels=(\w+)_(\w+)->(\w+)', product.attributes)
   if labels is None:
     raise ValueError(f'{product.name}: a convolution without dim_labels')
   lhs, rhs, result = labels.groups()

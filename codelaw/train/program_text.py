@@ -228,8 +228,10 @@ class Program:
     compare = condition.root
     if compare.opcode == 'fusion':
       compare = self.computations[compare.called['calls']].root
-    if counter is None or bound is None or 'direction=LT' not in (
-      compare.attributes
+    if (
+      counter is None
+      or bound is None
+      or 'direction=LT' not in (compare.attributes)
     ):
       return None
     start = self._constant(computation, loop, counter)
@@ -269,17 +271,12 @@ def read(text: str) -> Program:
       instructions[instruction.name] = instruction
   if not entry:
     raise ValueError('the text has no ENTRY computation; expected HLO text')
-  return Program(
-    computations, entry, int(partitions[1]) if partitions else 1
-  )
+  return Program(computations, entry, int(partitions[1]) if partitions else 1)
 
 
 def _instruction(line: str, start: re.Match[str]) -> Instruction:
   at = start.end()
-  if line[at] == '(':
-    end = _closing(line, at)
-  else:
-    end = line.index(' ', at)
+  end = _closing(line, at) if line[at] == '(' else line.index(' ', at)
   results = tuple(
     Array(dtype, tuple(_integers(dims)), layout or '')
     for dtype, dims, layout in _SHAPE.findall(_COMMENT.sub('', line[at:end]))
