@@ -1,15 +1,14 @@
 """What the host keeps of a run's updates: tokens, losses, speed.
 
 Definitions owned here:
-  realised tokens: loss weights of the batches trained on, per source, counted
-    in whole numbers on the host.
+  realised tokens: positive loss weights of the global batches trained on, per
+    source, as the device counted them, added up in whole numbers.
+  tokens seen: those, and what the initial checkpoint had seen.
 """
 
-from collections.abc import Mapping
 import dataclasses
 import math
 import time
-from typing import Any
 
 import jax
 import numpy as np
@@ -18,6 +17,7 @@ from codelaw import accounting
 from codelaw import errors
 from codelaw import records
 from codelaw.data import schedule as schedule_lib
+from codelaw.train import initial
 from codelaw.train import metrics
 from codelaw.train import step as step_lib
 
@@ -35,13 +35,13 @@ class Update:
   Attributes:
     step: updates done with it.
     learning_rate: it was made with.
-    batch: on the host.
+    source_ids: int32 [batch], of the sequences of the global batch.
     metrics: on the device, maybe not computed yet.
   """
 
   step: int
   learning_rate: float
-  batch: Mapping[str, Any]
+  source_ids: np.ndarray
   metrics: step_lib.StepMetrics
 
 
@@ -49,7 +49,7 @@ class Books:
   """Running totals of one run in this process.
 
   Attributes:
-    tokens: source -> realised tokens, those of earlier processes included.
+    tokens: source -> tokens seen, over all processes of the run.
     loss_nats_per_token: of the last update; None before the first.
     tokens_per_second: lately; None before the second update, because the
       first one may compile.
@@ -60,22 +60,32 @@ class Books:
     plan: records.RunPlan,
     schedule: schedule_lib.MixtureSchedule,
     start_step: int,
+    inherited: initial.Inheritance,
   ):
     """Starts after `start_step` updates.
 
     What earlier processes trained on was compared with the schedule before
     each checkpoint, so the schedule says how much it was.
     """
-    self.tokens = schedule.tokens_until(start_step)
+    self._inherited = inherited
+    self._schedule = schedule
+    self.tokens = self._scheduled(start_step)
     self.loss_nats_per_token: float | None = None
     self.tokens_per_second: float | None = None
     self._plan = plan
-    self._schedule = schedule
     self._flops_per_token = accounting.train_flops_per_token(
       plan.model, plan.sequence_length
     )
     self._peak = accounting.peak_flops_per_second(jax.devices()[0].device_kind)
     self._last_time: float | None = None
+
+  @property
+  def realised_tokens(self) -> dict[str, int]:
+    """Source -> tokens of the run itself."""
+    before = self._inherited.tokens
+    return {
+      s: self.tokens[s] - before.get(s, 0) for s in self._schedule.sources
+    }
 
   def account(self, update: Update) -> dict[str, float]:
     """Waits for an update and returns its scalars for `train/`.
@@ -84,8 +94,7 @@ class Books:
       DivergedError: when its loss or gradient is not finite.
     """
     on_device: step_lib.StepMetrics = jax.device_get(update.metrics)
-    source_ids = update.batch['source_id']
-    counts = np.sum(update.batch['decoder_loss_weights'] > 0, axis=1)
+    source_ids, counts = update.source_ids, on_device.num_tokens
     sums = on_device.loss_sums.astype(np.float64)
     self._check_finite(update.step, source_ids, sums, on_device)
     scalars = {}
@@ -125,13 +134,19 @@ class Books:
     Raises:
       UserError: when they differ, which takes shards that have changed.
     """
-    planned = self._schedule.tokens_until(step)
+    planned = self._scheduled(step)
     if self.tokens != planned:
       raise errors.UserError(
-        f'By step {step} the run trained on {self.tokens} tokens, the schedule'
-        f' says {planned}; the shards in {self._plan.shards_dir} are not what'
-        ' their manifest says: write them again with `codelaw cache`.'
+        f'By step {step} the parameters have seen {self.tokens} tokens, the'
+        f' schedule says {planned}; the shards in {self._plan.shards_dir} are'
+        ' not what their manifest says: write them again with `codelaw cache`.'
       )
+
+  def _scheduled(self, step: int) -> dict[str, int]:
+    """Source -> tokens seen by a step."""
+    own = self._schedule.tokens_between(self._inherited.first_step, step)
+    before = self._inherited.tokens
+    return {s: before.get(s, 0) + own.get(s, 0) for s in {**own, **before}}
 
   def _check_finite(self, step, source_ids, sums, on_device) -> None:
     finite = np.isfinite(sums)

@@ -5,7 +5,9 @@ parameter is divided along `fsdp` and `tensor` by the names of its axes
 (`models.axes`), a batch by rows over `data` and `fsdp`.
 """
 
+from collections.abc import Mapping
 from collections.abc import Sequence
+import math
 from typing import Any
 
 import jax
@@ -45,10 +47,17 @@ def parameter_sharding(
   )
 
 
-def batch_sharding(mesh: jax.sharding.Mesh) -> jax.sharding.NamedSharding:
-  """Where the arrays of a batch lie: rows over `data` and `fsdp`."""
+def batch_sharding(
+  mesh: jax.sharding.Mesh, leading: int = 0
+) -> jax.sharding.NamedSharding:
+  """Where the arrays of a batch lie: rows over `data` and `fsdp`.
+
+  Args:
+    mesh: the mesh.
+    leading: whole axes in front of that of the rows.
+  """
   return jax.sharding.NamedSharding(
-    mesh, jax.sharding.PartitionSpec(BATCH_AXES)
+    mesh, jax.sharding.PartitionSpec(*[None] * leading, BATCH_AXES)
   )
 
 
@@ -57,19 +66,79 @@ def replicated(mesh: jax.sharding.Mesh) -> jax.sharding.NamedSharding:
   return jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
 
 
+def batch_parts(mesh: jax.sharding.Mesh) -> int:
+  """Into how many parts the rows of a batch are divided."""
+  return math.prod(mesh.shape[axis] for axis in BATCH_AXES)
+
+
 def check_batch(
   mesh: jax.sharding.Mesh, batch_size: int, microbatches: int
 ) -> None:
   """Refuses a batch that cannot be divided.
 
   Raises:
-    UserError: naming the multiple that the batch must be of.
+    UserError: naming what to set.
   """
-  parts = microbatches * int(np.prod([mesh.shape[a] for a in BATCH_AXES]))
-  if batch_size % parts:
-    raise errors.UserError(
-      f'A batch of {batch_size} sequences cannot be divided into'
-      f' {microbatches} microbatches on a mesh of data={mesh.shape["data"]},'
-      f' fsdp={mesh.shape["fsdp"]}; make BATCH_SIZE a multiple of {parts}, or'
-      ' change MeshShape or Execution.microbatches.'
+  parts = batch_parts(mesh) * microbatches
+  if batch_size % parts == 0:
+    return
+  sizes = dict(mesh.shape)
+  advice = [f'set BATCH_SIZE to a multiple of {parts}']
+  if microbatches > 1:
+    advice.append('Execution.microbatches to fewer')
+  fitting = math.gcd(batch_size, batch_parts(mesh))
+  if fitting < batch_parts(mesh):
+    tensor = mesh.size // fitting
+    advice.append(
+      'MeshShape so that fewer devices divide the rows, like MeshShape.data ='
+      f' 1, MeshShape.fsdp = {fitting} and MeshShape.tensor = {tensor}'
     )
+  raise errors.UserError(
+    f'A batch of {batch_size} sequences cannot be divided into {parts} equal'
+    f' parts: {microbatches} microbatches on a mesh of data={sizes["data"]},'
+    f' fsdp={sizes["fsdp"]}, tensor={sizes["tensor"]}; {", or ".join(advice)}.'
+  )
+
+
+def rows_of_process(mesh: jax.sharding.Mesh, batch_size: int) -> np.ndarray:
+  """Rows of a global batch that lie on devices of this process, ascending.
+
+  Processes that divide a tensor axis among them have rows in common.
+  """
+  held = np.zeros(batch_size, bool)
+  places = batch_sharding(mesh).addressable_devices_indices_map((batch_size,))
+  for (rows,) in places.values():
+    held[rows] = True
+  return np.flatnonzero(held)
+
+
+def global_batch(
+  mesh: jax.sharding.Mesh,
+  rows: np.ndarray,
+  batch_size: int,
+  features: Mapping[str, np.ndarray],
+) -> Mapping[str, Any]:
+  """The global arrays of which each process has its rows.
+
+  Args:
+    mesh: of all processes.
+    rows: of `rows_of_process`.
+    batch_size: of the global batch.
+    features: name -> [rows, ...]. In one process these are the whole batch,
+      and are given back: the compiled step divides them itself.
+  """
+  sharding = batch_sharding(mesh)
+  if sharding.is_fully_addressable:
+    return features
+
+  def array(values):
+    def piece(index):
+      start, stop, _ = index[0].indices(batch_size)
+      first = np.searchsorted(rows, start)
+      return values[first : first + stop - start]
+
+    return jax.make_array_from_callback(
+      (batch_size, *values.shape[1:]), sharding, piece
+    )
+
+  return {name: array(values) for name, values in features.items()}

@@ -49,11 +49,13 @@ class StepMetrics(NamedTuple):
 
   Attributes:
     loss_sums: float32 [batch], cross-entropy of each sequence in nats.
+    num_tokens: int32 [batch], tokens of each sequence with a loss.
     z_loss: float32 [], weighted, already part of what was minimised.
     gradient_norm: float32 [], before clipping.
   """
 
   loss_sums: jax.Array
+  num_tokens: jax.Array
   z_loss: jax.Array
   gradient_norm: jax.Array
 
@@ -204,32 +206,77 @@ def _init(shape, settings, mesh):
   )
 
 
-def _sums(module, params, batch):
-  logits: Any = module.apply(
+def _objective(module, execution, params, batch, z_loss=0.0):
+  """`loss.objective` of a batch."""
+  hidden: Any = module.apply(
     {'params': params},
     batch['decoder_input_tokens'],
     batch['decoder_segment_ids'],
     batch['decoder_positions'],
+    method='hidden',
   )
-  return loss.sequence_sums(
-    logits, batch['decoder_target_tokens'], batch['decoder_loss_weights']
+  return loss.objective(
+    hidden,
+    params['embedding' if module.shape.tie_embeddings else 'output'],
+    batch['decoder_target_tokens'],
+    batch['decoder_loss_weights'],
+    z_loss=z_loss,
+    mesh=module.mesh,
+    block_tokens=execution.loss_block_tokens,
   )
+
+
+def _accumulated(gradient, num_parts, mesh, shardings):
+  """`gradient` of a batch as the sum over its parts, one after another.
+
+  Every part has rows of every device: those whose place on the device is
+  congruent modulo `num_parts`, so that no row moves to another device. Each
+  part is divided by the tokens of the whole batch, so that parts of different
+  weights count as they do in one piece.
+  """
+  constrain = jax.lax.with_sharding_constraint
+  parts_sharding = mesh_lib.batch_sharding(mesh, leading=1)
+
+  def divide(x):
+    parts = x.reshape(-1, num_parts, *x.shape[1:]).swapaxes(0, 1)
+    return constrain(parts, parts_sharding)
+
+  def accumulated(params, batch, num_tokens):
+    def add(total, part):
+      of_part, (loss_sums, z_loss) = gradient(params, part, num_tokens)
+      total = jax.tree.map(jnp.add, total, of_part)
+      return constrain(total, shardings), (loss_sums, z_loss)
+
+    zeros = constrain(jax.tree.map(jnp.zeros_like, params), shardings)
+    total, (loss_sums, z_losses) = jax.lax.scan(
+      add, zeros, jax.tree.map(divide, batch)
+    )
+    return total, (loss_sums.swapaxes(0, 1).reshape(-1), jnp.sum(z_losses))
+
+  return accumulated
 
 
 @functools.cache
 def _train_step(shape, settings, execution, mesh):
   module = model(shape, execution, mesh)
   transformation = optimizer_lib.gradient_transformation(settings)
+  state = _state_shardings(shape, settings, mesh)
 
-  def objective(params, batch):
-    num_tokens = jnp.maximum(jnp.sum(batch['decoder_loss_weights']), 1.0)
-    loss_sums, square_sums = _sums(module, params, batch)
-    z_loss = settings.z_loss * jnp.sum(square_sums) / num_tokens
-    return jnp.sum(loss_sums) / num_tokens + z_loss, (loss_sums, z_loss)
+  def objective(params, batch, num_tokens):
+    total, sums = _objective(module, execution, params, batch, settings.z_loss)
+    z_loss = settings.z_loss * jnp.sum(sums.squares) / num_tokens
+    return total / num_tokens, (sums.losses, z_loss)
+
+  gradient = jax.grad(objective, has_aux=True)
+  if execution.microbatches > 1:
+    gradient = _accumulated(
+      gradient, execution.microbatches, mesh, state.params
+    )
 
   def step(state, batch, learning_rate):
-    gradients, (loss_sums, z_loss) = jax.grad(objective, has_aux=True)(
-      state.params, batch
+    weights = batch['decoder_loss_weights']
+    gradients, (loss_sums, z_loss) = gradient(
+      state.params, batch, jnp.maximum(jnp.sum(weights), 1.0)
     )
     updates, optimizer_state = transformation.update(
       gradients, state.optimizer_state, state.params
@@ -240,10 +287,12 @@ def _train_step(shape, settings, execution, mesh):
       updates,
     )
     return TrainState(params, optimizer_state), StepMetrics(
-      loss_sums, z_loss, optax.tree.norm(gradients)
+      loss_sums,
+      jnp.sum(weights > 0, axis=1, dtype=jnp.int32),
+      z_loss,
+      optax.tree.norm(gradients),
     )
 
-  state = _state_shardings(shape, settings, mesh)
   whole = mesh_lib.replicated(mesh)
   return jax.jit(
     step,
@@ -261,4 +310,12 @@ def eval_step(
 ) -> EvalStep:
   """The compiled `(params, features) -> loss sums`, float32 [batch]."""
   module = model(shape, execution, mesh)
-  return jax.jit(lambda params, batch: _sums(module, params, batch)[0])
+
+  def loss_sums(params, batch):
+    return _objective(module, execution, params, batch)[1].losses
+
+  return jax.jit(
+    loss_sums,
+    in_shardings=(None, mesh_lib.batch_sharding(mesh)),
+    out_shardings=mesh_lib.replicated(mesh),
+  )
