@@ -60,14 +60,47 @@ PARTS = (
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-  """`codelaw train` has the gin flags only."""
-  del parser
+  """Flags of a run in several processes; TPU pods need none of them."""
+  group = parser.add_argument_group('several processes (not on TPU pods)')
+  group.add_argument(
+    '--coordinator_address',
+    metavar='HOST:PORT',
+    help='of the first process; any free port',
+  )
+  group.add_argument('--num_processes', type=int, help='of the run')
+  group.add_argument('--process_id', type=int, help='of this one, from 0')
+  group.add_argument(
+    '--heartbeat_timeout_seconds',
+    type=int,
+    default=60,
+    help='a process that is silent for so long is dead (default %(default)s)',
+  )
 
 
 def run(args: argparse.Namespace) -> None:
   """Builds the plan, checks it, trains, and says where to look."""
   settings = gin_config.load(args, TrainSettings, PARTS)
-  from codelaw.train import loop  # imports JAX and Flax: after gin's errors
+  # These import JAX and Flax: after gin's errors.
+  from codelaw.train import distributed
+  from codelaw.train import loop
+
+  distributed.initialize(
+    args.coordinator_address,
+    args.num_processes,
+    args.process_id,
+    args.heartbeat_timeout_seconds,
+  )
+  with distributed.ending_together():
+    if distributed.is_first():
+      _train_and_show(settings)
+    else:
+      loop.train(
+        settings.plan, settings.model_dir, execution=settings.execution
+      )
+
+
+def _train_and_show(settings: TrainSettings) -> None:
+  from codelaw.train import loop
 
   _, schedule = loop.check(settings.plan)
   _describe(settings, schedule.planned_tokens())

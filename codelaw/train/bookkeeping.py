@@ -72,6 +72,7 @@ class Books:
     self._flops_per_token = accounting.train_flops_per_token(
       plan.model, plan.sequence_length
     )
+    # Of one device; a step is of all of them.
     self._peak = accounting.peak_flops_per_second(jax.devices()[0].device_kind)
     self._last_time: float | None = None
 
@@ -160,5 +161,6 @@ class Books:
     self.tokens_per_second = lately + _SMOOTHING * (speed - lately)
     scalars = {'throughput/tokens_per_second': speed}
     if self._peak is not None:
-      scalars['throughput/mfu'] = speed * self._flops_per_token / self._peak
+      peak = self._peak * jax.device_count()
+      scalars['throughput/mfu'] = speed * self._flops_per_token / peak
     return scalars

@@ -22,6 +22,7 @@ from codelaw.data import schedule as schedule_lib
 from codelaw.data import tokenizer as tokenizer_lib
 from codelaw.train import bookkeeping
 from codelaw.train import checkpoint as checkpoint_lib
+from codelaw.train import distributed
 from codelaw.train import evaluate
 from codelaw.train import interruption
 from codelaw.train import mesh as mesh_lib
@@ -98,7 +99,9 @@ def train(
   """Trains a run, continues an interrupted one, or finds it finished.
 
   A run that continues ends with the same numbers, bit for bit, as one that
-  was never interrupted, on the same kind of machine.
+  was never interrupted, on the same kind of machine. Where several processes
+  train together (`train.distributed`), each calls this with the same arguments;
+  the first alone writes, except for checkpoints.
 
   Args:
     plan: what to do.
@@ -119,9 +122,13 @@ def train(
   """
   manifest, schedule = check(plan)
   report = progress or (lambda _: None)
-  with storage.exclusive(model_dir):
+  with distributed.on_first(storage.exclusive, model_dir):
     record = rundir.existing_record(model_dir, plan, manifest)
-    if record is not None and record.status == 'finished':
+    if record is None:
+      name = run_id or storage.path(os.path.abspath(model_dir)).name
+      record = rundir.new_record(plan, manifest, schedule, name)
+    record = distributed.record_of_first(record)
+    if record.status == 'finished':
       report(
         Progress(
           record.step,
@@ -130,9 +137,6 @@ def train(
         )
       )
       return record
-    if record is None:
-      name = run_id or storage.path(os.path.abspath(model_dir)).name
-      record = rundir.new_record(plan, manifest, schedule, name)
     run = _Run(record, manifest, schedule, model_dir, execution, report)
     try:
       with interruption.wish_to_stop() as stop_asked:
@@ -165,6 +169,7 @@ class _Run:
     self._execution = execution
     self._mesh = mesh_lib.make(execution.mesh)
     mesh_lib.check_batch(self._mesh, plan.batch_size, execution.microbatches)
+    self._rows = mesh_lib.rows_of_process(self._mesh, plan.batch_size)
     self._token_bytes = tokenizer_lib.read_token_bytes(
       storage.path(plan.shards_dir) / manifest_lib.TOKENIZER_NAME
     )
@@ -180,11 +185,14 @@ class _Run:
     self._start_step, self._state = restored or (0, fresh)
     self._step = self._start_step
     self._books = bookkeeping.Books(plan, schedule, self._step)
-    self._events = metrics.RunEvents(self._model_dir, self._step)
-    self._events.start(
-      rundir.write_gin(self._model_dir, plan),
-      rundir.hparams(before, tuple(sorted(manifest.sources))),
+    self._events = metrics.RunEvents(
+      self._model_dir, self._step, writes=distributed.is_first()
     )
+    if distributed.is_first():
+      self._events.start(
+        rundir.write_gin(self._model_dir, plan),
+        rundir.hparams(before, tuple(sorted(manifest.sources))),
+      )
     self.write_record('running')
 
   def until_end(self, stop_asked: Callable[[], bool]) -> records.RunRecord:
@@ -193,7 +201,10 @@ class _Run:
     train_step = step_lib.train_step(
       plan.model, plan.optimizer, self._execution, self._mesh
     )
-    batches = pipeline.train_batches(plan, self._manifest, self._step)
+    batches = pipeline.train_batches(
+      plan, self._manifest, self._step, self._rows
+    )
+    stop_asked = distributed.agreed(stop_asked, self._mesh)
     pending: bookkeeping.Update | None = None
     if self._step:
       self._say(f'continues from the checkpoint of step {self._step:,}')
@@ -215,8 +226,11 @@ class _Run:
         break
       batch = next(batches)
       rate = optimizer_lib.learning_rate(plan, self._step)
+      features = mesh_lib.global_batch(
+        self._mesh, self._rows, plan.batch_size, step_lib.features(batch)
+      )
       self._state, on_device = train_step(
-        self._state, step_lib.features(batch), np.float32(rate)
+        self._state, features, np.float32(rate)
       )
       self._step += 1
       if pending:
@@ -238,7 +252,8 @@ class _Run:
       wall_seconds=round(self._before.wall_seconds + seconds, 3),
       message=message,
     )
-    records.write_run_record(self._model_dir, record)
+    if distributed.is_first():
+      records.write_run_record(self._model_dir, record)
     return record
 
   def close(self) -> None:

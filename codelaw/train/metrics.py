@@ -36,11 +36,14 @@ class RunEvents:
   Args:
     model_dir: of the run.
     start_step: updates done before this process.
+    writes: whether this process writes; of several only the first does.
   """
 
-  def __init__(self, model_dir: storage.PathLike, start_step: int):
+  def __init__(
+    self, model_dir: storage.PathLike, start_step: int, writes: bool = True
+  ):
     self._writers = {}
-    for name in ('train', 'eval'):
+    for name in ('train', 'eval') if writes else ():
       folder = os.fspath(storage.path(model_dir) / name)
       record_writer.directory_check(folder)
       self._writers[name] = event_file_writer.EventsWriter(
@@ -87,9 +90,10 @@ class RunEvents:
       writer.close()
 
   def _write(self, name: str, step: int, **content: Any) -> None:
-    self._writers[name].write_event(
-      event_pb2.Event(wall_time=time.time(), step=step, **content)
-    )
+    if name in self._writers:
+      self._writers[name].write_event(
+        event_pb2.Event(wall_time=time.time(), step=step, **content)
+      )
 
 
 def token_scalars(tokens: Mapping[str, int]) -> dict[str, float]:
