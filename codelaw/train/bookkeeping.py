@@ -3,6 +3,7 @@
 Definitions owned here:
   realised tokens: positive loss weights of the global batches trained on, per
     source, as the device counted them, added up in whole numbers.
+  tokens seen: those, and what the initial checkpoint had seen.
 """
 
 import dataclasses
@@ -16,6 +17,7 @@ from codelaw import accounting
 from codelaw import errors
 from codelaw import records
 from codelaw.data import schedule as schedule_lib
+from codelaw.train import initial
 from codelaw.train import metrics
 from codelaw.train import step as step_lib
 
@@ -47,7 +49,7 @@ class Books:
   """Running totals of one run in this process.
 
   Attributes:
-    tokens: source -> realised tokens, those of earlier processes included.
+    tokens: source -> tokens seen, over all processes of the run.
     loss_nats_per_token: of the last update; None before the first.
     tokens_per_second: lately; None before the second update, because the
       first one may compile.
@@ -58,23 +60,33 @@ class Books:
     plan: records.RunPlan,
     schedule: schedule_lib.MixtureSchedule,
     start_step: int,
+    inherited: initial.Inheritance,
   ):
     """Starts after `start_step` updates.
 
     What earlier processes trained on was compared with the schedule before
     each checkpoint, so the schedule says how much it was.
     """
-    self.tokens = schedule.tokens_until(start_step)
+    self._inherited = inherited
+    self._schedule = schedule
+    self.tokens = self._scheduled(start_step)
     self.loss_nats_per_token: float | None = None
     self.tokens_per_second: float | None = None
     self._plan = plan
-    self._schedule = schedule
     self._flops_per_token = accounting.train_flops_per_token(
       plan.model, plan.sequence_length
     )
     # Of one device; a step is of all of them.
     self._peak = accounting.peak_flops_per_second(jax.devices()[0].device_kind)
     self._last_time: float | None = None
+
+  @property
+  def realised_tokens(self) -> dict[str, int]:
+    """Source -> tokens of the run itself."""
+    before = self._inherited.tokens
+    return {
+      s: self.tokens[s] - before.get(s, 0) for s in self._schedule.sources
+    }
 
   def account(self, update: Update) -> dict[str, float]:
     """Waits for an update and returns its scalars for `train/`.
@@ -123,13 +135,19 @@ class Books:
     Raises:
       UserError: when they differ, which takes shards that have changed.
     """
-    planned = self._schedule.tokens_until(step)
+    planned = self._scheduled(step)
     if self.tokens != planned:
       raise errors.UserError(
-        f'By step {step} the run trained on {self.tokens} tokens, the schedule'
-        f' says {planned}; the shards in {self._plan.shards_dir} are not what'
-        ' their manifest says: write them again with `codelaw cache`.'
+        f'By step {step} the parameters have seen {self.tokens} tokens, the'
+        f' schedule says {planned}; the shards in {self._plan.shards_dir} are'
+        ' not what their manifest says: write them again with `codelaw cache`.'
       )
+
+  def _scheduled(self, step: int) -> dict[str, int]:
+    """Source -> tokens seen by a step."""
+    own = self._schedule.tokens_between(self._inherited.first_step, step)
+    before = self._inherited.tokens
+    return {s: before.get(s, 0) + own.get(s, 0) for s in {**own, **before}}
 
   def _check_finite(self, step, source_ids, sums, on_device) -> None:
     finite = np.isfinite(sums)

@@ -5,6 +5,7 @@ Orbax writes a checkpoint to a temporary folder, in the background, and
 renames it when it is whole.
 """
 
+from collections.abc import Sequence
 import logging
 import os
 import time
@@ -24,10 +25,16 @@ class Checkpoints:
 
   Args:
     folder: of the checkpoints, one subfolder per step; made when missing.
-    keep: how many are kept.
+    keep: how many of the latest are kept.
+    keep_steps: what is kept besides.
   """
 
-  def __init__(self, folder: storage.PathLike, keep: int = 2):
+  def __init__(
+    self,
+    folder: storage.PathLike,
+    keep: int = 2,
+    keep_steps: Sequence[int] = (),
+  ):
     # Imported here: it costs start-up time that a finished run need not pay.
     import orbax.checkpoint as ocp
 
@@ -35,7 +42,15 @@ class Checkpoints:
     self._folder = storage.path(folder)
     self._manager = ocp.CheckpointManager(
       os.path.abspath(folder) if '://' not in os.fspath(folder) else folder,
-      options=ocp.CheckpointManagerOptions(max_to_keep=keep, create=True),
+      options=ocp.CheckpointManagerOptions(
+        preservation_policy=ocp.checkpoint_managers.AnyPreservationPolicy(
+          [
+            ocp.checkpoint_managers.LatestN(keep),
+            ocp.checkpoint_managers.CustomSteps(set(keep_steps)),
+          ]
+        ),
+        create=True,
+      ),
     )
 
   def save(self, step: int, state: Any) -> None:
@@ -97,3 +112,30 @@ class Checkpoints:
     """Waits until every started save is on disk."""
     self._manager.wait_until_finished()
     self._manager.close()
+
+
+def steps(folder: storage.PathLike) -> tuple[int, ...]:
+  """Steps of the finished checkpoints in a folder, ascending."""
+  import orbax.checkpoint as ocp
+
+  if not storage.path(folder).exists():
+    return ()
+  return tuple(sorted(ocp.utils.checkpoint_steps(storage.path(folder))))
+
+
+def restore(folder: storage.PathLike, step: int, abstract: Any) -> Any:
+  """The checkpoint of one step, which stays as it is.
+
+  Args:
+    folder: of the checkpoints.
+    step: of the one to read.
+    abstract: shapes, dtypes and shardings of what it holds.
+
+  Raises:
+    UserError: when it is not there or cannot be read.
+  """
+  import orbax.checkpoint as ocp
+
+  with ocp.StandardCheckpointer() as checkpointer:
+    place = storage.path(folder) / str(step) / 'default'
+    return checkpointer.restore(os.path.abspath(place), abstract)

@@ -34,7 +34,7 @@ from codelaw import records
 _SHUTDOWN_TIMEOUT_SECONDS = 30  # of waiting for the others at the end
 _START_TIMEOUT_SECONDS = 300  # machines of a pod do not start at once
 # For the others to notice by themselves and to leave with what they have.
-_GRACE_SECONDS = 15
+_GRACE_SECONDS = 10
 _WATCH_SECONDS = 1.0  # between looks at the messages of the others
 _FAILURE = 'codelaw/failure'
 _EXIT_CODE = 2
@@ -166,7 +166,7 @@ def ending_together() -> Iterator[None]:
     if message is None and _is_of_connection(error):
       _tell(_LOST)
       time.sleep(2 * _WATCH_SECONDS)  # with the first process goes the message
-      _end(_LOST)
+      _end(_LOST, all_alive=False)
     if message is None:
       _tell(str(error) or type(error).__name__)
     if message is None or isinstance(
@@ -221,11 +221,17 @@ def _end_with_others(left: threading.Event) -> None:
       continue
     if left.wait(_GRACE_SECONDS):
       return
-    _end(message)
+    _end(message, all_alive=True)
 
 
-def _end(message: str) -> NoReturn:
-  """Ends this process at once: JAX would wait for those that are no more."""
+def _end(message: str, all_alive: bool) -> NoReturn:
+  """Ends this process at once, whatever its main thread waits for.
+
+  Those that are alive take leave of each other; waiting for others would end
+  in an abort by JAX.
+  """
   sys.stdout.flush()
   print(f'codelaw train: {message}', file=sys.stderr, flush=True)
+  if all_alive:
+    jax.distributed.shutdown()
   os._exit(_EXIT_CODE)

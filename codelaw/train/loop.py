@@ -24,6 +24,7 @@ from codelaw.train import bookkeeping
 from codelaw.train import checkpoint as checkpoint_lib
 from codelaw.train import distributed
 from codelaw.train import evaluate
+from codelaw.train import initial
 from codelaw.train import interruption
 from codelaw.train import mesh as mesh_lib
 from codelaw.train import metrics
@@ -68,14 +69,45 @@ class Progress:
     return ', '.join([*parts, self.message] if self.message else parts)
 
 
+@dataclasses.dataclass(frozen=True)
+class Checked:
+  """A plan that may be trained.
+
+  Attributes:
+    record: that the folder holds, or of a run that starts now.
+    manifest: of the shards.
+    schedule: of the whole plan.
+    notes: about what could not be taken over from an earlier run.
+  """
+
+  record: records.RunRecord
+  manifest: manifest_lib.Manifest
+  schedule: schedule_lib.MixtureSchedule
+  notes: tuple[str, ...] = ()
+
+
 def check(
   plan: records.RunPlan,
-) -> tuple[manifest_lib.Manifest, schedule_lib.MixtureSchedule]:
-  """Reads the manifest of a plan and checks that the plan fits the shards.
+  model_dir: storage.PathLike,
+  run_id: str | None = None,
+  planned: records.RunRecord | None = None,
+  capped: bool = True,
+) -> Checked:
+  """Checks that a plan fits its shards, its folder and its initial checkpoint.
+
+  Args:
+    plan: what to do.
+    model_dir: folder of the run.
+    run_id: its name in run tables; by default the name of the folder.
+    planned: record that the run of `plan.initial` will have when it ends, where
+      it has not been trained yet.
+    capped: whether a source repeated too often is refused.
 
   Raises:
     UserError: when it does not: missing shards, another sequence length, an
-      unknown source, too many epochs, tokens that the model has not.
+      unknown source, too many epochs, tokens that the model has not, another
+      run in the folder, an initial checkpoint that is not there or not of this
+      model.
   """
   manifest = manifest_lib.read(plan.shards_dir)
   if plan.model.vocab_size < manifest.vocab_size:
@@ -85,7 +117,20 @@ def check(
       ' choose a model of at least that vocabulary, or write other shards with'
       ' `codelaw cache`.'
     )
-  return manifest, schedule_lib.from_plan(plan, manifest)
+  build = schedule_lib.from_plan if capped else schedule_lib.uncapped
+  record = rundir.existing_record(model_dir, plan, manifest)
+  if record is not None:
+    drawn = record.inherited_sequences
+    return Checked(
+      dataclasses.replace(record, plan=plan),  # the shards may have moved
+      manifest,
+      build(plan, manifest, drawn),
+    )
+  inherited = initial.of_plan(plan, manifest, planned)
+  schedule = build(plan, manifest, inherited.sequences)
+  name = run_id or storage.path(os.path.abspath(model_dir)).name
+  record = rundir.new_record(plan, manifest, schedule, name, inherited)
+  return Checked(record, manifest, schedule, inherited.notes)
 
 
 def train(
@@ -120,14 +165,11 @@ def train(
       says `failed`, and the last checkpoint is from before.
     KeyboardInterrupt: after Ctrl-C or SIGTERM, with a checkpoint saved.
   """
-  manifest, schedule = check(plan)
+  check(plan, model_dir)  # before the folder is made
   report = progress or (lambda _: None)
   with distributed.on_first(storage.exclusive, model_dir):
-    record = rundir.existing_record(model_dir, plan, manifest)
-    if record is None:
-      name = run_id or storage.path(os.path.abspath(model_dir)).name
-      record = rundir.new_record(plan, manifest, schedule, name)
-    record = distributed.record_of_first(record)
+    checked = check(plan, model_dir, run_id)
+    record = distributed.record_of_first(checked.record)
     if record.status == 'finished':
       report(
         Progress(
@@ -137,10 +179,13 @@ def train(
         )
       )
       return record
-    run = _Run(record, manifest, schedule, model_dir, execution, report)
+    for note in checked.notes:
+      report(Progress(record.step, plan.num_steps, message=note))
+    checked = dataclasses.replace(checked, record=record)
+    run = _Run(checked, model_dir, execution, report)
     try:
       with interruption.wish_to_stop() as stop_asked:
-        return run.until_end(stop_asked)
+        return distributed.record_of_first(run.until_end(stop_asked))
     except bookkeeping.DivergedError as error:
       run.write_record('failed', str(error))
       raise
@@ -153,17 +198,15 @@ class _Run:
 
   def __init__(
     self,
-    before: records.RunRecord,
-    manifest: manifest_lib.Manifest,
-    schedule: schedule_lib.MixtureSchedule,
+    checked: Checked,
     model_dir: storage.PathLike,
     execution: execution_lib.Execution,
     report: Callable[[Progress], None],
   ):
     self._started_at = time.monotonic()
-    self._before = before
+    self._before = before = checked.record
     self._plan = plan = before.plan
-    self._manifest = manifest
+    self._manifest = manifest = checked.manifest
     self._model_dir = storage.path(model_dir)
     self._report = report
     self._execution = execution
@@ -174,17 +217,26 @@ class _Run:
       storage.path(plan.shards_dir) / manifest_lib.TOKENIZER_NAME
     )
     self._checkpoints = checkpoint_lib.Checkpoints(
-      self._model_dir / 'checkpoints'
+      self._model_dir / 'checkpoints',
+      plan.checkpoints_kept,
+      plan.checkpoint_steps_kept,
     )
     fresh = step_lib.init_state(
       plan.model, plan.optimizer, plan.seed, self._mesh
     )
     restored = self._checkpoints.restore_last(fresh)
+    inherited = initial.of_record(before)
     self._start_step: int
     self._state: step_lib.TrainState
-    self._start_step, self._state = restored or (0, fresh)
+    if restored is None and plan.initial and inherited.step is not None:
+      fresh = initial.restore(plan.initial, inherited.step, fresh)
+      # From now on the earlier run may be deleted.
+      self._checkpoints.save(inherited.first_step, fresh)
+    self._start_step, self._state = restored or (inherited.first_step, fresh)
     self._step = self._start_step
-    self._books = bookkeeping.Books(plan, schedule, self._step)
+    self._books = bookkeeping.Books(
+      plan, checked.schedule, self._step, inherited
+    )
     self._events = metrics.RunEvents(
       self._model_dir, self._step, writes=distributed.is_first()
     )
@@ -202,7 +254,11 @@ class _Run:
       plan.model, plan.optimizer, self._execution, self._mesh
     )
     batches = pipeline.train_batches(
-      plan, self._manifest, self._step, self._rows
+      plan,
+      self._manifest,
+      self._step,
+      self._rows,
+      inherited=self._before.inherited_sequences,
     )
     stop_asked = distributed.agreed(stop_asked, self._mesh)
     pending: bookkeeping.Update | None = None
@@ -212,7 +268,8 @@ class _Run:
       last = self._step == plan.num_steps
       stop = stop_asked() and not last
       evaluate_due = self._due(plan.eval_every_steps)
-      checkpoint_due = self._due(plan.checkpoint_every_steps, stop)
+      keep = self._step in plan.checkpoint_steps_kept
+      checkpoint_due = self._due(plan.checkpoint_every_steps, stop or keep)
       if pending and (evaluate_due or checkpoint_due):
         self._account(pending)
         pending = None
@@ -248,7 +305,7 @@ class _Run:
       self._before,
       status=status,
       step=self._step,
-      realised_tokens=dict(self._books.tokens),
+      realised_tokens=self._books.realised_tokens,
       wall_seconds=round(self._before.wall_seconds + seconds, 3),
       message=message,
     )

@@ -17,6 +17,7 @@ from codelaw import records
 from codelaw import storage
 from codelaw.data import manifest as manifest_lib
 from codelaw.data import schedule as schedule_lib
+from codelaw.train import initial
 from codelaw.train import provenance
 
 GIN_FILE = 'operative_config.gin'
@@ -28,22 +29,24 @@ def new_record(
   manifest: manifest_lib.Manifest,
   schedule: schedule_lib.MixtureSchedule,
   run_id: str,
+  inherited: initial.Inheritance,
 ) -> records.RunRecord:
   """The record of a run that starts now."""
+  planned = schedule.tokens_between(inherited.first_step, plan.num_steps)
   return records.RunRecord(
     run_id=run_id,
     plan=plan,
     status='running',
-    step=0,
+    step=inherited.first_step,
     num_params=accounting.num_params(plan.model),
     num_params_no_embed=accounting.num_params_no_embed(plan.model),
     params_by_group=accounting.params_by_group(plan.model),
     train_flops=accounting.train_flops_per_token(
       plan.model, plan.sequence_length
     )
-    * sum(schedule.planned_tokens().values()),
+    * sum(planned.values()),
     flops_convention=accounting.FLOPS_CONVENTION,
-    planned_tokens=schedule.planned_tokens(),
+    planned_tokens=planned,
     realised_tokens=dict.fromkeys(schedule.sources, 0),
     stage_end_steps=schedule.stage_end_steps,
     manifest_fingerprint=manifest.fingerprint,
@@ -52,6 +55,10 @@ def new_record(
     package_versions=provenance.package_versions(),
     hardware=provenance.hardware(),
     wall_seconds=0.0,
+    initial_step=inherited.step,
+    inherited_tokens=dict(inherited.tokens),
+    inherited_sequences=dict(inherited.sequences),
+    inherited_flops=inherited.train_flops,
   )
 
 
@@ -114,13 +121,14 @@ def hparams(
     all_sources: of the shards; TensorBoard takes the columns from one run of
       a sweep, so every run must have the same.
   """
-  plan, total = record.plan, sum(record.planned_tokens.values())
+  plan, tokens = record.plan, record.tokens_seen(record.planned_tokens)
+  total = sum(tokens.values())
   return {
     'run_id': record.run_id,
     'num_params': record.num_params,
     'num_params_no_embed': record.num_params_no_embed,
     'num_tokens': total,
-    'train_flops': record.train_flops,
+    'train_flops': record.inherited_flops + record.train_flops,
     'family': plan.model.family,
     'width': plan.model.width,
     'num_layers': plan.model.num_layers,
@@ -131,8 +139,7 @@ def hparams(
     ),
     'seed': plan.seed,
     **{
-      f'share/{source}': record.planned_tokens.get(source, 0) / total
-      for source in all_sources
+      f'share/{source}': tokens.get(source, 0) / total for source in all_sources
     },
   }
 

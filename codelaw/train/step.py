@@ -206,15 +206,23 @@ def _init(shape, settings, mesh):
   )
 
 
-def _sums(module, params, batch):
-  logits: Any = module.apply(
+def _objective(module, execution, params, batch, z_loss=0.0):
+  """`loss.objective` of a batch."""
+  hidden: Any = module.apply(
     {'params': params},
     batch['decoder_input_tokens'],
     batch['decoder_segment_ids'],
     batch['decoder_positions'],
+    method='hidden',
   )
-  return loss.sequence_sums(
-    logits, batch['decoder_target_tokens'], batch['decoder_loss_weights']
+  return loss.objective(
+    hidden,
+    params['embedding' if module.shape.tie_embeddings else 'output'],
+    batch['decoder_target_tokens'],
+    batch['decoder_loss_weights'],
+    z_loss=z_loss,
+    mesh=module.mesh,
+    block_tokens=execution.loss_block_tokens,
   )
 
 
@@ -255,9 +263,9 @@ def _train_step(shape, settings, execution, mesh):
   state = _state_shardings(shape, settings, mesh)
 
   def objective(params, batch, num_tokens):
-    loss_sums, square_sums = _sums(module, params, batch)
-    z_loss = settings.z_loss * jnp.sum(square_sums) / num_tokens
-    return jnp.sum(loss_sums) / num_tokens + z_loss, (loss_sums, z_loss)
+    total, sums = _objective(module, execution, params, batch, settings.z_loss)
+    z_loss = settings.z_loss * jnp.sum(sums.squares) / num_tokens
+    return total / num_tokens, (sums.losses, z_loss)
 
   gradient = jax.grad(objective, has_aux=True)
   if execution.microbatches > 1:
@@ -302,8 +310,12 @@ def eval_step(
 ) -> EvalStep:
   """The compiled `(params, features) -> loss sums`, float32 [batch]."""
   module = model(shape, execution, mesh)
+
+  def loss_sums(params, batch):
+    return _objective(module, execution, params, batch)[1].losses
+
   return jax.jit(
-    lambda params, batch: _sums(module, params, batch)[0],
+    loss_sums,
     in_shardings=(None, mesh_lib.batch_sharding(mesh)),
     out_shardings=mesh_lib.replicated(mesh),
   )

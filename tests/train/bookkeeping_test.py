@@ -8,6 +8,7 @@ from codelaw import records
 from codelaw.data import manifest as manifest_lib
 from codelaw.data import schedule as schedule_lib
 from codelaw.train import bookkeeping
+from codelaw.train import initial
 from codelaw.train import step as step_lib
 
 
@@ -15,7 +16,7 @@ from codelaw.train import step as step_lib
 def books(make_plan):
   plan = make_plan()
   schedule = schedule_lib.from_plan(plan, manifest_lib.read(plan.shards_dir))
-  return bookkeeping.Books(plan, schedule, 0)
+  return bookkeeping.Books(plan, schedule, 0, initial.Inheritance())
 
 
 def _update(loss_sums, gradient_norm=1.0):
@@ -53,7 +54,9 @@ def test_a_gradient_that_is_not_finite_names_the_batch(books):
 
 
 def test_other_tokens_than_planned_are_refused(books):
-  with pytest.raises(errors.UserError, match='By step 1 the run trained on'):
+  with pytest.raises(
+    errors.UserError, match='By step 1 the parameters have seen'
+  ):
     books.check_against_schedule(1)
 
 
@@ -73,7 +76,7 @@ def test_shares_move_with_the_rates(make_plan):
   stage = records.Stage('main', start, end_mixture=end)
   plan = make_plan(schedule=records.Schedule((stage,)))
   schedule = schedule_lib.from_plan(plan, manifest_lib.read(plan.shards_dir))
-  books = bookkeeping.Books(plan, schedule, 0)
+  books = bookkeeping.Books(plan, schedule, 0, initial.Inheritance())
   update = _update([1.0, 1.0, 1.0, 1.0])
   shares = [
     books.account(dataclasses.replace(update, step=step))[

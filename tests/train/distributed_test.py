@@ -43,10 +43,10 @@ def _scalars(folder):
   return parts
 
 
-def _start(plan, folder, num_processes, num_devices, mesh, of_last=()):
+def _start(plan, folder, num_processes, num_devices, mesh, folders=None):
   rundir.write_gin(folder, plan)
   return processes.Processes(
-    folder / rundir.GIN_FILE, num_processes, num_devices, mesh, of_last
+    folder / rundir.GIN_FILE, num_processes, num_devices, mesh, folders
   )
 
 
@@ -165,13 +165,14 @@ def test_a_killed_process_ends_the_other(
 
 @pytest.mark.slow
 def test_an_error_of_one_process_ends_the_other(plan, tmp_path):
-  damaged = tmp_path / 'shards'
-  shutil.copytree(plan.shards_dir, damaged)
-  for shard in damaged.glob('code/python/train-*'):
+  folders = [tmp_path / 'machine0', tmp_path / 'machine1']
+  for folder in folders:
+    shutil.copytree(plan.shards_dir, folder / 'shards')
+  for shard in (folders[1] / 'shards').rglob('train-*'):
     shard.write_bytes(bytes(shard.stat().st_size))
-  of_last = [f'--gin.RunPlan.shards_dir={str(damaged)!r}']
-  with _start(plan, tmp_path / 'run', 2, 1, (1, 2, 1), of_last) as started:
+  plan = dataclasses.replace(plan, shards_dir='shards')
+  with _start(plan, tmp_path / 'run', 2, 1, (1, 2, 1), folders) as started:
     results = started.wait()
-  assert [code for code, _, _ in results] == [2, 2]
+  assert [code for code, _, _ in results] == [2, 2], results
   assert 'Cannot read shard' in results[1][2]
   assert 'Process 1 of this run has ended: Cannot read' in results[0][2]

@@ -20,10 +20,10 @@ class Processes:
     num_processes: one runs without any flag.
     num_devices: virtual CPU devices of each.
     mesh: sizes of its axes.
-    of_last: more flags of the last process.
+    folders: in which each of them runs; by default the repository's.
   """
 
-  def __init__(self, gin_file, num_processes, num_devices, mesh, of_last=()):
+  def __init__(self, gin_file, num_processes, num_devices, mesh, folders=None):
     flags = [
       '--gin.TrainSettings.execution=@Execution()',
       '--gin.Execution.mesh=@MeshShape()',
@@ -47,8 +47,6 @@ class Processes:
     self._processes = []
     for process_id in range(num_processes):
       mine = [f'--process_id={process_id}'] if num_processes > 1 else []
-      if process_id == num_processes - 1:
-        mine += of_last
       self._processes.append(
         subprocess.Popen(
           [
@@ -58,7 +56,7 @@ class Processes:
           stdout=subprocess.PIPE,
           stderr=subprocess.PIPE,
           text=True,
-          cwd=_ROOT,
+          cwd=folders[process_id] if folders else _ROOT,
           env=environment,
         )
       )
