@@ -9,12 +9,14 @@ importing each other.
 from collections.abc import Mapping
 import dataclasses
 import math
+import os
 import re
 from typing import Any
 from typing import TypeVar
 
 import cattrs
 
+import codelaw
 from codelaw import accounting
 from codelaw import errors
 from codelaw import execution as execution_lib
@@ -494,24 +496,28 @@ class RunRecord:
     num_params: all parameters.
     num_params_no_embed: without embedding and output projection.
     params_by_group: of `accounting.params_by_group`.
-    train_flops: of the whole plan, by `flops_convention`.
+    train_flops: of the run's own steps, by `flops_convention`.
     flops_convention: in words.
-    planned_tokens: source -> tokens of the plan, padding excluded.
-    realised_tokens: source -> tokens trained on so far, padding excluded.
+    planned_tokens: source -> tokens of the run's own steps, padding excluded.
+    realised_tokens: source -> those trained on so far.
     stage_end_steps: stage -> first step (possibly fractional) after it.
     manifest_fingerprint: of the shards.
     tokenizer_fingerprint: of the tokenizer.
-    code_revision: git revision, or the package version where there is none.
+    code_revision: git revision, or the package version where there is none;
+      this and the next two are of the last start.
     package_versions: distribution -> version.
-    hardware: chip kind and count, hosts.
+    hardware: chip kind, count and peak, hosts.
     wall_seconds: time spent in the run so far, over all restarts.
     message: why it failed; empty otherwise.
     execution: how the last start computed it.
+    initial_step: of the checkpoint that the run started from; None when it
+      started from random parameters.
     inherited_tokens: source -> tokens that the initial checkpoint had seen.
-    inherited_sequences: source -> sequences of the same shards that it had
-      used.
-    goodput: share of `wall_seconds` spent on updates that count; None before
-      it is known.
+    inherited_sequences: source -> sequences of the same shards that were drawn
+      before step 0 of the plan's schedule.
+    inherited_flops: that the initial checkpoint had cost, like `train_flops`.
+    goodput: share of `wall_seconds` spent on updates that count, as defined in
+      `train.bookkeeping`; None before it is known.
   """
 
   run_id: str
@@ -534,10 +540,12 @@ class RunRecord:
   wall_seconds: float
   message: str = ''
   execution: execution_lib.Execution = execution_lib.AUTOMATIC
+  initial_step: int | None = None
   inherited_tokens: Mapping[str, int] = dataclasses.field(default_factory=dict)
   inherited_sequences: Mapping[str, int] = dataclasses.field(
     default_factory=dict
   )
+  inherited_flops: float = 0.0
   goodput: float | None = None
 
   def __post_init__(self):
@@ -545,6 +553,20 @@ class RunRecord:
       self.status in RUN_STATUSES,
       f'RunRecord.status must be one of {RUN_STATUSES}, got {self.status!r}.',
     )
+
+  @property
+  def first_step(self) -> int:
+    """Where the run begins in its schedule; its own steps are from there."""
+    goes_on = self.plan.initial is not None and self.plan.initial.schedule
+    return (self.initial_step or 0) if goes_on else 0
+
+  def tokens_seen(self, own: Mapping[str, int]) -> dict[str, int]:
+    """Source -> tokens its parameters have seen after `own` of the run."""
+    sources = sorted({*self.inherited_tokens, *own})
+    return {
+      source: self.inherited_tokens.get(source, 0) + own.get(source, 0)
+      for source in sources
+    }
 
 
 _Record = TypeVar('_Record')
@@ -572,9 +594,23 @@ def from_json(content: Any, kind: type[_Record]) -> _Record:
 
 
 def read_run_record(model_dir: storage.PathLike) -> RunRecord:
-  """Reads `run.json` of a run directory."""
+  """Reads `run.json` of a run directory.
+
+  Raises:
+    UserError: when there is none, or it is not what this codelaw writes.
+  """
   file = storage.path(model_dir) / 'run.json'
-  return from_json(storage.read_json(file), RunRecord)
+  content = storage.read_json(file)
+  try:
+    return from_json(content, RunRecord)
+  except errors.UserError as error:
+    versions = content.get('package_versions') if content else None
+    version = dict(versions or {}).get('codelaw', 'an unknown version')
+    raise errors.UserError(
+      f'{os.fspath(file)} was written by codelaw {version} and cannot be read'
+      f' by this one ({codelaw.__version__}): {error} Use that version, or'
+      ' restore the file.'
+    ) from error
 
 
 def write_run_record(model_dir: storage.PathLike, record: RunRecord) -> None:

@@ -1,13 +1,15 @@
 """Gin at the border: files and bindings in, one frozen record out.
 
 Gin builds frozen dataclasses; nothing below `codelaw.cli` imports gin. A
-verb names the classes a file may bind and the one that is its entry point;
-`load` parses, builds it before any work starts, and refuses bindings that
-nothing used, because gin accepts a misspelled scope or macro silently.
+verb names the classes and functions that a file may bind, and the class that
+is its entry point; `load` parses, builds it before any work starts, and
+refuses bindings that nothing used, because gin accepts a misspelled scope or
+macro silently.
 """
 
 import argparse
 import ast
+from collections.abc import Callable
 from collections.abc import Iterable
 import logging
 import os
@@ -23,7 +25,7 @@ from codelaw import errors
 
 _Entry = TypeVar('_Entry')
 _BINDING = re.compile(r'^([\w./-]+) = ', re.MULTILINE)
-_registered: dict[str, type] = {}
+_registered: dict[str, Callable[..., Any]] = {}
 
 
 def config_root() -> pathlib.Path:
@@ -93,16 +95,19 @@ def refuse(args: argparse.Namespace) -> None:
 def load(
   args: argparse.Namespace,
   entry: type[_Entry],
-  parts: Iterable[type] = (),
+  parts: Iterable[Callable[..., Any]] = (),
   overrides: Iterable[str] = (),
+  defaults: Iterable[str] = (),
 ) -> _Entry:
   """Builds `entry` from the verb's gin files and bindings.
 
   Args:
     args: with `gin_file`, `gin_search_paths` and `gin_bindings`.
     entry: dataclass to build; bound in gin by its class name.
-    parts: other classes that the files may bind.
-    overrides: further bindings, which win over all others.
+    parts: other classes and functions that the files may bind.
+    overrides: further bindings, which win over all others; they need not be
+      used.
+    defaults: bindings that the files may replace.
 
   Returns:
     The built record.
@@ -112,9 +117,10 @@ def load(
       has, a required value that is missing, a value a record refuses, and a
       binding that nothing used.
   """
-  for kind in (entry, *parts):
+  kinds: list[Any] = [entry, *parts]
+  for kind in kinds:
     if _registered.setdefault(kind.__name__, kind) is not kind:
-      raise TypeError(f'two classes are called {kind.__name__}')
+      raise TypeError(f'two parts are called {kind.__name__}')
     if kind not in _wrapped:
       _wrapped[kind] = gin.external_configurable(kind)
   gin.clear_config()
@@ -126,6 +132,7 @@ def load(
   # Gin logs an error for every search path that an include is not in.
   logging.disable(logging.ERROR)
   try:
+    gin.parse_config(list(defaults))
     gin.parse_config_files_and_bindings(
       args.gin_file, bindings, finalize_config=False
     )
@@ -144,7 +151,8 @@ def load(
     raise errors.UserError(_explain(error, args)) from error
   finally:
     logging.disable(logging.NOTSET)
-  unused = _unused_bindings()
+  set_here = {override.partition(' = ')[0] for override in overrides}
+  unused = [name for name in _unused_bindings() if name not in set_here]
   if unused:
     raise errors.UserError(
       f'Nothing uses the gin binding{"s" if len(unused) > 1 else ""}'
@@ -154,7 +162,7 @@ def load(
   return record
 
 
-_wrapped: dict[type, Any] = {}
+_wrapped: dict[Callable[..., Any], Any] = {}
 
 
 def _search_paths(args: argparse.Namespace) -> list[str]:

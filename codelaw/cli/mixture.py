@@ -1,4 +1,4 @@
-"""Prints a run's exact mixture before anything is spent.
+"""Prints a run's exact mixture before anything is spent, or a chain's.
 
 Shows the share, sequences, tokens and epochs of every source in every stage
 and the learning rate's span, from the same gin files as `codelaw train`. Exits
@@ -6,10 +6,10 @@ with code 2 when the run would repeat a source more often than it may.
 """
 
 import argparse
+from collections.abc import Sequence
 
 from rich import console
 
-from codelaw.cli import gin_config
 from codelaw.cli import mixture_view
 from codelaw.cli import train
 from codelaw.data import manifest as manifest_lib
@@ -35,7 +35,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
   """Shows the schedule, then refuses it where training would."""
   # No run is written, so MODEL_DIR may be open. Bindings go through the macros,
-  # which then count as used whether or not the files have them.
+  # so that those of the files count as used.
   overrides = [
     "MODEL_DIR = 'none'",
     'TrainSettings.model_dir = %MODEL_DIR',
@@ -45,12 +45,30 @@ def run(args: argparse.Namespace) -> None:
       f'SHARDS_DIR = {args.shards!r}',
       'RunPlan.shards_dir = %SHARDS_DIR',
     ]
-  settings = gin_config.load(args, train.TrainSettings, train.PARTS, overrides)
-  plan = settings.plan
-  manifest = manifest_lib.read(plan.shards_dir)
-  schedule = schedule_lib.uncapped(plan, manifest)
+  runs = train.load(args, overrides)
   out = console.Console(highlight=False)
   if not out.is_terminal:
     out.width = max(out.width, _FILE_WIDTH)
-  mixture_view.show(plan, manifest, schedule, out)
-  schedule.check_cap()
+  checked = _checked(runs)
+  for settings, found in zip(runs, checked, strict=True):
+    if len(runs) > 1:
+      out.print(f'\n[bold]{settings.model_dir}[/bold]')
+    mixture_view.show(settings.plan, found, out)
+  for found in checked:
+    found.schedule.check_cap()
+
+
+def _checked(runs: Sequence[train.TrainSettings]) -> list[mixture_view.Shown]:
+  if all(settings.plan.initial is None for settings in runs):
+    plans = [settings.plan for settings in runs]
+    manifests = [manifest_lib.read(plan.shards_dir) for plan in plans]
+    return [
+      mixture_view.Shown(manifest, schedule_lib.uncapped(plan, manifest))
+      for plan, manifest in zip(plans, manifests, strict=True)
+    ]
+  return [
+    mixture_view.Shown(
+      found.manifest, found.schedule, found.record, found.notes
+    )
+    for found in train.check(runs, capped=False)
+  ]

@@ -40,13 +40,28 @@ class _Part:
   rows: Sequence[_Row]
 
 
+@dataclasses.dataclass(frozen=True)
+class Shown:
+  """What is shown of a plan.
+
+  Attributes:
+    manifest: of its shards.
+    schedule: of the whole plan.
+    record: of a run that starts from a checkpoint; None leaves it out.
+    notes: further sentences.
+  """
+
+  manifest: manifest_lib.Manifest
+  schedule: schedule_lib.MixtureSchedule
+  record: records.RunRecord | None = None
+  notes: Sequence[str] = ()
+
+
 def show(
-  plan: records.RunPlan,
-  manifest: manifest_lib.Manifest,
-  schedule: schedule_lib.MixtureSchedule,
-  out: rich_console.Console,
+  plan: records.RunPlan, shown: Shown, out: rich_console.Console
 ) -> None:
   """Prints everything; what does not fit beside the rest comes below it."""
+  manifest, schedule = shown.manifest, shown.schedule
   out.print(
     f'\n{schedule.num_steps:,} steps of {plan.batch_size:,} x'
     f' {plan.sequence_length:,} tokens; shards {manifest.fingerprint}'
@@ -62,6 +77,9 @@ def show(
     out.print(terminal.titled(_sources(parts, _ESTIMATES)))
   for note in _notes(plan, manifest, schedule):
     out.print(note)
+  if shown.record is not None:
+    for note in (*_inherited(plan, shown.record), *shown.notes):
+      out.print(note)
 
 
 def _stages(
@@ -130,8 +148,39 @@ def _parts(
         source: f'{tokens / total:.2%}' for source, tokens in all_tokens.items()
       },
       schedule.over_cap(),
+      schedule.epochs(),
     ),
   )
+
+
+def _inherited(
+  plan: records.RunPlan, record: records.RunRecord
+) -> Iterator[str]:
+  """What a run takes over, and what its parameters will have seen."""
+  if plan.initial is None:
+    return
+  seen = sum(record.inherited_tokens.values())
+  own = sum(record.planned_tokens.values())
+  yield (
+    f'Starts from step {record.initial_step:,} of {plan.initial.model_dir},'
+    f' with {"its" if plan.initial.optimizer_state else "fresh"} optimizer'
+    f' state. The parameters have seen {seen:,} tokens, and {seen + own:,} at'
+    ' the end.'
+  )
+  if record.first_step:
+    yield (
+      f'The first {record.first_step:,} of {plan.num_steps:,} steps are those'
+      f' of that run; {own:,} tokens are left to train on.'
+    )
+  drawn = ', '.join(
+    f'{source} {number:,}'
+    for source, number in record.inherited_sequences.items()
+  )
+  if drawn:
+    yield (
+      f'Goes on behind the sequences drawn before ({drawn}); the epochs of the'
+      ' whole run count them.'
+    )
 
 
 def _rows(
@@ -141,6 +190,7 @@ def _rows(
   tokens: Mapping[str, int],
   shares: Mapping[str, str],
   refused: Mapping[str, float] | None = None,
+  all_epochs: Mapping[str, float] | None = None,
 ) -> list[_Row]:
   """One row per source, and their totals."""
   refused = refused or {}
@@ -150,7 +200,11 @@ def _rows(
     part = tokens[source] / shards.tokens
     all_bytes += part * shards.bytes
     all_documents += part * shards.documents
-    epochs = f'{sequences[source] / schedule.supplies[k].sequences:.3f}'
+    epochs = '{:.3f}'.format(
+      all_epochs[source]
+      if all_epochs
+      else sequences[source] / schedule.supplies[k].sequences
+    )
     if source in refused:
       epochs += f' > {schedule.max_epochs[k]:g}'
     cells = {

@@ -1,20 +1,30 @@
-"""Train one run from gin: exact token counts, resumable, TensorBoard events.
+"""Train from gin: exact token counts, resumable, TensorBoard events.
 
 The gin files must bind `TrainSettings.plan` and `TrainSettings.model_dir`;
-gin_configs/runs/pretrain.gin does. A finished run is skipped, an interrupted
-one goes on from its last checkpoint.
+gin_configs/runs/pretrain.gin does. Several runs are a chain: bind `Chain.runs =
+[@first/TrainSettings(), @second/TrainSettings()]`, as runs/paper_b/chain.gin
+does. They are trained in this order, and each may start from a checkpoint of
+one before it. A finished run is skipped, an interrupted one goes on from its
+last checkpoint.
 """
 
 import argparse
+from collections.abc import Sequence
 import dataclasses
+import os
+import typing
 
 from codelaw import accounting
 from codelaw import errors
 from codelaw import execution as execution_lib
 from codelaw import records
+from codelaw import size_rules
 from codelaw.cli import gin_config
 from codelaw.cli import progress
 from codelaw.cli import seqio_mixture
+
+if typing.TYPE_CHECKING:
+  from codelaw.train import loop
 
 EXAMPLE = 'codelaw train --gin_file=generated/quickstart_run.gin'
 
@@ -45,6 +55,35 @@ class TrainSettings:
       )
 
 
+@dataclasses.dataclass(frozen=True)
+class Chain:
+  """Runs that are trained one after the other.
+
+  Attributes:
+    runs: in order; each in a folder of its own.
+  """
+
+  runs: tuple[TrainSettings, ...]
+
+  def __post_init__(self):
+    if (
+      not isinstance(self.runs, (list, tuple))
+      or not self.runs
+      or not all(isinstance(run, TrainSettings) for run in self.runs)
+    ):
+      raise errors.UserError(
+        'Chain.runs must be a list of @NAME/TrainSettings() references, got'
+        f' {self.runs!r}.'
+      )
+    object.__setattr__(self, 'runs', tuple(self.runs))
+    folders = [run.model_dir for run in self.runs]
+    if len(set(map(_place, folders))) < len(folders):
+      raise errors.UserError(
+        'The runs of a chain must have different TrainSettings.model_dir, got'
+        f' {", ".join(folders)}.'
+      )
+
+
 PARTS = (
   accounting.ModelShape,
   execution_lib.Execution,
@@ -56,21 +95,106 @@ PARTS = (
   records.Schedule,
   records.Stage,
   seqio_mixture.SeqioMixture,
+  size_rules.deepseek_batch_size,
+  size_rules.deepseek_learning_rate,
+  size_rules.step_law_batch_size,
+  size_rules.step_law_learning_rate,
+  TrainSettings,
 )
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-  """`codelaw train` has the gin flags only."""
-  del parser
+  """Flags of a run in several processes; TPU pods need none of them."""
+  group = parser.add_argument_group('several processes (not on TPU pods)')
+  group.add_argument(
+    '--coordinator_address',
+    metavar='HOST:PORT',
+    help='of the first process; any free port',
+  )
+  group.add_argument('--num_processes', type=int, help='of the run')
+  group.add_argument('--process_id', type=int, help='of this one, from 0')
+  group.add_argument(
+    '--heartbeat_timeout_seconds',
+    type=int,
+    default=60,
+    help='a process that is silent for so long is dead (default %(default)s)',
+  )
+
+
+def load(
+  args: argparse.Namespace, overrides: Sequence[str] = ()
+) -> tuple[TrainSettings, ...]:
+  """The runs that the gin files describe: one, or those of a chain."""
+  one = ['Chain.runs = [@TrainSettings()]']
+  return gin_config.load(args, Chain, PARTS, overrides, one).runs
+
+
+def check(
+  runs: Sequence[TrainSettings], capped: bool = True
+) -> list['loop.Checked']:
+  """Checks all runs before the first is trained.
+
+  A run that starts from one before it is checked against what that one will
+  be when it ends, if it has not ended yet.
+
+  Args:
+    runs: in order.
+    capped: whether a source repeated too often is refused.
+  """
+  from codelaw.train import loop  # imports JAX and Flax: after gin's errors
+
+  at_end: dict[str, records.RunRecord] = {}
+  found = []
+  for settings in runs:
+    plan = settings.plan
+    earlier = (
+      at_end.get(_place(plan.initial.model_dir)) if plan.initial else None
+    )
+    checked = loop.check(
+      plan, settings.model_dir, planned=earlier, capped=capped
+    )
+    found.append(checked)
+    if checked.record.status != 'finished':
+      at_end[_place(settings.model_dir)] = dataclasses.replace(
+        checked.record,
+        step=plan.num_steps,
+        realised_tokens=checked.record.planned_tokens,
+      )
+  return found
 
 
 def run(args: argparse.Namespace) -> None:
-  """Builds the plan, checks it, trains, and says where to look."""
-  settings = gin_config.load(args, TrainSettings, PARTS)
-  from codelaw.train import loop  # imports JAX and Flax: after gin's errors
+  """Builds the plans, checks them, trains, and says where to look."""
+  runs = load(args)
+  # These import JAX and Flax: after gin's errors.
+  from codelaw.train import distributed
+  from codelaw.train import loop
 
-  _, schedule = loop.check(settings.plan)
-  _describe(settings, schedule.planned_tokens())
+  distributed.initialize(
+    args.coordinator_address,
+    args.num_processes,
+    args.process_id,
+    args.heartbeat_timeout_seconds,
+  )
+  with distributed.ending_together():
+    found = check(runs)
+    if not distributed.is_first():
+      for settings in runs:
+        loop.train(
+          settings.plan, settings.model_dir, execution=settings.execution
+        )
+      return
+    for settings, checked in zip(runs, found, strict=True):
+      _describe(settings, checked.record)
+    for settings in runs:
+      _train(settings)
+  folders = ' '.join(f'--runs={settings.model_dir}' for settings in runs)
+  print(f'table: codelaw collect {folders} --out=runs.csv')
+
+
+def _train(settings: TrainSettings) -> None:
+  from codelaw.train import loop
+
   with progress.Progress('train') as display:
 
     def show(at: loop.Progress) -> None:
@@ -88,20 +212,25 @@ def run(args: argparse.Namespace) -> None:
     )
   total = sum(record.realised_tokens.values())
   print(
-    f'{record.run_id}: {record.step:,} updates on {total:,} tokens,'
-    f' {record.wall_seconds:,.0f} s\n'
-    f'see: tensorboard --logdir={settings.model_dir}\n'
-    f'table: codelaw collect --runs={settings.model_dir} --out=runs.csv'
+    f'{record.run_id}: {record.step - record.first_step:,} updates on {total:,}'
+    f' tokens, {record.wall_seconds:,.0f} s\n'
+    f'see: tensorboard --logdir={settings.model_dir}'
   )
 
 
-def _describe(settings: TrainSettings, planned: dict[str, int]) -> None:
-  plan, total = settings.plan, sum(planned.values())
+def _place(folder: str) -> str:
+  return folder if '://' in folder else os.path.realpath(folder)
+
+
+def _describe(settings: TrainSettings, record: records.RunRecord) -> None:
+  plan, planned = settings.plan, record.planned_tokens
+  total, before = sum(planned.values()), sum(record.inherited_tokens.values())
   print(
     f'{accounting.num_params(plan.model):,} parameters'
     f' ({accounting.num_params_no_embed(plan.model):,} without the embedding),'
-    f' {total:,} tokens in {plan.num_steps:,} updates of'
+    f' {total:,} tokens in {plan.num_steps - record.first_step:,} updates of'
     f' {plan.batch_size} x {plan.sequence_length}'
+    + (f', after {before:,} tokens of an earlier run' if before else '')
   )
   for source, tokens in planned.items():
     print(f'  {source:<24} {tokens:>14,} tokens {tokens / total:>7.2%}')

@@ -2,9 +2,9 @@
 
 A mixture schedule is a pure function of (manifest, schedule, seed, sequences
 inherited, step): nothing but the step is needed to resume, on any number of
-hosts, and nothing that grows with the run is computed or stored. Over every prefix of the run's
-sequences, also across stage borders and while rates move, no source is one
-sequence or more from its target.
+hosts, and nothing that grows with the run is computed or stored. Over every
+prefix of the run's sequences, also across stage borders and while rates move,
+no source is one sequence or more from its target.
 
 Definitions owned here:
   slot: one sequence of a global batch.
@@ -138,6 +138,11 @@ class MixtureSchedule:
       for k, (source, count) in enumerate(self.sequences_until(step).items())
     }
 
+  def tokens_between(self, start: int, end: int) -> dict[str, int]:
+    """Source -> training tokens of steps `start` to `end`, without `end`."""
+    before, after = self.tokens_until(start), self.tokens_until(end)
+    return {source: after[source] - before[source] for source in self.sources}
+
   def sequences_until(self, step: int) -> dict[str, int]:
     """Source -> sequences of the first `step` steps."""
     self._check_step(step, self.num_steps)
@@ -179,8 +184,8 @@ class MixtureSchedule:
     )
     rates = 'its rate' if len(refused) == 1 else 'their rates'
     raise errors.UserError(
-      f'The plan repeats {named}{told}{simulated}; lower {rates}, train on fewer'
-      ' tokens, add documents, or raise RunPlan.max_epochs or'
+      f'The plan repeats {named}{told}{simulated}; lower {rates}, train on'
+      ' fewer tokens, add documents, or raise RunPlan.max_epochs or'
       ' RunPlan.source_max_epochs.'
     )
 

@@ -1,7 +1,9 @@
 """Run directories -> run table.
 
 A row is an evaluation of a run: what its `eval/` events hold at one step,
-beside what its `run.json` says about the run. Realised tokens of the last
+beside what its `run.json` says about the run. Tokens and FLOPs are all that
+the parameters have seen and cost: those of the run itself and, where it started
+from an earlier run's checkpoint, those behind that. Tokens of the last
 evaluation of a finished run come from `run.json`, which is exact; events hold
 float32.
 """
@@ -48,8 +50,8 @@ def collect(
 
   Returns:
     The run table, see `codelaw.runs.table`. `train_flops` and `num_tokens`
-    are those up to the row's step. An evaluation before the first update has
-    no row.
+    are those up to the row's step, with what the run inherited. An evaluation
+    before the first update has no row.
 
   Raises:
     UserError: when a run id occurs in two directories, an event file or
@@ -109,7 +111,9 @@ def _rows_of_run(
   for step, tags in evaluations.items():
     is_final = finished and step == record.step
     tokens: dict[str, float] = (
-      dict(record.realised_tokens) if is_final else _tokens(tags)
+      dict(record.tokens_seen(record.realised_tokens))
+      if is_final
+      else _tokens(tags)
     )
     total = math.fsum(tokens.values())
     if not total:
@@ -124,7 +128,7 @@ def _rows_of_run(
         'num_params': record.num_params,
         'num_params_no_embed': record.num_params_no_embed,
         'num_tokens': round(total),
-        'train_flops': record.train_flops * (step / record.plan.num_steps),
+        'train_flops': _train_flops(record, step),
         'step': step,
         'stage': _stage(record, step),
         'is_final': is_final,
@@ -139,6 +143,13 @@ def _rows_of_run(
       }
     )
   return rows
+
+
+def _train_flops(record: records.RunRecord, step: int) -> float:
+  """What the parameters of a step have cost."""
+  first, last = record.first_step, record.plan.num_steps
+  own = record.train_flops * ((step - first) / (last - first))
+  return record.inherited_flops + own
 
 
 def _tokens(tags: dict[str, float]) -> dict[str, float]:

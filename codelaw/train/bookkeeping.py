@@ -3,6 +3,12 @@
 Definitions owned here:
   realised tokens: positive loss weights of the global batches trained on, per
     source, as the device counted them, added up in whole numbers.
+  tokens seen: those, and what the initial checkpoint had seen.
+  training seconds: wall time between the ends of consecutive updates, without
+    the first update of a process, which may compile, and without evaluations
+    and the loop's waiting for checkpoints. What a process spent on updates
+    after the checkpoint that the next one continues from does not count.
+  goodput: training seconds / wall seconds of the run, over all its starts.
 """
 
 import dataclasses
@@ -16,6 +22,7 @@ from codelaw import accounting
 from codelaw import errors
 from codelaw import records
 from codelaw.data import schedule as schedule_lib
+from codelaw.train import initial
 from codelaw.train import metrics
 from codelaw.train import step as step_lib
 
@@ -47,10 +54,12 @@ class Books:
   """Running totals of one run in this process.
 
   Attributes:
-    tokens: source -> realised tokens, those of earlier processes included.
+    tokens: source -> tokens seen, over all processes of the run.
     loss_nats_per_token: of the last update; None before the first.
     tokens_per_second: lately; None before the second update, because the
       first one may compile.
+    training_seconds: spent on updates that count, over all processes of the
+      run, as defined above.
   """
 
   def __init__(
@@ -58,22 +67,35 @@ class Books:
     plan: records.RunPlan,
     schedule: schedule_lib.MixtureSchedule,
     start_step: int,
+    inherited: initial.Inheritance,
+    training_seconds: float = 0.0,
   ):
     """Starts after `start_step` updates.
 
     What earlier processes trained on was compared with the schedule before
     each checkpoint, so the schedule says how much it was.
     """
-    self.tokens = schedule.tokens_until(start_step)
+    self._inherited = inherited
+    self._schedule = schedule
+    self.tokens = self._scheduled(start_step)
     self.loss_nats_per_token: float | None = None
     self.tokens_per_second: float | None = None
+    self.training_seconds = training_seconds
     self._plan = plan
-    self._schedule = schedule
     self._flops_per_token = accounting.train_flops_per_token(
       plan.model, plan.sequence_length
     )
+    # Of one device; a step is of all of them.
     self._peak = accounting.peak_flops_per_second(jax.devices()[0].device_kind)
     self._last_time: float | None = None
+
+  @property
+  def realised_tokens(self) -> dict[str, int]:
+    """Source -> tokens of the run itself."""
+    before = self._inherited.tokens
+    return {
+      s: self.tokens[s] - before.get(s, 0) for s in self._schedule.sources
+    }
 
   def account(self, update: Update) -> dict[str, float]:
     """Waits for an update and returns its scalars for `train/`.
@@ -105,9 +127,10 @@ class Books:
     scalars.update(self._speed_scalars(total))
     return scalars
 
-  def pause(self) -> None:
-    """Leaves the time until the next update out of the speed."""
-    self._last_time = None
+  def resume(self) -> None:
+    """Leaves the time since the last update out of the speed."""
+    if self._last_time is not None:
+      self._last_time = time.monotonic()
 
   def seconds_left(self, step: int) -> float | None:
     """Of training after `step` updates, at the speed it had lately."""
@@ -122,13 +145,19 @@ class Books:
     Raises:
       UserError: when they differ, which takes shards that have changed.
     """
-    planned = self._schedule.tokens_until(step)
+    planned = self._scheduled(step)
     if self.tokens != planned:
       raise errors.UserError(
-        f'By step {step} the run trained on {self.tokens} tokens, the schedule'
-        f' says {planned}; the shards in {self._plan.shards_dir} are not what'
-        ' their manifest says: write them again with `codelaw cache`.'
+        f'By step {step} the parameters have seen {self.tokens} tokens, the'
+        f' schedule says {planned}; the shards in {self._plan.shards_dir} are'
+        ' not what their manifest says: write them again with `codelaw cache`.'
       )
+
+  def _scheduled(self, step: int) -> dict[str, int]:
+    """Source -> tokens seen by a step."""
+    own = self._schedule.tokens_between(self._inherited.first_step, step)
+    before = self._inherited.tokens
+    return {s: before.get(s, 0) + own.get(s, 0) for s in {**own, **before}}
 
   def _check_finite(self, step, source_ids, sums, on_device) -> None:
     finite = np.isfinite(sums)
@@ -155,10 +184,12 @@ class Books:
     self._last_time = now
     if before is None:
       return {}
+    self.training_seconds += now - before
     speed = num_tokens / max(now - before, 1e-9)
     lately = self.tokens_per_second or speed
     self.tokens_per_second = lately + _SMOOTHING * (speed - lately)
     scalars = {'throughput/tokens_per_second': speed}
     if self._peak is not None:
-      scalars['throughput/mfu'] = speed * self._flops_per_token / self._peak
+      peak = self._peak * jax.device_count()
+      scalars['throughput/mfu'] = speed * self._flops_per_token / peak
     return scalars

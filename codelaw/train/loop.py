@@ -6,9 +6,11 @@ device never waits for the host. There are exactly `plan.num_steps` updates.
 """
 
 from collections.abc import Callable
+import contextlib
 import dataclasses
 import os
 import time
+from typing import Any
 
 import numpy as np
 
@@ -22,13 +24,18 @@ from codelaw.data import schedule as schedule_lib
 from codelaw.data import tokenizer as tokenizer_lib
 from codelaw.train import bookkeeping
 from codelaw.train import checkpoint as checkpoint_lib
+from codelaw.train import distributed
 from codelaw.train import evaluate
+from codelaw.train import initial
 from codelaw.train import interruption
 from codelaw.train import mesh as mesh_lib
 from codelaw.train import metrics
 from codelaw.train import optimizer as optimizer_lib
 from codelaw.train import rundir
 from codelaw.train import step as step_lib
+
+# A killed process has spent up to so much more time than run.json says.
+_RECORD_SECONDS = 30.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,14 +74,45 @@ class Progress:
     return ', '.join([*parts, self.message] if self.message else parts)
 
 
+@dataclasses.dataclass(frozen=True)
+class Checked:
+  """A plan that may be trained.
+
+  Attributes:
+    record: that the folder holds, or of a run that starts now.
+    manifest: of the shards.
+    schedule: of the whole plan.
+    notes: about what could not be taken over from an earlier run.
+  """
+
+  record: records.RunRecord
+  manifest: manifest_lib.Manifest
+  schedule: schedule_lib.MixtureSchedule
+  notes: tuple[str, ...] = ()
+
+
 def check(
   plan: records.RunPlan,
-) -> tuple[manifest_lib.Manifest, schedule_lib.MixtureSchedule]:
-  """Reads the manifest of a plan and checks that the plan fits the shards.
+  model_dir: storage.PathLike,
+  run_id: str | None = None,
+  planned: records.RunRecord | None = None,
+  capped: bool = True,
+) -> Checked:
+  """Checks that a plan fits its shards, its folder and its initial checkpoint.
+
+  Args:
+    plan: what to do.
+    model_dir: folder of the run.
+    run_id: its name in run tables; by default the name of the folder.
+    planned: record that the run of `plan.initial` will have when it ends, where
+      it has not been trained yet.
+    capped: whether a source repeated too often is refused.
 
   Raises:
     UserError: when it does not: missing shards, another sequence length, an
-      unknown source, too many epochs, tokens that the model has not.
+      unknown source, too many epochs, tokens that the model has not, another
+      run in the folder, an initial checkpoint that is not there or not of this
+      model.
   """
   manifest = manifest_lib.read(plan.shards_dir)
   if plan.model.vocab_size < manifest.vocab_size:
@@ -84,7 +122,20 @@ def check(
       ' choose a model of at least that vocabulary, or write other shards with'
       ' `codelaw cache`.'
     )
-  return manifest, schedule_lib.from_plan(plan, manifest)
+  build = schedule_lib.from_plan if capped else schedule_lib.uncapped
+  record = rundir.existing_record(model_dir, plan, manifest)
+  if record is not None:
+    drawn = record.inherited_sequences
+    return Checked(
+      dataclasses.replace(record, plan=plan),  # the shards may have moved
+      manifest,
+      build(plan, manifest, drawn),
+    )
+  inherited = initial.of_plan(plan, manifest, planned)
+  schedule = build(plan, manifest, inherited.sequences)
+  name = run_id or storage.path(os.path.abspath(model_dir)).name
+  record = rundir.new_record(plan, manifest, schedule, name, inherited)
+  return Checked(record, manifest, schedule, inherited.notes)
 
 
 def train(
@@ -98,7 +149,9 @@ def train(
   """Trains a run, continues an interrupted one, or finds it finished.
 
   A run that continues ends with the same numbers, bit for bit, as one that
-  was never interrupted, on the same kind of machine.
+  was never interrupted, on the same kind of machine. Where several processes
+  train together (`train.distributed`), each calls this with the same arguments;
+  the first alone writes, except for checkpoints.
 
   Args:
     plan: what to do.
@@ -117,11 +170,12 @@ def train(
       says `failed`, and the last checkpoint is from before.
     KeyboardInterrupt: after Ctrl-C or SIGTERM, with a checkpoint saved.
   """
-  manifest, schedule = check(plan)
+  check(plan, model_dir)  # before the folder is made
   report = progress or (lambda _: None)
-  with storage.exclusive(model_dir):
-    record = rundir.existing_record(model_dir, plan, manifest)
-    if record is not None and record.status == 'finished':
+  with distributed.on_first(storage.exclusive, model_dir):
+    checked = check(plan, model_dir, run_id)
+    record = distributed.record_of_first(checked.record)
+    if record.status == 'finished':
       report(
         Progress(
           record.step,
@@ -130,18 +184,24 @@ def train(
         )
       )
       return record
-    if record is None:
-      name = run_id or storage.path(os.path.abspath(model_dir)).name
-      record = rundir.new_record(plan, manifest, schedule, name)
-    run = _Run(record, manifest, schedule, model_dir, execution, report)
+    for note in checked.notes:
+      report(Progress(record.step, plan.num_steps, message=note))
+    checked = dataclasses.replace(checked, record=record)
+    run = _Run(checked, model_dir, execution, report)
     try:
       with interruption.wish_to_stop() as stop_asked:
-        return run.until_end(stop_asked)
-    except bookkeeping.DivergedError as error:
-      run.write_record('failed', str(error))
+        return distributed.record_of_first(run.until_end(stop_asked))
+    except interruption.StopAtOnce:
       raise
-    finally:
+    except KeyboardInterrupt:
       run.close()
+      raise
+    except BaseException as error:
+      with contextlib.suppress(errors.UserError):  # the first one matters
+        if isinstance(error, bookkeeping.DivergedError):
+          run.write_record('failed', str(error))
+        run.close()
+      raise
 
 
 class _Run:
@@ -149,43 +209,59 @@ class _Run:
 
   def __init__(
     self,
-    before: records.RunRecord,
-    manifest: manifest_lib.Manifest,
-    schedule: schedule_lib.MixtureSchedule,
+    checked: Checked,
     model_dir: storage.PathLike,
     execution: execution_lib.Execution,
     report: Callable[[Progress], None],
   ):
     self._started_at = time.monotonic()
+    self._wrote_record_at = 0.0
+    before, self._news = rundir.of_this_start(checked.record, execution)
     self._before = before
     self._plan = plan = before.plan
-    self._manifest = manifest
+    self._manifest = manifest = checked.manifest
     self._model_dir = storage.path(model_dir)
     self._report = report
     self._execution = execution
     self._mesh = mesh_lib.make(execution.mesh)
     mesh_lib.check_batch(self._mesh, plan.batch_size, execution.microbatches)
+    self._rows = mesh_lib.rows_of_process(self._mesh, plan.batch_size)
     self._token_bytes = tokenizer_lib.read_token_bytes(
       storage.path(plan.shards_dir) / manifest_lib.TOKENIZER_NAME
     )
     self._checkpoints = checkpoint_lib.Checkpoints(
-      self._model_dir / 'checkpoints'
+      self._model_dir / rundir.CHECKPOINTS,
+      plan.checkpoints_kept,
+      plan.checkpoint_steps_kept,
     )
     fresh = step_lib.init_state(
       plan.model, plan.optimizer, plan.seed, self._mesh
     )
     restored = self._checkpoints.restore_last(fresh)
+    inherited, notes = initial.of_record(before), dict[str, Any]()
+    if restored:
+      notes = self._checkpoints.notes(restored[0])
     self._start_step: int
     self._state: step_lib.TrainState
-    self._start_step, self._state = restored or (0, fresh)
+    if restored is None and plan.initial and inherited.step is not None:
+      fresh = initial.restore(plan.initial, inherited.step, fresh)
+    self._start_step, self._state = restored or (inherited.first_step, fresh)
     self._step = self._start_step
-    self._books = bookkeeping.Books(plan, schedule, self._step)
-    self._events = metrics.RunEvents(self._model_dir, self._step)
-    self._events.start(
-      rundir.write_gin(self._model_dir, plan),
-      rundir.hparams(before, tuple(sorted(manifest.sources))),
+    self._books = bookkeeping.Books(
+      plan, checked.schedule, self._step, inherited, **notes
     )
+    self._events = metrics.RunEvents(
+      self._model_dir, self._step, writes=distributed.is_first()
+    )
+    if distributed.is_first():
+      self._events.start(
+        rundir.write_gin(self._model_dir, plan),
+        rundir.hparams(before, tuple(sorted(manifest.sources))),
+      )
     self.write_record('running')
+    if restored is None and plan.initial:
+      # From now on the earlier run may be deleted.
+      self._checkpoints.save(self._step, self._state)
 
   def until_end(self, stop_asked: Callable[[], bool]) -> records.RunRecord:
     """Runs the loop; returns the record of the finished run."""
@@ -193,15 +269,29 @@ class _Run:
     train_step = step_lib.train_step(
       plan.model, plan.optimizer, self._execution, self._mesh
     )
-    batches = pipeline.train_batches(plan, self._manifest, self._step)
+    batches = pipeline.train_batches(
+      plan,
+      self._manifest,
+      self._step,
+      self._rows,
+      inherited=self._before.inherited_sequences,
+    )
+    stop_asked = distributed.agreed(stop_asked, self._mesh)
     pending: bookkeeping.Update | None = None
     if self._step:
       self._say(f'continues from the checkpoint of step {self._step:,}')
+    elif self._before.step:
+      self._say(
+        f'was at step {self._before.step:,} without a checkpoint; starts again'
+      )
+    if self._news:
+      self._say(self._news)
     while True:
       last = self._step == plan.num_steps
       stop = stop_asked() and not last
       evaluate_due = self._due(plan.eval_every_steps)
-      checkpoint_due = self._due(plan.checkpoint_every_steps, stop)
+      keep = self._step in plan.checkpoint_steps_kept
+      checkpoint_due = self._due(plan.checkpoint_every_steps, stop or keep)
       if pending and (evaluate_due or checkpoint_due):
         self._account(pending)
         pending = None
@@ -215,8 +305,11 @@ class _Run:
         break
       batch = next(batches)
       rate = optimizer_lib.learning_rate(plan, self._step)
+      features = mesh_lib.global_batch(
+        self._mesh, self._rows, plan.batch_size, step_lib.features(batch)
+      )
       self._state, on_device = train_step(
-        self._state, step_lib.features(batch), np.float32(rate)
+        self._state, features, np.float32(rate)
       )
       self._step += 1
       if pending:
@@ -224,21 +317,24 @@ class _Run:
       pending = bookkeeping.Update(
         self._step, rate, batch['source_id'], on_device
       )
-    self._checkpoints.close()
+    self.close()
     return self.write_record('finished')
 
   def write_record(self, status: str, message: str = '') -> records.RunRecord:
     """Writes and returns `run.json` as it is now."""
-    seconds = time.monotonic() - self._started_at
+    seconds = self._wall_seconds()
+    self._wrote_record_at = seconds
     record = dataclasses.replace(
       self._before,
       status=status,
       step=self._step,
-      realised_tokens=dict(self._books.tokens),
-      wall_seconds=round(self._before.wall_seconds + seconds, 3),
+      realised_tokens=self._books.realised_tokens,
+      wall_seconds=round(seconds, 3),
       message=message,
+      goodput=round(self._books.training_seconds / seconds, 6),
     )
-    records.write_run_record(self._model_dir, record)
+    if distributed.is_first():
+      records.write_run_record(self._model_dir, record)
     return record
 
   def close(self) -> None:
@@ -254,9 +350,18 @@ class _Run:
       or (every_steps > 0 and self._step % every_steps == 0)
     )
 
+  def _wall_seconds(self) -> float:
+    """Of the run so far, over all its starts."""
+    return self._before.wall_seconds + time.monotonic() - self._started_at
+
   def _account(self, update: bookkeeping.Update) -> None:
-    self._events.write('train', update.step, self._books.account(update))
+    scalars = self._books.account(update)
+    wall = self._wall_seconds()
+    scalars['throughput/goodput'] = self._books.training_seconds / wall
+    self._events.write('train', update.step, scalars)
     self._say('', update.step)
+    if wall - self._wrote_record_at > _RECORD_SECONDS:
+      self.write_record('running')
 
   def _evaluate(self) -> None:
     losses = evaluate.evaluate(
@@ -281,15 +386,19 @@ class _Run:
         + ('' if bits is None else f', {bits:.4f} bits/byte')
         + f' (mean of {len(losses)} sources)'
       )
-    self._books.pause()
+    self._books.resume()
 
   def _checkpoint(self) -> None:
     self._books.check_against_schedule(self._step)
     self._events.flush()  # so that no checkpoint is ahead of its events
-    self._checkpoints.save(self._step, self._state)
+    self._checkpoints.save(
+      self._step,
+      self._state,
+      {'training_seconds': self._books.training_seconds},
+    )
     self.write_record('running')
     self._say('checkpoint')
-    self._books.pause()
+    self._books.resume()
 
   def _say(self, message: str, step: int | None = None) -> None:
     step = self._step if step is None else step

@@ -218,7 +218,7 @@ def test_a_terminal_shows_every_digit(leaf, shards_dir, width):
   manifest = manifest_lib.read(shards_dir)
   out = console.Console(file=io.StringIO(), width=width)
   schedule = schedule_lib.uncapped(plan, manifest)
-  mixture_view.show(plan, manifest, schedule, out)
+  mixture_view.show(plan, mixture_view.Shown(manifest, schedule), out)
   text = out.file.getvalue()
   assert max(map(len, text.splitlines())) <= width
   assert '…' not in text
