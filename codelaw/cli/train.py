@@ -18,6 +18,7 @@ from codelaw import accounting
 from codelaw import errors
 from codelaw import execution as execution_lib
 from codelaw import records
+from codelaw import size_rules
 from codelaw.cli import gin_config
 from codelaw.cli import progress
 from codelaw.cli import seqio_mixture
@@ -94,6 +95,10 @@ PARTS = (
   records.Schedule,
   records.Stage,
   seqio_mixture.SeqioMixture,
+  size_rules.deepseek_batch_size,
+  size_rules.deepseek_learning_rate,
+  size_rules.step_law_batch_size,
+  size_rules.step_law_learning_rate,
   TrainSettings,
 )
 

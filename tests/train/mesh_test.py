@@ -224,7 +224,7 @@ def test_no_row_moves_to_another_device(on_eight_devices):
     ((1, 4, 2), (44, 20), ('vocab', 'embed'), ('tensor', 'fsdp')),
     ((1, 2, 4), (20, 4, 6), ('embed', 'heads', 'head_dim'), ('fsdp', 'tensor')),
     ((1, 2, 4), (20, 2, 6), ('embed', 'kv_heads', 'head_dim'), ('fsdp',)),
-    ((1, 8, 1), (20, 36), ('embed', 'mlp'), (None, 'tensor')),
+    ((1, 8, 1), (20, 36), ('embed', 'mlp'), ()),
     ((8, 1, 1), (2, 20), ('layers', 'norm'), ()),
   ],
 )
