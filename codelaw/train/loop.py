@@ -24,6 +24,7 @@ from codelaw.data import schedule as schedule_lib
 from codelaw.data import tokenizer as tokenizer_lib
 from codelaw.train import bookkeeping
 from codelaw.train import checkpoint as checkpoint_lib
+from codelaw.train import distributed
 from codelaw.train import evaluate
 from codelaw.train import initial
 from codelaw.train import interruption
@@ -148,7 +149,9 @@ def train(
   """Trains a run, continues an interrupted one, or finds it finished.
 
   A run that continues ends with the same numbers, bit for bit, as one that
-  was never interrupted, on the same kind of machine.
+  was never interrupted, on the same kind of machine. Where several processes
+  train together (`train.distributed`), each calls this with the same arguments;
+  the first alone writes, except for checkpoints.
 
   Args:
     plan: what to do.
@@ -169,9 +172,9 @@ def train(
   """
   check(plan, model_dir)  # before the folder is made
   report = progress or (lambda _: None)
-  with storage.exclusive(model_dir):
+  with distributed.on_first(storage.exclusive, model_dir):
     checked = check(plan, model_dir, run_id)
-    record = checked.record
+    record = distributed.record_of_first(checked.record)
     if record.status == 'finished':
       report(
         Progress(
@@ -183,10 +186,11 @@ def train(
       return record
     for note in checked.notes:
       report(Progress(record.step, plan.num_steps, message=note))
+    checked = dataclasses.replace(checked, record=record)
     run = _Run(checked, model_dir, execution, report)
     try:
       with interruption.wish_to_stop() as stop_asked:
-        return run.until_end(stop_asked)
+        return distributed.record_of_first(run.until_end(stop_asked))
     except interruption.StopAtOnce:
       raise
     except KeyboardInterrupt:
@@ -221,6 +225,7 @@ class _Run:
     self._execution = execution
     self._mesh = mesh_lib.make(execution.mesh)
     mesh_lib.check_batch(self._mesh, plan.batch_size, execution.microbatches)
+    self._rows = mesh_lib.rows_of_process(self._mesh, plan.batch_size)
     self._token_bytes = tokenizer_lib.read_token_bytes(
       storage.path(plan.shards_dir) / manifest_lib.TOKENIZER_NAME
     )
@@ -245,11 +250,14 @@ class _Run:
     self._books = bookkeeping.Books(
       plan, checked.schedule, self._step, inherited, **notes
     )
-    self._events = metrics.RunEvents(self._model_dir, self._step)
-    self._events.start(
-      rundir.write_gin(self._model_dir, plan),
-      rundir.hparams(before, tuple(sorted(manifest.sources))),
+    self._events = metrics.RunEvents(
+      self._model_dir, self._step, writes=distributed.is_first()
     )
+    if distributed.is_first():
+      self._events.start(
+        rundir.write_gin(self._model_dir, plan),
+        rundir.hparams(before, tuple(sorted(manifest.sources))),
+      )
     self.write_record('running')
     if restored is None and plan.initial:
       # From now on the earlier run may be deleted.
@@ -265,8 +273,10 @@ class _Run:
       plan,
       self._manifest,
       self._step,
+      self._rows,
       inherited=self._before.inherited_sequences,
     )
+    stop_asked = distributed.agreed(stop_asked, self._mesh)
     pending: bookkeeping.Update | None = None
     if self._step:
       self._say(f'continues from the checkpoint of step {self._step:,}')
@@ -295,8 +305,11 @@ class _Run:
         break
       batch = next(batches)
       rate = optimizer_lib.learning_rate(plan, self._step)
+      features = mesh_lib.global_batch(
+        self._mesh, self._rows, plan.batch_size, step_lib.features(batch)
+      )
       self._state, on_device = train_step(
-        self._state, step_lib.features(batch), np.float32(rate)
+        self._state, features, np.float32(rate)
       )
       self._step += 1
       if pending:
@@ -320,7 +333,8 @@ class _Run:
       message=message,
       goodput=round(self._books.training_seconds / seconds, 6),
     )
-    records.write_run_record(self._model_dir, record)
+    if distributed.is_first():
+      records.write_run_record(self._model_dir, record)
     return record
 
   def close(self) -> None:

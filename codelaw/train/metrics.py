@@ -39,12 +39,15 @@ class RunEvents:
   Args:
     model_dir: of the run.
     start_step: updates done before this process.
+    writes: whether this process writes; of several only the first does.
   """
 
-  def __init__(self, model_dir: storage.PathLike, start_step: int):
+  def __init__(
+    self, model_dir: storage.PathLike, start_step: int, writes: bool = True
+  ):
     self._model_dir = storage.path(model_dir)
     self._writers = {}
-    for name in ('train', 'eval'):
+    for name in ('train', 'eval') if writes else ():
       folder = os.fspath(self._model_dir / name)
       with self._explained():
         record_writer.directory_check(folder)
@@ -98,6 +101,8 @@ class RunEvents:
         self._writers.popitem()[1].close()
 
   def _write(self, name: str, step: int, **content: Any) -> None:
+    if name not in self._writers:
+      return
     with self._explained():
       self._writers[name].write_event(
         event_pb2.Event(wall_time=time.time(), step=step, **content)
