@@ -17,6 +17,7 @@ from codelaw.data import manifest as manifest_lib
 from codelaw.data import schedule as schedule_lib
 from codelaw.data import tokenizer
 from codelaw.train import checkpoint
+from codelaw.train import distributed
 from codelaw.train import initial
 from codelaw.train import loop
 from codelaw.train import mesh as mesh_lib
@@ -34,6 +35,14 @@ _MODEL = {
   'head_dim': 8,
   'mlp_width': 8,
 }
+
+
+@pytest.fixture(scope='module', autouse=True)
+def in_this_process():
+  """Other tests have used its devices, so it can join no others."""
+  with pytest.MonkeyPatch.context() as patch:
+    patch.setattr(distributed, 'initialize', lambda *_: None)
+    yield
 
 
 @pytest.fixture(scope='module')
@@ -246,6 +255,54 @@ def test_the_mixture_of_a_chain_is_shown_before_it(
   # On one run, what lies on disk is read.
   assert main.main(['mixture', *flags('continue', tmp_path, shards_dir)]) == 2
   assert 'holds no run' in capsys.readouterr().err
+
+
+def test_a_branch_of_a_trunk_by_their_gin_files(shards_dir, tmp_path, capsys):
+  tokens = LENGTH * BATCH
+  common = [
+    '--gin_file=mixtures/python_only.gin',
+    f'--gin.SHARDS_DIR={str(shards_dir)!r}',
+    '--gin.MODEL=@ModelShape()',
+    *(f'--gin.ModelShape.{key}={value}' for key, value in _MODEL.items()),
+    f'--gin.SEQUENCE_LENGTH={LENGTH}',
+    f'--gin.BATCH_SIZE={BATCH}',
+    f'--gin.WARMUP_TOKENS={2 * tokens}',
+    '--gin.PEAK_LEARNING_RATE=0.01',
+    "--gin.MixtureRates.rates={'text/web': 1}",
+  ]
+  trunk, branch = tmp_path / 'trunk', tmp_path / 'branch'
+  assert not main.main(
+    [
+      'train',
+      '--gin_file=runs/trunk.gin',
+      *common,
+      f'--gin.TRAIN_TOKENS={6 * tokens}',
+      f'--gin.MODEL_DIR={str(trunk)!r}',
+      '--gin.BRANCH_STEPS=[4]',
+    ]
+  )
+  of_branch = [
+    '--gin_file=runs/branch.gin',
+    *common,
+    f'--gin.TRAIN_TOKENS={7 * tokens}',
+    f'--gin.TRUNK_DIR={str(trunk)!r}',
+    '--gin.BRANCH_STEP=4',
+    f'--gin.TRUNK_TOKENS={4 * tokens}',
+    f'--gin.COOLDOWN_TOKENS={3 * tokens}',
+  ]
+  capsys.readouterr()
+  assert main.main(['mixture', *of_branch]) == 0
+  shown = ' '.join(capsys.readouterr().out.split())
+  assert 'warm-up: first 256 tokens' in shown
+  assert 'The first 4 of 7 steps are those of that run;' in shown
+  assert not main.main(
+    ['train', *of_branch, f'--gin.MODEL_DIR={str(branch)!r}']
+  )
+  record = records.read_run_record(branch)
+  assert (record.first_step, record.step) == (4, 7)
+  assert record.realised_tokens == record.planned_tokens
+  schedule = schedule_lib.from_plan(record.plan, manifest_lib.read(shards_dir))
+  assert record.inherited_tokens == schedule.tokens_until(4)
 
 
 def test_what_is_no_chain_is_refused():
