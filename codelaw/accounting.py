@@ -17,16 +17,39 @@ from codelaw import errors
 
 FAMILIES = ('sequential', 'parallel')
 
-# Dense bf16 peak of one chip, in FLOP/s, from the vendors' data sheets.
-PEAK_FLOPS_PER_SECOND: Mapping[str, float] = {
-  'TPU v4': 275e12,
-  'TPU v5 lite': 197e12,
-  'TPU v5e': 197e12,
-  'TPU v5p': 459e12,
-  'TPU v6 lite': 918e12,
-  'NVIDIA A100': 312e12,
-  'NVIDIA H100': 989e12,
-  'NVIDIA H200': 989e12,
+
+@dataclasses.dataclass(frozen=True)
+class Chip:
+  """What a vendor's data sheet says of one accelerator chip.
+
+  Attributes:
+    flops_per_second: dense peak in bfloat16.
+    hbm_bytes: size of its main memory.
+    hbm_bytes_per_second: between main memory and compute.
+    link_bytes_per_second: one way, of one of the links to its neighbours in
+      the torus of a slice; None where codelaw compiles for no slices.
+  """
+
+  flops_per_second: float
+  hbm_bytes: float
+  hbm_bytes_per_second: float
+  link_bytes_per_second: float | None = None
+
+
+# By JAX's device_kind. TPUs: https://cloud.google.com/tpu/docs/v4, /v5e, /v5p,
+# /v6e ("key chip specifications"); v5e has 16 GB at 819 GB/s and 1,600 Gbit/s
+# of interconnect each way, over the four links of a two-dimensional torus.
+# GPUs: NVIDIA's data sheets of the SXM boards (A100 80 GB, H100, H200).
+_V5E = Chip(197e12, 16 * 2**30, 819e9, 1600e9 / 8 / 4)
+CHIPS: Mapping[str, Chip] = {
+  'TPU v4': Chip(275e12, 32 * 2**30, 1228e9),
+  'TPU v5 lite': _V5E,
+  'TPU v5e': _V5E,
+  'TPU v5p': Chip(459e12, 95 * 2**30, 2765e9),
+  'TPU v6 lite': Chip(918e12, 32 * 2**30, 1640e9),
+  'NVIDIA A100': Chip(312e12, 80e9, 2039e9),
+  'NVIDIA H100': Chip(989e12, 80e9, 3350e9),
+  'NVIDIA H200': Chip(989e12, 141e9, 4800e9),
 }
 
 FLOPS_CONVENTION = (
@@ -149,15 +172,31 @@ def train_flops_per_token(shape: ModelShape, sequence_length: int) -> float:
   matrices = (
     groups['attention'] + groups['mlp'] + shape.vocab_size * shape.width
   )
-  attention = (
-    2 * shape.num_layers * shape.num_heads * shape.head_dim * sequence_length
-  )
+  attention = attention_flops_per_token(shape, sequence_length)
   return 3.0 * (2 * matrices + attention)
+
+
+def attention_flops_per_token(shape: ModelShape, sequence_length: int) -> float:
+  """Forward FLOPs of scores and weighted values of one token, causal half.
+
+  >>> shape = ModelShape(vocab_size=8, width=4, num_layers=2, num_heads=2,
+  ...                    head_dim=2, mlp_width=6)
+  >>> attention_flops_per_token(shape, 16)
+  256.0
+  """
+  heads = shape.num_heads * shape.head_dim
+  return 2.0 * shape.num_layers * heads * sequence_length
+
+
+def chip(device_kind: str) -> Chip | None:
+  """A chip by JAX's `device_kind`; None for an unlisted one."""
+  for name, found in CHIPS.items():
+    if device_kind.startswith(name):
+      return found
+  return None
 
 
 def peak_flops_per_second(device_kind: str) -> float | None:
   """Peak of one chip by JAX's `device_kind`; None for an unlisted chip."""
-  for name, peak in PEAK_FLOPS_PER_SECOND.items():
-    if device_kind.startswith(name):
-      return peak
-  return None
+  found = chip(device_kind)
+  return None if found is None else found.flops_per_second

@@ -1,8 +1,9 @@
 """`codelaw VERB`: finds the verb's module, parses its flags, runs it.
 
 Each verb is a module of this package with `EXAMPLE` (a command line that a
-test runs after a study), `add_flags(parser)` and `run(args)`. A mistake that
-a user can mend ends with one sentence and exit code 2.
+test runs after a study), `add_flags(parser)` and `run(args)`, which may return
+an exit code. A mistake that a user can mend ends with one sentence and exit
+code 2.
 """
 
 import argparse
@@ -15,12 +16,14 @@ from typing import NoReturn
 import codelaw
 from codelaw import errors
 from codelaw.cli import gin_config
+from codelaw.train import topology
 
 VERBS = {
   'corpus': 'build or inspect typed, filtered, deduplicated documents',
   'cache': 'train or load the tokenizer, pack, write shards and manifest',
   'mixture': "print a schedule's exact tokens before anything is spent",
   'train': 'train one run',
+  'compile': 'compile a run for a TPU slice without one: memory, time, cost',
   'study': 'plan, run, resume, collect, fit, allocate and confirm a sweep',
   'collect': 'read run directories into a run table',
   'fit': 'fit scaling laws to a run table',
@@ -72,7 +75,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv: arguments without the program's name; `sys.argv[1:]` by default.
 
   Returns:
-    The exit code: 0, 2 for a mistake a user can mend, 130 after Ctrl-C.
+    The exit code: 0, what the verb returns (1 for a finding), 2 for a mistake
+    a user can mend, 130 after Ctrl-C.
   """
   arguments = list(sys.argv[1:] if argv is None else argv)
   if not arguments or arguments[0] in ('-h', '--help', 'help'):
@@ -88,11 +92,12 @@ def main(argv: Sequence[str] | None = None) -> int:
       file=sys.stderr,
     )
     return 2
+  topology.hide_absent_tpu()
   try:
     others, bindings = gin_config.split_bindings(rest)
     args = build_parser(verb).parse_args(others)
     args.gin_bindings = bindings
-    importlib.import_module(f'codelaw.cli.{verb}').run(args)
+    code = importlib.import_module(f'codelaw.cli.{verb}').run(args)
   except errors.UserError as error:
     print(f'codelaw {verb}: {error}', file=sys.stderr)
     return 2
@@ -102,4 +107,4 @@ def main(argv: Sequence[str] | None = None) -> int:
   except BrokenPipeError:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
-  return 0
+  return code or 0

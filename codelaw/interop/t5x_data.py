@@ -43,9 +43,16 @@ class TrainBatches(dataset_iterator.DatasetIterator):
       UserError: when the plan does not fit the shards, or the batch cannot be
         divided into that many.
     """
+    if plan.batch_size % num_shards or not 0 <= shard_id < num_shards:
+      raise errors.UserError(
+        f'A global batch of {plan.batch_size} sequences cannot be divided among'
+        f' {num_shards} shards of T5X (this is {shard_id}); make BATCH_SIZE a'
+        ' multiple of their number.'
+      )
     self._plan = plan
     self._first_step = first_step
-    self._place = (shard_id, num_shards)
+    self._num_shards = num_shards
+    self._rows = np.split(np.arange(plan.batch_size), num_shards)[shard_id]
     self.reset()
 
   def __next__(self) -> dict[str, np.ndarray]:
@@ -53,19 +60,17 @@ class TrainBatches(dataset_iterator.DatasetIterator):
 
   def reset(self) -> None:
     """Goes back to the batch of `first_step`."""
-    shard_id, num_shards = self._place
     self._batches = pipeline.train_batches(
       self._plan,
       manifest_lib.read(self._plan.shards_dir),
       self._first_step,
-      shard_id,
-      num_shards,
+      self._rows,
     )
 
   @property
   def element_spec(self) -> Spec:
     """Shapes and dtypes of the rows of this shard."""
-    return _spec(self._plan, self._place[1])
+    return _spec(self._plan, self._num_shards)
 
   def save(self, filename) -> None:
     """Refuses: T5X may have one batch more in hand than it has trained on.

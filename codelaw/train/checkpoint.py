@@ -13,8 +13,10 @@ All functions here are collective where there are several processes: each
 calls them in the same order, and all agree on what can be read.
 """
 
+from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
+import contextlib
 import logging
 import os
 import time
@@ -137,12 +139,16 @@ class Checkpoints:
       step: updates done.
       state: any tree of arrays.
       notes: plain values to keep with it.
+
+    Raises:
+      UserError: when this or the save before cannot be written.
     """
-    self._manager.save(
-      step,
-      args=self._ocp.args.PyTreeSave(state),
-      custom_metadata={'checksums': checksums(state), 'notes': notes or {}},
-    )
+    with self._explained():
+      self._manager.save(
+        step,
+        args=self._ocp.args.PyTreeSave(state),
+        custom_metadata={'checksums': checksums(state), 'notes': notes or {}},
+      )
 
   def notes(self, step: int) -> dict[str, Any]:
     """What `save` was given beside the state."""
@@ -198,9 +204,26 @@ class Checkpoints:
     self._manager.reload()
 
   def close(self) -> None:
-    """Waits until every started save is on disk."""
-    self._manager.wait_until_finished()
-    self._manager.close()
+    """Waits until every started save is on disk; may be called again.
+
+    Raises:
+      UserError: when one cannot be written.
+    """
+    with self._explained():
+      self._manager.wait_until_finished()
+      self._manager.close()
+
+  @contextlib.contextmanager
+  def _explained(self) -> Iterator[None]:
+    try:
+      yield
+    # Orbax passes on whatever its storage layers raise.
+    except Exception as error:
+      raise errors.UserError(
+        f'Cannot write a checkpoint to {os.fspath(self._folder)}:'
+        f' {_shown(error)}; those before are whole. Free space or mend the disk'
+        ' and start the run again: it goes on from the last of them.'
+      ) from error
 
 
 def checksums(state: Any) -> dict[str, int]:
@@ -262,13 +285,17 @@ def _restore(
     )
   # Orbax passes on whatever its storage layers raise.
   except Exception as error:
-    reason = f'{type(error).__name__}: {error}'[:_SHOWN_CHARACTERS]
+    reason = _shown(error)
   if not _agreed(not reason):
     raise DamagedError(reason or 'another process cannot read it')
   bad = [k for k, v in checksums(state).items() if expected.get(k) != v]
   if bad:
     raise DamagedError(f'{bad[0]} is not what was saved')
   return state
+
+
+def _shown(error: Exception) -> str:
+  return f'{type(error).__name__}: {error}'[:_SHOWN_CHARACTERS]
 
 
 def _metadata(folder: storage.PathLike, step: int) -> dict[str, Any]:

@@ -29,6 +29,7 @@ KINDS = (
   'all-to-all',
   'collective-permute',
 )
+Groups = tuple[tuple[int, ...], ...]
 _OPCODES = (*KINDS, 'ragged-all-to-all', 'collective-broadcast')
 _EXPLICIT = re.compile(r'replica_groups=\{(\{[\d,{}]*\})?\}')
 _IOTA = re.compile(
@@ -55,7 +56,7 @@ class Collective:
 
   kind: str
   size: float
-  groups: tuple[tuple[int, ...], ...]
+  groups: Groups
   times: float
   op_name: str
 
@@ -131,7 +132,7 @@ def _collective(
   kind = part.opcode.removesuffix('-start')
   arrays = [array for array in part.results if array.dims or array.num_bytes]
   if kind == 'collective-permute':
-    groups = (tuple(range(program.num_partitions)),)
+    groups: Groups = (tuple(range(program.num_partitions)),)
     size = arrays[0].num_bytes
   else:
     groups = replica_groups(part.attributes, program.num_partitions)
@@ -146,9 +147,7 @@ def _collective(
   return Collective(kind, size, groups, times, part.op_name)
 
 
-def replica_groups(
-  attributes: str, num_partitions: int
-) -> tuple[tuple[int, ...], ...]:
+def replica_groups(attributes: str, num_partitions: int) -> Groups:
   """Partitions of each group, from any of XLA's three ways to write them.
 
   >>> replica_groups('replica_groups={{0,2},{1,3}}', 4)

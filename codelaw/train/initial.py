@@ -149,7 +149,7 @@ def _inherit(
       here = schedule_lib.uncapped(plan, manifest)
       sequences, notes = _goes_on(plan, initial, earlier, drawn, here, before)
   else:
-    own = _own_tokens(earlier, step)
+    own = dict(_own_tokens(earlier, step))
     notes = (_starts_again(initial, 'its shards are others'),)
   per_token = accounting.train_flops_per_token(
     earlier.plan.model, earlier.plan.sequence_length

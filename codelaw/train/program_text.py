@@ -276,10 +276,7 @@ def read(text: str) -> Program:
 
 def _instruction(line: str, start: re.Match[str]) -> Instruction:
   at = start.end()
-  if line[at] == '(':
-    end = _closing(line, at)
-  else:
-    end = line.index(' ', at)
+  end = _closing(line, at) if line[at] == '(' else line.index(' ', at)
   results = tuple(
     Array(dtype, tuple(_integers(dims)), layout or '')
     for dtype, dims, layout in _SHAPE.findall(_COMMENT.sub('', line[at:end]))
