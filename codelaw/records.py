@@ -338,11 +338,13 @@ class RunPlan:
     schedule: stages with their mixtures and learning-rate shapes.
     optimizer: its settings.
     shards_dir: folder with `manifest.json`, written by `codelaw cache`.
-    num_tokens: training tokens asked for; rounded to whole batches.
+    num_tokens: training tokens asked for; rounded to whole batches. Of the
+      whole schedule, also where an earlier run has made its first steps.
     sequence_length: tokens per sequence; must equal the shards'.
     batch_size: sequences per update, over all hosts.
     seed: of the initial parameters and of the data order.
-    max_epochs: how often a source may be repeated at the most.
+    max_epochs: how often a source may be repeated at the most, with what was
+      drawn from it before the initial checkpoint.
     source_max_epochs: source -> the same for one source, instead of
       `max_epochs`.
     target_tokens: tokens of a longer run that this one stands for (simulated

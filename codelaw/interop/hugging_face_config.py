@@ -67,7 +67,7 @@ def to_config(
   """The content of `config.json`.
 
   Token 0, which every document of a run begins with, is the token to start
-  from. There is no token for padding: transformers would mask each token 0.
+  from, so that it is not named as padding, which transformers masks.
 
   Args:
     shape: of the model.

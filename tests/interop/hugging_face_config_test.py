@@ -1,5 +1,7 @@
 """What is asked of transformers, and what is refused."""
 
+import dataclasses
+
 import pytest
 
 from codelaw import errors
@@ -70,6 +72,9 @@ def test_what_a_configuration_of_llama_2_leaves_out_is_its_default():
   shape, scale = hugging_face_config.from_config(content, 'config.json')
   assert (shape.tie_embeddings, shape.rope_base) == (True, 500_000)
   assert scale == 0.0625
+  del content['layer_norm_eps']
+  with pytest.raises(errors.UserError, match='layer_norm_eps 1e-05'):
+    hugging_face_config.from_config(content, 'config.json')
 
 
 @pytest.mark.parametrize(
@@ -104,10 +109,8 @@ def test_a_size_that_is_missing_is_named():
 
 def test_a_width_that_the_heads_of_llama_do_not_divide_is_refused():
   shape = models_to_export.shape('parallel_wide_heads')
-  hugging_face_config.to_config(shape, 32, 'float32')
-  models_to_export.SHAPES['parallel_wide_heads']
-  odd = shape.__class__(**{**shape.__dict__, 'num_heads': 5})
+  odd = dataclasses.replace(shape, num_heads=5)
   hugging_face_config.to_config(odd, 32, 'float32')
-  llama = odd.__class__(**{**odd.__dict__, 'family': 'sequential'})
+  llama = dataclasses.replace(odd, family='sequential')
   with pytest.raises(errors.UserError, match='num_heads=5'):
     hugging_face_config.to_config(llama, 32, 'float32')

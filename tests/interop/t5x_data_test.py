@@ -100,6 +100,8 @@ def test_without_held_out_sequences_there_is_no_evaluation(make_plan):
 def test_a_batch_that_cannot_be_divided_is_refused(make_plan):
   with pytest.raises(errors.UserError, match='BATCH_SIZE'):
     t5x_data.TrainBatches(make_plan(), 0, 0, 3)
+  with pytest.raises(errors.UserError, match='BATCH_SIZE'):
+    t5x_data.held_out(make_plan(), 0, 3)
 
 
 def test_nothing_is_saved(make_plan, tmp_path):

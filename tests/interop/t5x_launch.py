@@ -1,5 +1,6 @@
 """T5X and `codelaw train`, launched alike by their command lines."""
 
+from concurrent import futures
 import importlib.util
 import os
 import pathlib
@@ -35,9 +36,9 @@ def skip_without_t5x() -> None:
       pytest.skip(f'{package} is not installed')
 
 
-def run(module, arguments, bindings, devices=1):
-  """Runs `python -m module` to its end; returns what it says."""
-  return subprocess.run(
+def start(module, arguments, bindings, devices=1):
+  """Starts `python -m module`."""
+  return subprocess.Popen(
     [
       sys.executable,
       '-m',
@@ -53,33 +54,43 @@ def run(module, arguments, bindings, devices=1):
         [str(ROOT), os.environ.get('PYTHONPATH', '')]
       ),
     },
-    capture_output=True,
+    stdout=subprocess.DEVNULL,
+    stderr=subprocess.PIPE,
     text=True,
   )
 
 
+def finish(process):
+  """(exit status, what it said) at its end."""
+  _, said = process.communicate()
+  return process.returncode, said
+
+
 def codelaw_train(folder, shards_dir):
   """The leaf's run by `codelaw train`."""
-  done = run(
-    'codelaw',
-    ['train', '--gin_file=runs/quickstart_uniform.gin'],
-    [
-      *BINDINGS,
-      f"SHARDS_DIR='{shards_dir}'",
-      f"MODEL_DIR='{folder}'",
-      'RunPlan.eval_every_steps=4',
-    ],
+  status, said = finish(
+    start(
+      'codelaw',
+      ['train', '--gin_file=runs/quickstart_uniform.gin'],
+      [
+        *BINDINGS,
+        f"SHARDS_DIR='{shards_dir}'",
+        f"MODEL_DIR='{folder}'",
+        'RunPlan.eval_every_steps=4',
+      ],
+    )
   )
-  assert not done.returncode, done.stderr
+  assert not status, said
 
 
-def t5x_train(folder, shards_dir, *bindings, devices=1):
-  """The leaf's run by T5X."""
-  return run(
+def t5x_train(folder, shards_dir, *bindings, devices=1, flags=()):
+  """Starts the leaf's run by T5X."""
+  return start(
     't5x.train',
     [
       f'--gin_search_paths={ROOT / "gin_configs"}',
       '--gin_file=t5x/quickstart_uniform.gin',
+      *flags,
     ],
     [
       *BINDINGS,
@@ -90,3 +101,11 @@ def t5x_train(folder, shards_dir, *bindings, devices=1):
     ],
     devices,
   )
+
+
+def assert_finished(*processes):
+  """Waits for processes, all of which must end well."""
+  # At once: none may wait until what it says is read.
+  with futures.ThreadPoolExecutor() as pool:
+    for status, said in pool.map(finish, processes):
+      assert not status, said

@@ -40,6 +40,23 @@ def test_losses_and_tokens_by_source(books):
   assert scalars['schedule/learning_rate'] == 0.5
 
 
+def test_z_loss_and_inherited_tokens_are_counted_apart(make_plan):
+  plan = make_plan(optimizer=records.OptimizerSettings(0.01, z_loss=1e-4))
+  schedule = schedule_lib.from_plan(plan, manifest_lib.read(plan.shards_dir))
+  before = initial.Inheritance(step=3, tokens={'markup': 5, 'commits': 7})
+  books = bookkeeping.Books(plan, schedule, 0, before)
+  update = _update([16.0, 32.0, 48.0, 20.0])
+  update = dataclasses.replace(
+    update, metrics=update.metrics._replace(z_loss=np.float32(0.25))
+  )
+  scalars = books.account(update)
+  assert scalars['train/loss_nats_per_token'] == 116 / 58
+  assert scalars['train/z_loss'] == 0.25
+  assert books.tokens == {'code/python': 32, 'markup': 31, 'commits': 7}
+  assert books.realised_tokens == {'code/python': 32, 'markup': 26}
+  assert scalars['tokens/total'] == 70
+
+
 def test_a_loss_that_is_not_finite_names_its_source_only(books):
   with pytest.raises(
     bookkeeping.DivergedError, match='loss on markup is not .* at step 1;'

@@ -133,6 +133,7 @@ def test_every_mesh_trains_as_one_device_does(
   )
 
 
+@pytest.mark.slow
 def test_microbatches_train_as_one_batch_does():
   check_same(train(SMALL, microbatches=4), train(SMALL))
 
