@@ -11,6 +11,7 @@ last checkpoint.
 import argparse
 from collections.abc import Sequence
 import dataclasses
+import logging
 import os
 import typing
 
@@ -176,6 +177,9 @@ def run(args: argparse.Namespace) -> None:
     args.process_id,
     args.heartbeat_timeout_seconds,
   )
+  # Orbax logs pages about what ends here as one sentence.
+  for library in ('absl', 'asyncio'):
+    logging.getLogger(library).setLevel(logging.CRITICAL)
   with distributed.ending_together():
     found = check(runs)
     if not distributed.is_first():

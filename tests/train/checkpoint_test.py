@@ -1,4 +1,7 @@
+import contextlib
+import gc
 import logging
+import resource
 import shutil
 from typing import Any
 from typing import NamedTuple
@@ -134,6 +137,15 @@ DAMAGES = {
   'tree metadata': lambda f: _replace(f, 'default/_METADATA', b'garbage'),
   'manifest': lambda f: _replace(f, 'default/manifest.ocdbt', b''),
 }
+
+
+@pytest.fixture
+def collected():
+  """Collects what a test leaves, while its filter of warnings holds."""
+  yield
+  gc.collect()
+
+
 # TensorStore reports a read that failed a second time when it is collected.
 damages = pytest.mark.filterwarnings(
   'ignore::pytest.PytestUnraisableExceptionWarning'
@@ -141,6 +153,7 @@ damages = pytest.mark.filterwarnings(
 
 
 @damages
+@pytest.mark.usefixtures('collected')
 @pytest.mark.parametrize('kind', DAMAGES)
 def test_a_damaged_one_gives_way_to_the_one_before(tmp_path, caplog, kind):
   folder = tmp_path / 'checkpoints'
@@ -159,6 +172,7 @@ def test_a_damaged_one_gives_way_to_the_one_before(tmp_path, caplog, kind):
 
 
 @damages
+@pytest.mark.usefixtures('collected')
 def test_when_all_are_damaged_nothing_is_touched(tmp_path):
   folder = tmp_path / 'checkpoints'
   _save(folder, [1, 2])
@@ -178,3 +192,39 @@ def test_the_leftover_of_a_killed_process_is_no_checkpoint(tmp_path):
   _save(tmp_path, [3])
   assert checkpoint.steps(tmp_path) == (2, 3)
   assert not left.exists()
+
+
+@contextlib.contextmanager
+def _full_disk(largest_file):
+  """As writing to a full disk: an error at that size of a file."""
+  soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+  resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, hard))
+  try:
+    yield
+  finally:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@damages
+@pytest.mark.usefixtures('collected')
+@pytest.mark.filterwarnings(
+  'ignore::pytest.PytestUnhandledThreadExceptionWarning'
+)
+@pytest.mark.parametrize('largest_file', [0, 1000, 5000])
+def test_a_full_disk_leaves_those_before(tmp_path, largest_file):
+  _save(tmp_path, [1, 2])
+  checkpoints = checkpoint.Checkpoints(tmp_path)
+
+  def save():
+    checkpoints.save(3, _state(3))
+    checkpoints.close()
+
+  with (
+    _full_disk(largest_file),
+    pytest.raises(errors.UserError, match='Cannot write a checkpoint to'),
+  ):
+    save()
+  assert checkpoint.steps(tmp_path) == (1, 2)
+  _assert_equal(checkpoint.restore(tmp_path, 2, _state(0)), _state(2))
+  _save(tmp_path, [3])  # after room was made
+  assert checkpoint.steps(tmp_path) == (2, 3)

@@ -9,6 +9,7 @@ import pytest
 from codelaw import records
 from codelaw.data import manifest as manifest_lib
 from codelaw.data import schedule as schedule_lib
+from codelaw.train import checkpoint
 from codelaw.train import loop
 from codelaw.train import rundir
 from tests.train import loop_test
@@ -162,6 +163,22 @@ def test_a_killed_process_ends_the_other(plan, whole, tmp_path, killed):
   assert seconds < 30  # heartbeats of 10 s, and a busy machine
   _finish(plan, tmp_path, 2, 1, (1, 2, 1))
   _check(plan, tmp_path, whole)
+
+
+@pytest.mark.slow
+def test_all_agree_that_a_checkpoint_is_damaged(plan, whole, tmp_path):
+  with _start(plan, tmp_path, 2, 1, (1, 2, 1)) as started:
+    _wait_for(tmp_path / 'checkpoints' / '12', started)
+    started.send(1, signal.SIGTERM)
+    started.wait()
+  last = max(checkpoint.steps(tmp_path / 'checkpoints'))
+  # What only one of them reads.
+  damaged = tmp_path / 'checkpoints' / str(last) / 'default'
+  shutil.rmtree(damaged / 'ocdbt.process_1')
+  _finish(plan, tmp_path, 2, 1, (1, 2, 1))
+  _check(plan, tmp_path, whole)
+  (aside,) = (tmp_path / 'checkpoints_damaged').iterdir()
+  assert aside.name.startswith(f'{last}-')
 
 
 @pytest.mark.slow
