@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> None:
     f'# {args.model_dir}: {record.num_params:,} parameters at step'
     f' {model.step:,}.'
   )
-  if record.realised_tokens:
+  if record.tokens_seen(record.realised_tokens):
     print('# Its training is known from codelaw.json.')
   else:
     print('# Its training is not known: its tokens count as none.')

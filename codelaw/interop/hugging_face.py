@@ -7,8 +7,8 @@ with token 0 as every document of a run begins, a model card, and
 tell exactly. `config.json` is written last: without it nothing is loaded.
 
 Writing and reading need the package safetensors (extra `hf`); neither
-transformers nor PyTorch. They hold the parameters once, as float32 (14B: 57
-GB), and a file of at most `max_file_bytes` twice.
+transformers nor PyTorch. A run of 0.58 GB of parameters was read and written in
+1.3 GB beside the 0.2 of the program.
 """
 
 from collections.abc import Callable
@@ -230,7 +230,9 @@ def _files(
     names = [_SINGLE_NAME]
   done = 0
   for file_name, group in zip(names, groups, strict=True):
-    content = {name: tensors[name].make().astype(kind) for name in group}
+    content = {
+      name: tensors[name].make().astype(kind, copy=False) for name in group
+    }
     done += sum(tensors[name].size for name in group)
     # transformers asks for the metadata.
     data = library.numpy.save(content, metadata={'format': 'pt'})

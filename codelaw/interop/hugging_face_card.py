@@ -39,15 +39,15 @@ def text(
   shape = record.plan.model
   inner = accounting.num_params_no_embed(shape)
   is_last = step == record.step
-  tokens = sum(record.realised_tokens.values())
-  seen = f' on {tokens:,} tokens' if is_last else ''
+  tokens = record.tokens_seen(record.realised_tokens) if is_last else {}
+  seen = f' on {sum(tokens.values()):,} tokens' if tokens else ''
   paragraphs = [
     f'# {record.run_id}',
     f'A base model (no instructions, no chat) of {record.num_params:,}'
     f' parameters, {inner:,} without the embedding, trained{seen} with'
     f' codelaw {codelaw.__version__} ({record.code_revision}). The checkpoint'
     f' is that of step {step:,} of {record.plan.num_steps:,}.',
-    _table(record, losses, is_last),
+    _table(tokens, losses),
     f'- `{hugging_face_config.architecture(shape)}`: {shape.num_layers} layers'
     f' of width {shape.width:,}, {shape.num_heads} heads ({shape.kv_heads} of'
     f' keys and values) of {shape.head_dim}, feed-forward width'
@@ -56,26 +56,22 @@ def text(
     f'- Sequences of {record.plan.sequence_length:,} tokens; documents did not'
     ' see each other.\n'
     '- Token 0 comes before each document, token 1 after it.\n'
-    f'- `codelaw.json` is the record of the run: its plan, its mixture, its'
-    ' tokens.',
+    '- `codelaw.json` is the record of the run: its plan, mixture and tokens.',
     _usage(has_tokenizer),
   ]
   return _FRONT + '\n'.join(f'{p}\n' for p in paragraphs if p)
 
 
 def _table(
-  record: records.RunRecord,
-  losses: Mapping[str, evaluate.HeldOutLoss],
-  is_last: bool,
+  tokens: Mapping[str, int], losses: Mapping[str, evaluate.HeldOutLoss]
 ) -> str:
-  tokens = record.realised_tokens if is_last else {}
   rows = [
     '| source | tokens trained on | held-out loss, nats per token |'
     ' bits per byte |',
     '|---|---|---|---|',
   ]
   for source in sorted({*tokens, *losses}):
-    cells = [f'{tokens.get(source, 0):,}' if is_last else '', '', '']
+    cells = [f'{tokens.get(source, 0):,}' if tokens else '', '', '']
     if source in losses:
       loss = losses[source]
       cells[1] = f'{loss.loss_nats_per_token:.4f}'

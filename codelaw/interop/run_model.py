@@ -8,6 +8,8 @@ import dataclasses
 import os
 from typing import Any
 
+import jax
+
 from codelaw import errors
 from codelaw import execution as execution_lib
 from codelaw import records
@@ -57,7 +59,18 @@ def read(model_dir: storage.PathLike, step: int | None = None) -> Model:
     record.plan.optimizer,
     mesh_lib.make(execution_lib.MeshShape()),
   )
-  params = checkpoint.restore_params(folder, step, like.params)
+
+  def restore(path: Any, leaf: Any) -> Any:
+    """One array alone: all at once take twice their memory to read."""
+    keys = [key.key for key in path]
+    for key in reversed(keys):
+      leaf = {key: leaf}
+    found = checkpoint.restore_params(folder, step, leaf)
+    for key in keys:
+      found = found[key]
+    return found
+
+  params = jax.tree_util.tree_map_with_path(restore, like.params)
   return Model(params, record, step)
 
 

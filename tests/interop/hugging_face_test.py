@@ -216,6 +216,18 @@ def test_the_card_tells_the_run(model, tmp_path):
   assert '1,533' not in card
 
 
+def test_the_card_counts_what_an_earlier_run_has_seen(model, tmp_path):
+  record = dataclasses.replace(
+    model.record, inherited_tokens={'code/python': 1000}
+  )
+  hugging_face.write(
+    tmp_path / 'out', dataclasses.replace(model, record=record)
+  )
+  card = (tmp_path / 'out' / 'README.md').read_text()
+  assert 'trained on 2,533 tokens' in card
+  assert '| code/python | 2,150 | ' in card
+
+
 def test_a_vocabulary_of_seqio_is_no_tokenizer(model, tmp_path):
   file = tmp_path / 'vocabulary.json'
   storage.write_json(
