@@ -23,6 +23,7 @@ from codelaw.data import shards
 from codelaw.laws import fitting
 from codelaw.studies import sweep
 from codelaw.train import optimizer
+from codelaw.train import topology
 
 ROOT = gin_config.config_root()
 FILES = sorted(str(path.relative_to(ROOT)) for path in ROOT.rglob('*.gin'))
@@ -125,6 +126,17 @@ def built(file):
     return load_run(run=file, schedule='', more=BRANCHING[file])
   if kind == 't5x':
     pytest.skip('needs T5X: tests/interop/t5x_gin_test.py launches it')
+  if kind == 'pods':
+    folders = ("SHARDS_DIR = 'shards'", "MODEL_DIR = 'run'")
+    if '_v5e_' in file:
+      return load(train.TrainSettings, train.PARTS, [file], folders)
+    model = ('MODEL = @sequential_14k/ModelShape()', 'BATCH_SIZE = 8')
+    return load(
+      train.TrainSettings,
+      train.PARTS,
+      [MODEL, file],
+      (*model, 'PEAK_LEARNING_RATE = 0.01', *folders),
+    )
   if kind == 'runs':
     return load(train.TrainSettings, train.PARTS, [file])
   if file == 'schedules/constant.gin':
@@ -238,3 +250,30 @@ def test_the_macros_of_a_study_move_everything_it_writes(name):
   text = str(records.to_json(moved))
   assert f'results/{name}' not in text
   assert "'generated'" not in text
+
+
+PODS = [file for file in FILES if file.startswith('pods/') and '_v5e_' in file]
+
+
+@pytest.mark.parametrize('file', PODS)
+def test_a_pod_run_is_of_its_model_and_divides_its_slice(file):
+  model, chips = file.removesuffix('.gin').removeprefix('pods/').split('_v5e_')
+  text = (ROOT / file).read_text()
+  assert f"include 'models/{model}.gin'" in text
+  slices = {topology.num_chips(name): name for name in topology.TOPOLOGIES}
+  assert f'on {slices[int(chips)]} ({chips} chips)' in text.splitlines()[0]
+  settings = built(file)
+  data, fsdp, tensor = settings.execution.mesh.sizes(int(chips))
+  rows = data * fsdp * settings.execution.microbatches
+  assert settings.plan.batch_size % rows == 0
+  assert settings.plan.model.kv_heads % tensor == 0
+
+
+def test_there_is_a_pod_run_of_every_size_of_the_papers():
+  sizes = {file.removeprefix('pods/').split('_v5e_')[0] for file in PODS}
+  sequential = '94m 201m 367m 604m 1b1 1b3 1b6 2b 2b4 3b 7b 14b'
+  assert sizes == {
+    *(f'sequential_{size}' for size in sequential.split()),
+    'parallel_470m',
+    'parallel_2b8',
+  }

@@ -18,7 +18,7 @@ from codelaw.cli import train
 from codelaw.train import topology as topology_lib
 
 EXAMPLE = (
-  'codelaw compile --gin_file=pods/parallel_470m_v5e_64.gin --topology=v5e:8x8'
+  'codelaw compile --gin_file=pods/sequential_94m_v5e_16.gin --topology=v5e:4x4'
 )
 # Google Cloud's list price of a v5e chip on demand in its US regions, in 2025.
 # It differs by region and contract: https://cloud.google.com/tpu/pricing.

@@ -97,7 +97,7 @@ def count(program: program_text.Program) -> Counts:
     cycles=cycles,
     kernels=tuple(kernels),
     collectives=collectives_lib.of_program(program),
-    unknown_loops=program.endless_loops(),
+    unknown_loops=program.unknown_loops(),
   )
 
 
@@ -213,9 +213,16 @@ def _read(
   program: program_text.Program,
   inside: program_text.Computation,
   value: program_text.Instruction,
+  is_nested: bool = False,
 ) -> float:
-  """Bytes of a fusion's operand that the fusion reads."""
+  """Bytes of a fusion's operand that the fusion reads.
+
+  What a fusion hands on as it is, it does not read; a fusion inside a fusion
+  hands it to what does.
+  """
   whole = _hbm(value.results)
+  if is_nested and value.is_root:
+    return whole
   found = 0.0
   for user in inside.users.get(value.name, ()):
     first = user.operands[0] == value.name
@@ -224,14 +231,14 @@ def _read(
     elif user.opcode == 'dynamic-update-slice' and first:
       continue
     elif user.opcode in _VIEWS:
-      found += _read(program, inside, user)
+      found += _read(program, inside, user, is_nested)
     elif user.opcode == 'fusion':
       nested = program.computations[user.called['calls']]
       for k, name in enumerate(user.operands):
         if name == value.name:
-          found += _read(program, nested, nested.parameters[k])
+          found += _read(program, nested, nested.parameters[k], True)
     elif collectives_lib.is_piece(user):
-      continue  # counted once, at the collective's start
+      continue  # the chain's start counts operand and result
     else:
       return whole
   return min(found, whole)
@@ -251,9 +258,7 @@ def _written(
   if source.opcode == 'dynamic-update-slice':
     return inside.instructions[source.operands[1]].results[0].padded_bytes
   if source.opcode == 'parameter' or collectives_lib.is_piece(source):
-    if collectives_lib.is_start(source):  # its operand is read, all written
-      return _hbm(value.results)
-    return 0.0
+    return _hbm(value.results) if collectives_lib.is_start(source) else 0.0
   if source.opcode == 'fusion':
     nested = program.computations[source.called['calls']]
     if nested.root.opcode != 'tuple':

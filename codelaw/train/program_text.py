@@ -197,7 +197,7 @@ class Program:
       for instruction in computation.instructions.values():
         yield computation, instruction, times
 
-  def endless_loops(self) -> tuple[str, ...]:
+  def unknown_loops(self) -> tuple[str, ...]:
     """Loops whose number of turns cannot be read; they count as one turn."""
     return tuple(
       instruction.name

@@ -86,3 +86,39 @@ def test_the_corpus_benchmark_prints_a_row_per_step(tmp_path):
   hours = 1e9 * bytes_per_token / (float(slow[2]) * 1e6) / 3600
   assert float(slow[3]) == pytest.approx(hours, rel=0.1, abs=0.06)
   assert float(slow[4]) == pytest.approx(float(slow[3]) / 2, abs=0.11)
+
+
+def test_the_compile_benchmark_names_what_it_does_not_know():
+  done = subprocess.run(
+    [
+      *(sys.executable, ROOT / 'tools' / 'benchmarks' / 'compile.py'),
+      '--only=sequential_1t',
+    ],
+    cwd=ROOT,
+    env={'PYTHONPATH': str(ROOT), 'PATH': '/usr/bin:/bin'},
+    capture_output=True,
+    text=True,
+  )
+  assert done.returncode == 2
+  assert "no pod file is named like 'sequential_1t'" in done.stderr
+
+
+@pytest.mark.slow
+def test_the_compile_benchmark_prints_a_row_of_a_pod():
+  pytest.importorskip('libtpu')
+  done = subprocess.run(
+    [
+      *(sys.executable, ROOT / 'tools' / 'benchmarks' / 'compile.py'),
+      '--only=sequential_94m',
+    ],
+    cwd=ROOT,
+    env={'PYTHONPATH': str(ROOT), 'PATH': '/usr/bin:/bin'},
+    capture_output=True,
+    text=True,
+  )
+  assert done.returncode == 0, done.stderr
+  assert re.search(
+    r'^\| sequential_94m_v5e_16 \| 8x2x1, none, 8 \| \d\.\d \|',
+    done.stdout,
+    re.MULTILINE,
+  )
