@@ -23,6 +23,10 @@ from codelaw.planning import ladder
 from tests import example
 from tests.train import virtual_devices
 
+# Nothing goes to the cache folder of the person who runs the tests.
+jax.config.update('jax_enable_compilation_cache', False)
+os.environ['JAX_ENABLE_COMPILATION_CACHE'] = 'false'
+
 
 def _make_fit(target, estimates, law='transfer', spread=0.0, count=40, seed=0):
   """A `Fit` with these estimates and log-normal bootstrap estimates."""

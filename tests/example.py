@@ -52,6 +52,7 @@ def start(folder: pathlib.Path, *flags: str) -> subprocess.Popen[str]:
       **os.environ,
       'PYTHONPATH': str(ROOT),
       'JAX_PLATFORMS': 'cpu',
+      'JAX_ENABLE_COMPILATION_CACHE': 'true',
       'JAX_COMPILATION_CACHE_DIR': str(folder / COMPILED),
       'JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS': '0.3',
     },

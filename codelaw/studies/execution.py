@@ -30,6 +30,7 @@ from codelaw import errors
 from codelaw import records
 from codelaw import storage
 from codelaw.studies import sweep
+from codelaw.train import compilation_cache
 from codelaw.train import loop
 
 # (message, fraction of the training FLOPs done, seconds left or None)
@@ -71,6 +72,7 @@ def execute(
   workers = min(num_workers or _workers_for_this_machine(), len(left))
   here = tasks if workers == 1 else finished
   progress(f'{len(left)} of {len(tasks)} runs to train', 0.0, None)
+  compilation_cache.enable()
   for run_id, plan, model_dir in here:
     loop.train(
       plan,
@@ -169,6 +171,7 @@ def _work(connection: connections.Connection, alive: Any) -> None:
   threading.Thread(target=_end_with_parent, args=(alive,), daemon=True).start()
   flags = os.environ.get('XLA_FLAGS', '')
   os.environ['XLA_FLAGS'] = f'{flags} {_ONE_THREAD}'.strip()
+  compilation_cache.enable()
   with contextlib.suppress(EOFError, BrokenPipeError, KeyboardInterrupt):
     connection.send(('ready', '', None))
     while True:

@@ -278,17 +278,11 @@ class _Run:
     )
     stop_asked = distributed.agreed(stop_asked, self._mesh)
     pending: bookkeeping.Update | None = None
-    first = self._before.first_step
-    if self._step > first:
+    if self._step:
       self._say(f'continues from the checkpoint of step {self._step:,}')
-    elif self._before.step > first:
+    elif self._before.step:
       self._say(
         f'was at step {self._before.step:,} without a checkpoint; starts again'
-      )
-    elif plan.initial:
-      self._say(
-        f'starts from step {self._before.initial_step:,} of'
-        f' {plan.initial.model_dir}'
       )
     if self._news:
       self._say(self._news)
