@@ -25,7 +25,7 @@ from codelaw.cli import progress
 from codelaw.cli import seqio_mixture
 
 if typing.TYPE_CHECKING:
-  from codelaw.train import loop
+  from codelaw.train import checking
 
 EXAMPLE = 'codelaw train --gin_file=generated/quickstart_run.gin'
 
@@ -132,7 +132,7 @@ def load(
 
 def check(
   runs: Sequence[TrainSettings], capped: bool = True
-) -> list['loop.Checked']:
+) -> list['checking.Checked']:
   """Checks all runs before the first is trained.
 
   A run that starts from one before it is checked against what that one will
@@ -142,7 +142,7 @@ def check(
     runs: in order.
     capped: whether a source repeated too often is refused.
   """
-  from codelaw.train import loop  # imports JAX and Flax: after gin's errors
+  from codelaw.train import checking  # imports JAX: after gin's errors
 
   at_end: dict[str, records.RunRecord] = {}
   found = []
@@ -151,7 +151,7 @@ def check(
     earlier = (
       at_end.get(_place(plan.initial.model_dir)) if plan.initial else None
     )
-    checked = loop.check(
+    checked = checking.check(
       plan, settings.model_dir, planned=earlier, capped=capped
     )
     found.append(checked)

@@ -21,7 +21,7 @@ from codelaw import storage
 from codelaw.interop import t5x_data
 from codelaw.interop import t5x_model
 from codelaw.interop import t5x_optimizer
-from codelaw.train import loop
+from codelaw.train import checking
 
 
 def num_steps(plan: records.RunPlan, model_dir: str) -> int:
@@ -36,7 +36,7 @@ def num_steps(plan: records.RunPlan, model_dir: str) -> int:
       f'{model_dir} holds a run of `codelaw train`, which T5X cannot go on'
       ' with; set another MODEL_DIR.'
     )
-  loop.check(plan, model_dir)
+  checking.check(plan, model_dir)
   return plan.num_steps
 
 

@@ -33,9 +33,9 @@ def enable() -> None:
   cannot be made or written is not used; a program that cannot be read later is
   compiled, with a warning.
   """
-  if not jax.config.jax_enable_compilation_cache:
+  if not jax.config.values['jax_enable_compilation_cache']:
     return
-  if not jax.config.jax_compilation_cache_dir:
+  if not jax.config.values['jax_compilation_cache_dir']:
     try:
       folder = default_folder()
       _remove_unfinished(folder)

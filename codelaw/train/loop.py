@@ -20,9 +20,9 @@ from codelaw import records
 from codelaw import storage
 from codelaw.data import manifest as manifest_lib
 from codelaw.data import pipeline
-from codelaw.data import schedule as schedule_lib
 from codelaw.data import tokenizer as tokenizer_lib
 from codelaw.train import bookkeeping
+from codelaw.train import checking
 from codelaw.train import checkpoint as checkpoint_lib
 from codelaw.train import distributed
 from codelaw.train import evaluate
@@ -74,70 +74,6 @@ class Progress:
     return ', '.join([*parts, self.message] if self.message else parts)
 
 
-@dataclasses.dataclass(frozen=True)
-class Checked:
-  """A plan that may be trained.
-
-  Attributes:
-    record: that the folder holds, or of a run that starts now.
-    manifest: of the shards.
-    schedule: of the whole plan.
-    notes: about what could not be taken over from an earlier run.
-  """
-
-  record: records.RunRecord
-  manifest: manifest_lib.Manifest
-  schedule: schedule_lib.MixtureSchedule
-  notes: tuple[str, ...] = ()
-
-
-def check(
-  plan: records.RunPlan,
-  model_dir: storage.PathLike,
-  run_id: str | None = None,
-  planned: records.RunRecord | None = None,
-  capped: bool = True,
-) -> Checked:
-  """Checks that a plan fits its shards, its folder and its initial checkpoint.
-
-  Args:
-    plan: what to do.
-    model_dir: folder of the run.
-    run_id: its name in run tables; by default the name of the folder.
-    planned: record that the run of `plan.initial` will have when it ends, where
-      it has not been trained yet.
-    capped: whether a source repeated too often is refused.
-
-  Raises:
-    UserError: when it does not: missing shards, another sequence length, an
-      unknown source, too many epochs, tokens that the model has not, another
-      run in the folder, an initial checkpoint that is not there or not of this
-      model.
-  """
-  manifest = manifest_lib.read(plan.shards_dir)
-  if plan.model.vocab_size < manifest.vocab_size:
-    raise errors.UserError(
-      f'ModelShape.vocab_size is {plan.model.vocab_size}, but the tokenizer of'
-      f' the shards in {plan.shards_dir} has {manifest.vocab_size} tokens;'
-      ' choose a model of at least that vocabulary, or write other shards with'
-      ' `codelaw cache`.'
-    )
-  build = schedule_lib.from_plan if capped else schedule_lib.uncapped
-  record = rundir.existing_record(model_dir, plan, manifest)
-  if record is not None:
-    drawn = record.inherited_sequences
-    return Checked(
-      dataclasses.replace(record, plan=plan),  # the shards may have moved
-      manifest,
-      build(plan, manifest, drawn),
-    )
-  inherited = initial.of_plan(plan, manifest, planned)
-  schedule = build(plan, manifest, inherited.sequences)
-  name = run_id or storage.path(os.path.abspath(model_dir)).name
-  record = rundir.new_record(plan, manifest, schedule, name, inherited)
-  return Checked(record, manifest, schedule, inherited.notes)
-
-
 def train(
   plan: records.RunPlan,
   model_dir: storage.PathLike,
@@ -170,10 +106,10 @@ def train(
       says `failed`, and the last checkpoint is from before.
     KeyboardInterrupt: after Ctrl-C or SIGTERM, with a checkpoint saved.
   """
-  check(plan, model_dir)  # before the folder is made
+  checking.check(plan, model_dir)  # before the folder is made
   report = progress or (lambda _: None)
   with distributed.on_first(storage.exclusive, model_dir):
-    checked = check(plan, model_dir, run_id)
+    checked = checking.check(plan, model_dir, run_id)
     record = distributed.record_of_first(checked.record)
     if record.status == 'finished':
       report(
@@ -209,7 +145,7 @@ class _Run:
 
   def __init__(
     self,
-    checked: Checked,
+    checked: checking.Checked,
     model_dir: storage.PathLike,
     execution: execution_lib.Execution,
     report: Callable[[Progress], None],

@@ -1,6 +1,5 @@
 """codelaw's own train step, called as its loop calls it."""
 
-
 import jax
 import numpy as np
 import turns
