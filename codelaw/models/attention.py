@@ -26,7 +26,7 @@ from codelaw.models import axes as axes_lib
 _MASKED = -1e30  # exp of it is exactly 0 after any finite maximum is taken off
 _RESIDUALS = 'splash_residuals'  # results that its gradient needs
 _LANES = 128  # of a TPU's vector registers: splash takes multiples of it
-# Queries and keys of a tile of splash, as MaxText and Levanter run it.
+# Queries and keys of a tile of splash: the default of MaxText (sa_block_q).
 _SPLASH_BLOCK = 512
 _CUDNN_HEAD_DIM_LIMIT = 128  # of every GPU since Ampere; Hopper takes 256
 
