@@ -12,7 +12,7 @@ from codelaw.train import step as step_lib
 
 
 def make_step(job):
-  """(number of parameters, step: batch index -> loss) for a job."""
+  """(number of parameters, step: batch index -> loss, wait) for a job."""
   shape = accounting.ModelShape(**job['shape'])
   settings = records.OptimizerSettings(peak_learning_rate=1.0)
   execution = execution_lib.Execution(**job.get('execution', {}))
@@ -33,7 +33,7 @@ def make_step(job):
     before, shown = metrics, before or metrics
     return float(np.sum(np.asarray(shown.loss_sums))) / tokens_per_batch
 
-  return num_params, step
+  return num_params, step, lambda: jax.block_until_ready(state)
 
 
 def _features(tokens):

@@ -70,7 +70,7 @@ class _Model(nn.Module):
 
 
 def make_step(job):
-  """(number of parameters, step: batch index -> loss) for a job."""
+  """(number of parameters, step: batch index -> loss, wait) for a job."""
   model = _Model(**job['shape'])
   optimizer = optax.chain(
     optax.clip_by_global_norm(1.0),
@@ -101,7 +101,8 @@ def make_step(job):
     )
     return float(loss)
 
-  return sum(leaf.size for leaf in jax.tree.leaves(params)), step
+  num_params = sum(leaf.size for leaf in jax.tree.leaves(params))
+  return num_params, step, lambda: jax.block_until_ready(params)
 
 
 if __name__ == '__main__':

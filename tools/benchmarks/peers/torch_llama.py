@@ -15,7 +15,7 @@ import turns
 
 
 def make_step(job):
-  """(number of parameters, step: batch index -> loss) for a job."""
+  """(number of parameters, step: batch index -> loss, wait) for a job."""
   shape = job['shape']
   torch.manual_seed(0)
   model = transformers.LlamaForCausalLM(
@@ -57,7 +57,8 @@ def make_step(job):
     optimizer.zero_grad(set_to_none=True)
     return loss.item()
 
-  return sum(p.numel() for p in model.parameters()), step
+  num_params = sum(p.numel() for p in model.parameters())
+  return num_params, step, lambda: None  # Each step ends before it returns.
 
 
 if __name__ == '__main__':

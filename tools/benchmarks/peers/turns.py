@@ -42,18 +42,24 @@ def batches(job: dict[str, Any]) -> Iterator[np.ndarray]:
 
 
 def serve(
-  make_step: Callable[[dict[str, Any]], tuple[int, Callable[[int], float]]],
+  make_step: Callable[
+    [dict[str, Any]],
+    tuple[int, Callable[[int], float], Callable[[], Any]],
+  ],
 ) -> None:
   """Makes the step of the job in `sys.argv`, and trains when told to.
 
   Args:
-    make_step: a job to the number of parameters, and a function that makes
-      the update of a numbered batch and returns a loss in nats per token.
+    make_step: a job to the number of parameters, a function that makes the
+      update of a numbered batch and returns a loss in nats per token, and one
+      that returns when all updates are done: a turn ends with it, so that no
+      work is left to the others' turns.
   """
   answers, sys.stdout = sys.stdout, sys.stderr  # Libraries print.
   began = time.perf_counter()
-  num_params, step = make_step(json.loads(sys.argv[1]))
+  num_params, step, wait = make_step(json.loads(sys.argv[1]))
   losses = [step(index) for index in range(_WARM_UP_STEPS)]
+  wait()
   answer = {
     'num_params': num_params,
     'start_seconds': time.perf_counter() - began,
@@ -70,6 +76,7 @@ def serve(
       least
     ):
       losses.append(step(len(losses)))
+    wait()
     answer = {
       'steps': len(losses),
       'seconds': time.perf_counter() - began,
