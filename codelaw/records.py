@@ -9,12 +9,14 @@ importing each other.
 from collections.abc import Mapping
 import dataclasses
 import math
+import os
 import re
 from typing import Any
 from typing import TypeVar
 
 import cattrs
 
+import codelaw
 from codelaw import accounting
 from codelaw import errors
 from codelaw import execution as execution_lib
@@ -336,11 +338,13 @@ class RunPlan:
     schedule: stages with their mixtures and learning-rate shapes.
     optimizer: its settings.
     shards_dir: folder with `manifest.json`, written by `codelaw cache`.
-    num_tokens: training tokens asked for; rounded to whole batches.
+    num_tokens: training tokens asked for; rounded to whole batches. Of the
+      whole schedule, also where an earlier run has made its first steps.
     sequence_length: tokens per sequence; must equal the shards'.
     batch_size: sequences per update, over all hosts.
     seed: of the initial parameters and of the data order.
-    max_epochs: how often a source may be repeated at the most.
+    max_epochs: how often a source may be repeated at the most, with what was
+      drawn from it before the initial checkpoint.
     source_max_epochs: source -> the same for one source, instead of
       `max_epochs`.
     target_tokens: tokens of a longer run that this one stands for (simulated
@@ -501,9 +505,10 @@ class RunRecord:
     stage_end_steps: stage -> first step (possibly fractional) after it.
     manifest_fingerprint: of the shards.
     tokenizer_fingerprint: of the tokenizer.
-    code_revision: git revision, or the package version where there is none.
+    code_revision: git revision, or the package version where there is none;
+      this and the next two are of the last start.
     package_versions: distribution -> version.
-    hardware: chip kind and count, hosts.
+    hardware: chip kind, count and peak, hosts.
     wall_seconds: time spent in the run so far, over all restarts.
     message: why it failed; empty otherwise.
     execution: how the last start computed it.
@@ -513,8 +518,8 @@ class RunRecord:
     inherited_sequences: source -> sequences of the same shards that were drawn
       before step 0 of the plan's schedule.
     inherited_flops: that the initial checkpoint had cost, like `train_flops`.
-    goodput: share of `wall_seconds` spent on updates that count; None before
-      it is known.
+    goodput: share of `wall_seconds` spent on updates that count, as defined in
+      `train.bookkeeping`; None before it is known.
   """
 
   run_id: str
@@ -591,9 +596,23 @@ def from_json(content: Any, kind: type[_Record]) -> _Record:
 
 
 def read_run_record(model_dir: storage.PathLike) -> RunRecord:
-  """Reads `run.json` of a run directory."""
+  """Reads `run.json` of a run directory.
+
+  Raises:
+    UserError: when there is none, or it is not what this codelaw writes.
+  """
   file = storage.path(model_dir) / 'run.json'
-  return from_json(storage.read_json(file), RunRecord)
+  content = storage.read_json(file)
+  try:
+    return from_json(content, RunRecord)
+  except errors.UserError as error:
+    versions = content.get('package_versions') if content else None
+    version = dict(versions or {}).get('codelaw', 'an unknown version')
+    raise errors.UserError(
+      f'{os.fspath(file)} was written by codelaw {version} and cannot be read'
+      f' by this one ({codelaw.__version__}): {error} Use that version, or'
+      ' restore the file.'
+    ) from error
 
 
 def write_run_record(model_dir: storage.PathLike, record: RunRecord) -> None:

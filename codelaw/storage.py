@@ -109,14 +109,23 @@ def exclusive(folder: PathLike) -> Iterator[None]:
   Object stores have no such lock; there the caller's own checks must do.
 
   Raises:
-    UserError: when another live process holds the folder.
+    UserError: when another live process holds the folder, or it cannot be
+      written to.
   """
   target = path(folder)
-  target.mkdir(parents=True, exist_ok=True)
-  if not _is_local(target):
+  lock = pathlib.Path(os.fspath(target)) / '.lock'
+  try:
+    target.mkdir(parents=True, exist_ok=True)
+    file = open(lock, 'a') if _is_local(target) else None  # noqa: SIM115
+  except OSError as error:
+    raise errors.UserError(
+      f'Cannot write to the folder {os.fspath(target)}:'
+      f' {error.strerror or error}; choose another, or ask for the right to.'
+    ) from error
+  if file is None:
     yield
     return
-  with open(pathlib.Path(os.fspath(target)) / '.lock', 'a') as stream:
+  with file as stream:
     try:
       fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:

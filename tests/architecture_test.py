@@ -14,6 +14,7 @@ BASE = {
   'accounting',
   'execution',
   'records',
+  'size_rules',
   'gin_text',
   'reference',
 }
@@ -89,7 +90,8 @@ def test_imports_point_one_way(path):
 
 @pytest.mark.parametrize('path', MODULES, ids=str)
 def test_gin_and_flags_stay_in_the_command_line(path):
-  if _package(path) != 'cli':
+  """But for what T5X's command line imports."""
+  if _package(path) != 'cli' and path != ROOT / 'interop' / 't5x_gin.py':
     roots = {name.split('.')[0] for name in _imports(path)}
     assert not roots & {'gin', 'argparse', 'absl'}
 
@@ -116,6 +118,16 @@ def test_slow_packages_are_imported_where_they_are_used(path, packages, prefix):
   at_once = {name.split('.')[0] for name in _imports(path, top_level_only=True)}
   assert not at_once & packages
   assert path.name.startswith(prefix) or not anywhere & packages
+
+
+@pytest.mark.parametrize('path', MODULES, ids=str)
+def test_t5x_is_imported_for_t5x_only(path):
+  """By modules that nothing else imports."""
+  if path.parent == ROOT / 'interop' and path.name.startswith('t5x_'):
+    return
+  names = _imports(path)
+  assert not {name.split('.')[0] for name in names} & {'t5x', 'clu'}
+  assert not any(name.startswith('codelaw.interop.t5x_') for name in names)
 
 
 @pytest.mark.parametrize('path', MODULES, ids=str)

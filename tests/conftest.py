@@ -1,4 +1,4 @@
-"""Fits of planted laws, for the tests of planning, reports and their verbs."""
+"""Fits of planted laws, a finished study, virtual devices."""
 
 import fcntl
 import itertools
@@ -21,6 +21,7 @@ from codelaw.planning import allocation
 from codelaw.planning import confirmation
 from codelaw.planning import ladder
 from tests import example
+from tests.train import virtual_devices
 
 
 def _make_fit(target, estimates, law='transfer', spread=0.0, count=40, seed=0):
@@ -292,3 +293,10 @@ def example_copy(finished, tmp_path, monkeypatch):
   shutil.copytree(finished.folder, folder)
   monkeypatch.chdir(folder)
   return folder
+
+
+@pytest.fixture(scope='session')
+def on_eight_devices():
+  """Runs a function of a module where there are eight virtual CPU devices."""
+  with virtual_devices.process() as call:
+    yield call

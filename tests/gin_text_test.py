@@ -13,6 +13,7 @@ PARTS = (
   records.Stage,
   records.Schedule,
   records.OptimizerSettings,
+  records.InitialCheckpoint,
 )
 
 
@@ -34,7 +35,8 @@ def _plan(
         records.Stage(
           'cooldown', cooldown, 0.1, 'linear', 1.0, 1e-6, ends.get('cooldown')
         ),
-      )
+      ),
+      warmup_tokens=2048,
     ),
     optimizer=records.OptimizerSettings(3e-3, z_loss=1e-4),
     shards_dir="it's here",
@@ -43,6 +45,8 @@ def _plan(
     batch_size=4,
     source_max_epochs={'code/python': 1.5},
     target_tokens=10**12,
+    checkpoint_steps_kept=(8, 16),
+    initial=records.InitialCheckpoint('earlier', 8, schedule=True),
   )
 
 

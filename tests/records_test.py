@@ -164,6 +164,26 @@ def test_a_damaged_run_record_is_named(tmp_path):
     dataclasses.replace(_record(), status='done')
 
 
+def test_first_step_and_tokens_seen_of_a_run_that_goes_on():
+  record = _record()
+  assert record.first_step == 0
+  assert record.tokens_seen(record.realised_tokens) == record.realised_tokens
+  for schedule in (False, True):
+    start = records.InitialCheckpoint('earlier', schedule=schedule)
+    after = dataclasses.replace(
+      record,
+      plan=_plan(initial=start),
+      initial_step=5,
+      inherited_tokens={'markup': 2, 'commits': 7},
+    )
+    assert after.first_step == (5 if schedule else 0)
+    assert after.tokens_seen(after.realised_tokens) == {
+      'code/python': 744,
+      'commits': 7,
+      'markup': 250,
+    }
+
+
 def test_sources_include_those_of_end_mixtures():
   end = records.MixtureRates({'commits': 1, 'markup': 0})
   stage = records.Stage('main', MIXTURE, end_mixture=end)

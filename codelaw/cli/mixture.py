@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> None:
   checked = _checked(runs)
   for settings, found in zip(runs, checked, strict=True):
     if len(runs) > 1:
-      out.print(f'\n[bold]{settings.model_dir}[/bold]')
+      out.print(f'\n{settings.model_dir}', style='bold', markup=False)
     mixture_view.show(settings.plan, found, out)
   for found in checked:
     found.schedule.check_cap()

@@ -11,6 +11,7 @@ last checkpoint.
 import argparse
 from collections.abc import Sequence
 import dataclasses
+import logging
 import os
 import typing
 
@@ -18,6 +19,7 @@ from codelaw import accounting
 from codelaw import errors
 from codelaw import execution as execution_lib
 from codelaw import records
+from codelaw import size_rules
 from codelaw.cli import gin_config
 from codelaw.cli import progress
 from codelaw.cli import seqio_mixture
@@ -94,13 +96,30 @@ PARTS = (
   records.Schedule,
   records.Stage,
   seqio_mixture.SeqioMixture,
+  size_rules.deepseek_batch_size,
+  size_rules.deepseek_learning_rate,
+  size_rules.step_law_batch_size,
+  size_rules.step_law_learning_rate,
   TrainSettings,
 )
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-  """`codelaw train` has the gin flags only."""
-  del parser
+  """Flags of a run in several processes; TPU pods need none of them."""
+  group = parser.add_argument_group('several processes (not on TPU pods)')
+  group.add_argument(
+    '--coordinator_address',
+    metavar='HOST:PORT',
+    help='of the first process; any free port',
+  )
+  group.add_argument('--num_processes', type=int, help='of the run')
+  group.add_argument('--process_id', type=int, help='of this one, from 0')
+  group.add_argument(
+    '--heartbeat_timeout_seconds',
+    type=int,
+    default=60,
+    help='a process that is silent for so long is dead (default %(default)s)',
+  )
 
 
 def load(
@@ -148,10 +167,31 @@ def check(
 def run(args: argparse.Namespace) -> None:
   """Builds the plans, checks them, trains, and says where to look."""
   runs = load(args)
-  for settings, checked in zip(runs, check(runs), strict=True):
-    _describe(settings, checked.record)
-  for settings in runs:
-    _train(settings)
+  # These import JAX and Flax: after gin's errors.
+  from codelaw.train import distributed
+  from codelaw.train import loop
+
+  distributed.initialize(
+    args.coordinator_address,
+    args.num_processes,
+    args.process_id,
+    args.heartbeat_timeout_seconds,
+  )
+  # Orbax logs pages about what ends here as one sentence.
+  for library in ('absl', 'asyncio'):
+    logging.getLogger(library).setLevel(logging.CRITICAL)
+  with distributed.ending_together():
+    found = check(runs)
+    if not distributed.is_first():
+      for settings in runs:
+        loop.train(
+          settings.plan, settings.model_dir, execution=settings.execution
+        )
+      return
+    for settings, checked in zip(runs, found, strict=True):
+      _describe(settings, checked.record)
+    for settings in runs:
+      _train(settings)
   folders = ' '.join(f'--runs={settings.model_dir}' for settings in runs)
   print(f'table: codelaw collect {folders} --out=runs.csv')
 

@@ -11,7 +11,6 @@ import types
 import grain
 import numpy as np
 
-from codelaw import errors
 from codelaw import records
 from codelaw import storage
 from codelaw.data import manifest as manifest_lib
@@ -30,7 +29,7 @@ _READ_SEQUENCES = 256  # of consecutive batches; at the least one batch
 
 
 class StepSource:
-  """A Grain source whose elements are this host's rows of each global batch.
+  """A Grain source whose elements are some rows of each global batch.
 
   An element is a whole batch, not a sequence: Grain's cost per element would
   otherwise be ten times that of reading a short sequence. Consecutive batches
@@ -43,18 +42,10 @@ class StepSource:
     schedule: schedule_lib.MixtureSchedule,
     manifest: manifest_lib.Manifest,
     shards_dir: storage.PathLike,
-    host_index: int = 0,
-    num_hosts: int = 1,
+    rows: np.ndarray | None = None,
   ):
     """Opens no file yet; the arguments are those of `train_batches`."""
-    if schedule.batch_size % num_hosts or not 0 <= host_index < num_hosts:
-      raise errors.UserError(
-        f'A global batch of {schedule.batch_size} sequences cannot be divided'
-        f' among {num_hosts} hosts (this is host {host_index}); make'
-        ' BATCH_SIZE a multiple of the number of hosts.'
-      )
-    rows = schedule.batch_size // num_hosts
-    self._rows = slice(host_index * rows, (host_index + 1) * rows)
+    self._rows = np.arange(schedule.batch_size) if rows is None else rows
     self._schedule = schedule
     self._readers = [
       sequence_files.SequenceReader(shards_dir, manifest, source, 'train')
@@ -63,7 +54,7 @@ class StepSource:
     self._length = manifest.sequence_length
     self._fingerprint = manifest.fingerprint
     self._dtype = manifest.token_dtype
-    self._steps_at_once = max(1, _READ_SEQUENCES // rows)
+    self._steps_at_once = max(1, _READ_SEQUENCES // len(self._rows))
     self._kept: tuple[int, np.ndarray, np.ndarray] | None = None
 
   def __len__(self) -> int:
@@ -82,15 +73,15 @@ class StepSource:
     return {**packing.features(tokens[place]), 'source_id': source_ids[place]}
 
   def _read(self, first: int) -> tuple[np.ndarray, np.ndarray]:
-    """(source_ids [steps, rows], tokens [steps, rows, length]) from `first`."""
+    """(source_ids [steps, batch], tokens [steps, rows, length])."""
     steps = min(self._steps_at_once, len(self) - first)
     source_ids, indices = (
-      values.reshape(steps, -1)[:, self._rows]
-      for values in self._schedule.slots(first, steps)
+      values.reshape(steps, -1) for values in self._schedule.slots(first, steps)
     )
-    tokens = np.empty((*source_ids.shape, self._length), self._dtype)
-    for source_id in np.unique(source_ids):
-      mine = source_ids == source_id
+    sources, indices = source_ids[:, self._rows], indices[:, self._rows]
+    tokens = np.empty((*sources.shape, self._length), self._dtype)
+    for source_id in np.unique(sources):
+      mine = sources == source_id
       tokens[mine] = self._readers[source_id].read(indices[mine])
     return source_ids, tokens
 
@@ -99,8 +90,7 @@ def train_batches(
   plan: records.RunPlan,
   manifest: manifest_lib.Manifest,
   start_step: int = 0,
-  host_index: int = 0,
-  num_hosts: int = 1,
+  rows: np.ndarray | None = None,
   prefetch_batches: int | None = None,
   inherited: Mapping[str, int] = types.MappingProxyType({}),
 ) -> Iterator[Batch]:
@@ -110,27 +100,26 @@ def train_batches(
     plan: names the shards, the schedule, the batch and the seed.
     manifest: of `plan.shards_dir`.
     start_step: updates already done.
-    host_index: of this process.
-    num_hosts: processes; each reads its rows of the same global batch.
+    rows: of each global batch that this process reads, ascending; None reads
+      all. Processes may have rows in common.
     prefetch_batches: read ahead by a thread; 0 reads each when it is asked
-      for. None decides by the size of a host's batch.
+      for. None decides by the number of tokens that are read.
     inherited: source -> sequences drawn before this run.
 
   Returns:
     A Grain iterator over {five features of `packing.features`, int32 and
-    float32 [batch / num_hosts, length]; 'source_id', int32 [batch /
-    num_hosts]}; `source_id` indexes `MixtureSchedule.sources`.
+    float32 [rows, length]; 'source_id', int32 [batch]}; `source_id` indexes
+    `MixtureSchedule.sources`, and is of the whole global batch.
 
   Raises:
-    UserError: when the plan does not fit the shards, the batch cannot be
-      divided among the hosts, or (while reading) a shard is damaged.
+    UserError: when the plan does not fit the shards, or (while reading) a shard
+      is damaged.
   """
   schedule = schedule_lib.from_plan(plan, manifest, inherited)
-  source = StepSource(
-    schedule, manifest, plan.shards_dir, host_index, num_hosts
-  )
+  source = StepSource(schedule, manifest, plan.shards_dir, rows)
   if prefetch_batches is None:
-    tokens = plan.tokens_per_step // num_hosts
+    num_rows = plan.batch_size if rows is None else len(rows)
+    tokens = num_rows * plan.sequence_length
     prefetch_batches = _PREFETCH_BATCHES if tokens >= _PREFETCH_TOKENS else 0
   options = grain.ReadOptions(
     num_threads=min(prefetch_batches, 1),
@@ -146,6 +135,7 @@ def validation_batches(
   batch_size: int,
   max_sequences: int,
   shards_dir: storage.PathLike,
+  rows: np.ndarray | None = None,
 ) -> Iterator[Batch]:
   """The first `max_sequences` held-out sequences of one source.
 
@@ -154,9 +144,17 @@ def validation_batches(
   up with empty rows (weight 0), so that all batches have one shape. The bytes
   for bits per byte are the sum of `tokenizer.token_bytes` over the targets.
 
+  Args:
+    manifest: of the shards.
+    source: whose sequences are read.
+    batch_size: sequences of a batch.
+    max_sequences: at the most; there may be fewer.
+    shards_dir: where the shards are.
+    rows: of each batch that this process reads, ascending; None reads all.
+
   Returns:
-    Iterator over the five features of `packing.features` [batch_size, length];
-    there is no `source_id`.
+    Iterator over the five features of `packing.features` [rows, length]; there
+    is no `source_id`.
 
   Raises:
     UserError: when there is no such source, or a shard is damaged.
@@ -165,10 +163,12 @@ def validation_batches(
     shards_dir, manifest, source, 'validation'
   )
   total = min(max_sequences, len(reader))
+  rows = np.arange(batch_size) if rows is None else rows
   for start in range(0, total, batch_size):
-    rows = np.arange(start, min(start + batch_size, total))
     tokens = np.zeros(
-      (batch_size, manifest.sequence_length), manifest.token_dtype
+      (len(rows), manifest.sequence_length), manifest.token_dtype
     )
-    tokens[: len(rows)] = reader.read(rows)
+    there = start + rows < total
+    if there.any():
+      tokens[there] = reader.read(start + rows[there])
     yield packing.features(tokens)

@@ -9,6 +9,7 @@ bytes are well defined, so the bytes of a sequence are the sum over its tokens.
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Sequence
+import json
 import os
 
 import numpy as np
@@ -77,7 +78,9 @@ def save(tokenizer: Tokenizer, file: storage.PathLike) -> None:
 
 
 def load(file: storage.PathLike) -> Tokenizer:
-  """Reads a `tokenizer.json` that `save` wrote.
+  """Reads a `tokenizer.json` that `save` or `codelaw export` wrote.
+
+  What the latter adds, a token before each text, is left out again.
 
   Raises:
     UserError: when the file is missing, is no tokenizer, or is one of another
@@ -104,7 +107,13 @@ def load(file: storage.PathLike) -> Tokenizer:
       f'{place} is not a byte-level tokenizer with {SPECIAL_TOKENS[0]} = 0'
       f' and {SPECIAL_TOKENS[1]} = 1; give one that `codelaw cache` wrote.'
     )
+  tokenizer.post_processor = None
   return _text_is_never_special(tokenizer)
+
+
+def fingerprint(tokenizer: Tokenizer) -> str:
+  """Of the file that `save` writes, as `manifest.tokenizer_fingerprint`."""
+  return storage.fingerprint(json.loads(tokenizer.to_str()))
 
 
 def encode(tokenizer: Tokenizer, texts: Sequence[str]) -> Iterator[np.ndarray]:
@@ -143,11 +152,16 @@ def read_token_bytes(file: storage.PathLike) -> np.ndarray | None:
   Raises:
     UserError: when the file is missing or is no tokenizer.
   """
-  content = storage.read_json(file)
-  if isinstance(content, dict) and content.get('type') == VOCABULARY_TYPE:
-    lengths = content['token_bytes']
+  if is_seqio_vocabulary(file):
+    lengths = storage.read_json(file)['token_bytes']
     return None if lengths is None else np.array(lengths, np.int32)
   return token_bytes(load(file))
+
+
+def is_seqio_vocabulary(file: storage.PathLike) -> bool:
+  """Whether a `tokenizer.json` only describes a vocabulary of SeqIO."""
+  content = storage.read_json(file)
+  return isinstance(content, dict) and content.get('type') == VOCABULARY_TYPE
 
 
 def _text_is_never_special(tokenizer: Tokenizer) -> Tokenizer:

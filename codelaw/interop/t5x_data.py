@@ -45,7 +45,7 @@ class TrainBatches(dataset_iterator.DatasetIterator):
     """
     self._plan = plan
     self._first_step = first_step
-    self._place = (shard_id, num_shards)
+    self._rows = _rows(plan, shard_id, num_shards)
     self.reset()
 
   def __next__(self) -> dict[str, np.ndarray]:
@@ -53,19 +53,17 @@ class TrainBatches(dataset_iterator.DatasetIterator):
 
   def reset(self) -> None:
     """Goes back to the batch of `first_step`."""
-    shard_id, num_shards = self._place
     self._batches = pipeline.train_batches(
       self._plan,
       manifest_lib.read(self._plan.shards_dir),
       self._first_step,
-      shard_id,
-      num_shards,
+      self._rows,
     )
 
   @property
   def element_spec(self) -> Spec:
     """Shapes and dtypes of the rows of this shard."""
-    return _spec(self._plan, self._place[1])
+    return _spec(self._plan, self._rows)
 
   def save(self, filename) -> None:
     """Refuses: T5X may have one batch more in hand than it has trained on.
@@ -92,32 +90,36 @@ class HeldOutBatches:
     plan: records.RunPlan,
     manifest: manifest_lib.Manifest,
     source: str,
-    shard_id: int,
-    num_shards: int,
+    rows: np.ndarray,
   ):
-    """Reads nothing yet; the arguments are those of `held_out`."""
+    """Reads nothing yet.
+
+    Args:
+      plan: names the shards, the batch and `eval_sequences`.
+      manifest: of the shards.
+      source: with held-out text.
+      rows: of each batch that this process reads.
+    """
     self._plan = plan
     self._manifest = manifest
     self._source = source
-    self._place = (shard_id, num_shards)
+    self._rows = rows
 
   def __iter__(self) -> Iterator[dict[str, np.ndarray]]:
-    plan, (shard_id, num_shards) = self._plan, self._place
-    rows = plan.batch_size // num_shards
-    mine = slice(shard_id * rows, (shard_id + 1) * rows)
     for batch in pipeline.validation_batches(
       self._manifest,
       self._source,
-      plan.batch_size,
-      plan.eval_sequences,
-      plan.shards_dir,
+      self._plan.batch_size,
+      self._plan.eval_sequences,
+      self._plan.shards_dir,
+      self._rows,
     ):
-      yield {name: batch[name][mine] for name in step_lib.FEATURES}
+      yield step_lib.features(batch)
 
   @property
   def element_spec(self) -> Spec:
     """Shapes and dtypes of the rows of this shard."""
-    return _spec(self._plan, self._place[1])
+    return _spec(self._plan, self._rows)
 
 
 def held_out(
@@ -131,17 +133,29 @@ def held_out(
     num_shards: into which the rows of a batch are divided.
 
   Raises:
-    UserError: when there are no shards.
+    UserError: when there are no shards, or the batch cannot be divided into
+      that many.
   """
   manifest = manifest_lib.read(plan.shards_dir)
+  rows = _rows(plan, shard_id, num_shards)
   return {
-    source: HeldOutBatches(plan, manifest, source, shard_id, num_shards)
+    source: HeldOutBatches(plan, manifest, source, rows)
     for source in evaluate.sources(plan, manifest)
   }
 
 
-def _spec(plan: records.RunPlan, num_shards: int) -> Spec:
-  shape = (plan.batch_size // num_shards, plan.sequence_length)
+def _rows(plan: records.RunPlan, shard_id: int, num_shards: int) -> np.ndarray:
+  """Of a global batch: those of one shard, in T5X's order of shards."""
+  if plan.batch_size % num_shards:
+    raise errors.UserError(
+      f'A global batch of {plan.batch_size} sequences cannot be divided into'
+      f' {num_shards} data shards of T5X; make BATCH_SIZE a multiple of that.'
+    )
+  return np.split(np.arange(plan.batch_size), num_shards)[shard_id]
+
+
+def _spec(plan: records.RunPlan, rows: np.ndarray) -> Spec:
+  shape = (len(rows), plan.sequence_length)
   return {
     name: dataset_iterator.ArraySpec(
       np.dtype('float32' if name == 'decoder_loss_weights' else 'int32'), shape

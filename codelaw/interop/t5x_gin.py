@@ -17,19 +17,26 @@ from codelaw import accounting
 from codelaw import errors
 from codelaw import execution as execution_lib
 from codelaw import records
+from codelaw import storage
 from codelaw.interop import t5x_data
 from codelaw.interop import t5x_model
 from codelaw.interop import t5x_optimizer
 from codelaw.train import loop
 
 
-def num_steps(plan: records.RunPlan) -> int:
+def num_steps(plan: records.RunPlan, model_dir: str) -> int:
   """Updates of the run, for T5X's TRAIN_STEPS.
 
   Raises:
-    UserError: when the plan does not fit the shards.
+    UserError: when the plan does not fit the shards, or the folder holds a run
+      of `codelaw train`.
   """
-  loop.check(plan)
+  if (storage.path(model_dir) / 'run.json').exists():
+    raise errors.UserError(
+      f'{model_dir} holds a run of `codelaw train`, which T5X cannot go on'
+      ' with; set another MODEL_DIR.'
+    )
+  loop.check(plan, model_dir)
   return plan.num_steps
 
 
@@ -39,14 +46,25 @@ def learning_rates(plan: records.RunPlan) -> Callable[[Any], jax.Array]:
 
 
 def train_data(
-  plan: records.RunPlan, model_dir: str
+  plan: records.RunPlan, model_dir: str, restore: Any
 ) -> Callable[..., t5x_data.TrainBatches]:
   """`train.get_dataset_fn`: batches from the step that T5X will restore.
 
   Args:
     plan: of the run.
     model_dir: of the run; its last checkpoint says the step.
+    restore: T5X's RestoreCheckpointConfig.
+
+  Raises:
+    UserError: when `restore` names the checkpoint of another run.
   """
+  if restore.path:
+    raise errors.UserError(
+      f'RestoreCheckpointConfig.path is {restore.path!r}, whose step T5X would'
+      ' go on from, while the mixture schedule begins at 0; start from random'
+      ' parameters (an empty path), or use RunPlan.initial under `codelaw'
+      ' train`.'
+    )
 
   def get(cfg, shard_id, num_shards, feature_converter_cls):
     del feature_converter_cls

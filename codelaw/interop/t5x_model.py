@@ -33,7 +33,6 @@ from codelaw.data import tokenizer as tokenizer_lib
 from codelaw.interop import t5x_optimizer
 from codelaw.models import axes as axes_lib
 from codelaw.models import transformer
-from codelaw.train import loss
 from codelaw.train import mesh as mesh_lib
 from codelaw.train import step as step_lib
 
@@ -72,6 +71,7 @@ class Model(models.BaseModel):
       )
     super().__init__(t5x_optimizer.AdamW(plan.optimizer))
     self._plan = plan
+    self._execution = execution
     self.module = _module(plan, execution)
     self._token_bytes = tokenizer_lib.read_token_bytes(
       storage.path(plan.shards_dir) / manifest_lib.TOKENIZER_NAME
@@ -103,16 +103,18 @@ class Model(models.BaseModel):
         f'T5X gave {rows} of the {self._plan.batch_size} sequences of a batch;'
         ' leave Trainer.num_microbatches None.'
       )
-    num_tokens = jnp.sum(batch['decoder_loss_weights'])
-    loss_sums, square_sums = self._sums(params, batch)
-    total = jnp.sum(loss_sums)
-    z_loss = self._plan.optimizer.z_loss * jnp.sum(square_sums)
-    objective = (total + z_loss) / jnp.maximum(num_tokens, 1.0)
-    return objective, self._metrics(batch, total, z_loss)
+    factor = self._plan.optimizer.z_loss
+    total, sums = step_lib.objective(
+      self.module, self._execution, params, batch, factor
+    )
+    num_tokens = jnp.maximum(jnp.sum(batch['decoder_loss_weights']), 1.0)
+    z_loss = factor * jnp.sum(sums.squares)
+    metrics = self._metrics(batch, jnp.sum(sums.losses), z_loss)
+    return total / num_tokens, metrics
 
   def eval_fn(self, params, batch):
     """(cross-entropy summed over the tokens, metrics) of a held-out batch."""
-    total = jnp.sum(self._sums(params, batch)[0])
+    total = jnp.sum(self._loss_sums(params, batch))
     metrics = self._metrics(batch, total, jnp.zeros(()))
     if self._token_bytes is not None:
       counted = batch['decoder_loss_weights'] > 0
@@ -133,7 +135,7 @@ class Model(models.BaseModel):
         'The model has no intermediates; call score_batch without'
         ' return_intermediates.'
       )
-    return -self._sums(params, batch)[0]
+    return -self._loss_sums(params, batch)
 
   def predict_batch_with_aux(self, params, batch, rng=None):
     """Refuses: sampling is left to what reads exported checkpoints.
@@ -147,16 +149,10 @@ class Model(models.BaseModel):
       ' program.'
     )
 
-  def _sums(self, params, batch) -> tuple[jax.Array, jax.Array]:
-    logits: Any = self.module.apply(
-      {'params': params},
-      batch['decoder_input_tokens'],
-      batch['decoder_segment_ids'],
-      batch['decoder_positions'],
-    )
-    return loss.sequence_sums(
-      logits, batch['decoder_target_tokens'], batch['decoder_loss_weights']
-    )
+  def _loss_sums(self, params, batch) -> jax.Array:
+    """Cross-entropy of each sequence, nats."""
+    _, sums = step_lib.objective(self.module, self._execution, params, batch)
+    return sums.losses
 
   def _metrics(self, batch, total, z_loss) -> dict[str, Any]:
     targets = batch['decoder_target_tokens']

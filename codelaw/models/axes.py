@@ -68,9 +68,10 @@ def partition_spec(
   """How an array of these dimensions and logical axes is divided."""
   spec = []
   for dim, axis in zip(dims, axes, strict=True):
-    names = _MESH_AXES.get(axis)
-    divides = names and dim % math.prod(mesh.shape[name] for name in names) == 0
-    spec.append(names if divides else None)
+    # An axis of one device would only make collectives that move nothing.
+    names = [n for n in _MESH_AXES.get(axis, ()) if mesh.shape[n] > 1]
+    parts = math.prod(mesh.shape[name] for name in names)
+    spec.append(tuple(names) if names and dim % parts == 0 else None)
   return jax.sharding.PartitionSpec(*spec)
 
 

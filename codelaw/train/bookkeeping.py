@@ -4,6 +4,11 @@ Definitions owned here:
   realised tokens: positive loss weights of the global batches trained on, per
     source, as the device counted them, added up in whole numbers.
   tokens seen: those, and what the initial checkpoint had seen.
+  training seconds: wall time between the ends of consecutive updates, without
+    the first update of a process, which may compile, and without evaluations
+    and the loop's waiting for checkpoints. What a process spent on updates
+    after the checkpoint that the next one continues from does not count.
+  goodput: training seconds / wall seconds of the run, over all its starts.
 """
 
 import dataclasses
@@ -53,6 +58,8 @@ class Books:
     loss_nats_per_token: of the last update; None before the first.
     tokens_per_second: lately; None before the second update, because the
       first one may compile.
+    training_seconds: spent on updates that count, over all processes of the
+      run, as defined above.
   """
 
   def __init__(
@@ -61,6 +68,7 @@ class Books:
     schedule: schedule_lib.MixtureSchedule,
     start_step: int,
     inherited: initial.Inheritance,
+    training_seconds: float = 0.0,
   ):
     """Starts after `start_step` updates.
 
@@ -72,10 +80,12 @@ class Books:
     self.tokens = self._scheduled(start_step)
     self.loss_nats_per_token: float | None = None
     self.tokens_per_second: float | None = None
+    self.training_seconds = training_seconds
     self._plan = plan
     self._flops_per_token = accounting.train_flops_per_token(
       plan.model, plan.sequence_length
     )
+    # Of one device; a step is of all of them.
     self._peak = accounting.peak_flops_per_second(jax.devices()[0].device_kind)
     self._last_time: float | None = None
 
@@ -117,9 +127,10 @@ class Books:
     scalars.update(self._speed_scalars(total))
     return scalars
 
-  def pause(self) -> None:
-    """Leaves the time until the next update out of the speed."""
-    self._last_time = None
+  def resume(self) -> None:
+    """Leaves the time since the last update out of the speed."""
+    if self._last_time is not None:
+      self._last_time = time.monotonic()
 
   def seconds_left(self, step: int) -> float | None:
     """Of training after `step` updates, at the speed it had lately."""
@@ -173,10 +184,12 @@ class Books:
     self._last_time = now
     if before is None:
       return {}
+    self.training_seconds += now - before
     speed = num_tokens / max(now - before, 1e-9)
     lately = self.tokens_per_second or speed
     self.tokens_per_second = lately + _SMOOTHING * (speed - lately)
     scalars = {'throughput/tokens_per_second': speed}
     if self._peak is not None:
-      scalars['throughput/mfu'] = speed * self._flops_per_token / self._peak
+      peak = self._peak * jax.device_count()
+      scalars['throughput/mfu'] = speed * self._flops_per_token / peak
     return scalars

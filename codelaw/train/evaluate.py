@@ -8,16 +8,19 @@ Definitions owned here:
 
 from collections.abc import Mapping
 import dataclasses
+import functools
 import math
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from codelaw import execution as execution_lib
 from codelaw import records
 from codelaw.data import manifest as manifest_lib
 from codelaw.data import pipeline
+from codelaw.train import mesh as mesh_lib
 from codelaw.train import step as step_lib
 
 
@@ -74,30 +77,25 @@ def evaluate(
     Source -> loss, in the order of `sources`.
   """
   run = step_lib.eval_step(plan.model, execution, mesh)
-  started = {}
+  count = _count(mesh)
+  table = np.zeros(1, np.int32) if token_bytes is None else token_bytes
+  # What is missing for a part on every device are empty rows.
+  batch_size = mesh_lib.whole_parts(
+    mesh, min(plan.batch_size, plan.eval_sequences)
+  )
+  rows = mesh_lib.rows_of_process(mesh, batch_size)
+  started: dict[str, list[Any]] = {}
   for source in sources(plan, manifest):
-    sums, num_tokens, num_bytes = [], 0, 0
+    started[source] = []
     for batch in pipeline.validation_batches(
-      manifest,
-      source,
-      min(plan.batch_size, plan.eval_sequences),
-      plan.eval_sequences,
-      plan.shards_dir,
+      manifest, source, batch_size, plan.eval_sequences, plan.shards_dir, rows
     ):
-      counted = batch['decoder_loss_weights'] > 0
-      num_tokens += int(np.sum(counted))
-      targets = batch['decoder_target_tokens'][counted]
-      if token_bytes is not None:
-        num_bytes += int(np.sum(token_bytes[targets]))
-      sums.append(run(params, step_lib.features(batch)))
-    started[source] = (sums, num_tokens, num_bytes)
+      features = mesh_lib.global_batch(
+        mesh, rows, batch_size, step_lib.features(batch)
+      )
+      started[source].append((run(params, features), count(features, table)))
   return {
-    source: _loss(
-      math.fsum(np.concatenate(jax.device_get(sums))),
-      num_tokens,
-      num_bytes,
-    )
-    for source, (sums, num_tokens, num_bytes) in started.items()
+    source: _loss(*_totals(on_device)) for source, on_device in started.items()
   }
 
 
@@ -109,6 +107,31 @@ def macro(losses: Mapping[str, HeldOutLoss]) -> HeldOutLoss:
     math.fsum(x.loss_nats_per_token for x in losses.values()) / len(losses),
     math.fsum(known) / len(losses) if len(known) == len(losses) else None,
   )
+
+
+@functools.cache
+def _count(mesh: jax.sharding.Mesh):
+  """(features, bytes of each token) -> int32 [2, batch], tokens and bytes."""
+
+  def count(features, token_bytes):
+    counted = features['decoder_loss_weights'] > 0
+    targets = features['decoder_target_tokens']
+    # Where the bytes are not known, the table is short and `fill` gives 0.
+    sizes = jnp.take(token_bytes, targets, mode='fill', fill_value=0)
+    return jnp.stack([jnp.sum(counted, 1), jnp.sum(sizes * counted, 1)])
+
+  return jax.jit(
+    count,
+    in_shardings=(mesh_lib.batch_sharding(mesh), mesh_lib.replicated(mesh)),
+    out_shardings=mesh_lib.replicated(mesh),
+  )
+
+
+def _totals(on_device: list[Any]) -> tuple[float, int, int]:
+  """Nats, tokens and bytes of all batches of a source."""
+  sums, counts = zip(*jax.device_get(on_device), strict=True)
+  tokens, sizes = np.concatenate(counts, axis=1).astype(np.int64)
+  return math.fsum(np.concatenate(sums)), int(tokens.sum()), int(sizes.sum())
 
 
 def _loss(nats: float, num_tokens: int, num_bytes: int) -> HeldOutLoss:

@@ -17,8 +17,6 @@ from collections.abc import Mapping
 import dataclasses
 from typing import Any
 
-import jax
-
 from codelaw import accounting
 from codelaw import errors
 from codelaw import records
@@ -115,16 +113,10 @@ def restore(
       state is kept where the earlier one's is not asked for.
   """
   folder = _checkpoints(initial)
-  abstract = jax.tree.map(
-    lambda leaf: jax.ShapeDtypeStruct(
-      leaf.shape, leaf.dtype, sharding=leaf.sharding
-    ),
-    fresh,
-  )
-  state: step_lib.TrainState = checkpoint.restore(folder, step, abstract)
   if initial.optimizer_state:
-    return state
-  return step_lib.TrainState(state.params, fresh.optimizer_state)
+    return checkpoint.restore(folder, step, fresh)
+  params = checkpoint.restore_params(folder, step, fresh.params)
+  return step_lib.TrainState(params, fresh.optimizer_state)
 
 
 def _inherit(
@@ -149,7 +141,7 @@ def _inherit(
       here = schedule_lib.uncapped(plan, manifest)
       sequences, notes = _goes_on(plan, initial, earlier, drawn, here, before)
   else:
-    own = _own_tokens(earlier, step)
+    own = dict(_own_tokens(earlier, step))
     notes = (_starts_again(initial, 'its shards are others'),)
   per_token = accounting.train_flops_per_token(
     earlier.plan.model, earlier.plan.sequence_length

@@ -8,12 +8,16 @@ import threading
 from types import FrameType
 
 
+class StopAtOnce(KeyboardInterrupt):
+  """A second signal: the work since the last checkpoint is given up."""
+
+
 @contextlib.contextmanager
 def wish_to_stop() -> Iterator[Callable[[], bool]]:
   """Gives a function that says whether a signal has asked to stop.
 
-  A second Ctrl-C stops at once. Outside the main thread, where Python allows
-  no signal handlers, the function always says no.
+  A second one stops at once, without waiting for a checkpoint. Outside the main
+  thread, where Python allows no signal handlers, the function always says no.
   """
   asked = threading.Event()
   if threading.current_thread() is not threading.main_thread():
@@ -22,7 +26,7 @@ def wish_to_stop() -> Iterator[Callable[[], bool]]:
 
   def on_signal(number: int, frame: FrameType | None) -> None:
     if asked.is_set():
-      raise KeyboardInterrupt
+      raise StopAtOnce
     asked.set()
 
   numbers = (signal.SIGINT, signal.SIGTERM)

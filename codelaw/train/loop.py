@@ -6,9 +6,11 @@ device never waits for the host. There are exactly `plan.num_steps` updates.
 """
 
 from collections.abc import Callable
+import contextlib
 import dataclasses
 import os
 import time
+from typing import Any
 
 import numpy as np
 
@@ -22,6 +24,7 @@ from codelaw.data import schedule as schedule_lib
 from codelaw.data import tokenizer as tokenizer_lib
 from codelaw.train import bookkeeping
 from codelaw.train import checkpoint as checkpoint_lib
+from codelaw.train import distributed
 from codelaw.train import evaluate
 from codelaw.train import initial
 from codelaw.train import interruption
@@ -30,6 +33,9 @@ from codelaw.train import metrics
 from codelaw.train import optimizer as optimizer_lib
 from codelaw.train import rundir
 from codelaw.train import step as step_lib
+
+# A killed process has spent up to so much more time than run.json says.
+_RECORD_SECONDS = 30.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -143,7 +149,9 @@ def train(
   """Trains a run, continues an interrupted one, or finds it finished.
 
   A run that continues ends with the same numbers, bit for bit, as one that
-  was never interrupted, on the same kind of machine.
+  was never interrupted, on the same kind of machine. Where several processes
+  train together (`train.distributed`), each calls this with the same arguments;
+  the first alone writes, except for checkpoints.
 
   Args:
     plan: what to do.
@@ -164,9 +172,9 @@ def train(
   """
   check(plan, model_dir)  # before the folder is made
   report = progress or (lambda _: None)
-  with storage.exclusive(model_dir):
+  with distributed.on_first(storage.exclusive, model_dir):
     checked = check(plan, model_dir, run_id)
-    record = checked.record
+    record = distributed.record_of_first(checked.record)
     if record.status == 'finished':
       report(
         Progress(
@@ -178,15 +186,22 @@ def train(
       return record
     for note in checked.notes:
       report(Progress(record.step, plan.num_steps, message=note))
+    checked = dataclasses.replace(checked, record=record)
     run = _Run(checked, model_dir, execution, report)
     try:
       with interruption.wish_to_stop() as stop_asked:
-        return run.until_end(stop_asked)
-    except bookkeeping.DivergedError as error:
-      run.write_record('failed', str(error))
+        return distributed.record_of_first(run.until_end(stop_asked))
+    except interruption.StopAtOnce:
       raise
-    finally:
+    except KeyboardInterrupt:
       run.close()
+      raise
+    except BaseException as error:
+      with contextlib.suppress(errors.UserError):  # the first one matters
+        if isinstance(error, bookkeeping.DivergedError):
+          run.write_record('failed', str(error))
+        run.close()
+      raise
 
 
 class _Run:
@@ -200,7 +215,9 @@ class _Run:
     report: Callable[[Progress], None],
   ):
     self._started_at = time.monotonic()
-    self._before = before = checked.record
+    self._wrote_record_at = 0.0
+    before, self._news = rundir.of_this_start(checked.record, execution)
+    self._before = before
     self._plan = plan = before.plan
     self._manifest = manifest = checked.manifest
     self._model_dir = storage.path(model_dir)
@@ -208,11 +225,12 @@ class _Run:
     self._execution = execution
     self._mesh = mesh_lib.make(execution.mesh)
     mesh_lib.check_batch(self._mesh, plan.batch_size, execution.microbatches)
+    self._rows = mesh_lib.rows_of_process(self._mesh, plan.batch_size)
     self._token_bytes = tokenizer_lib.read_token_bytes(
       storage.path(plan.shards_dir) / manifest_lib.TOKENIZER_NAME
     )
     self._checkpoints = checkpoint_lib.Checkpoints(
-      self._model_dir / 'checkpoints',
+      self._model_dir / rundir.CHECKPOINTS,
       plan.checkpoints_kept,
       plan.checkpoint_steps_kept,
     )
@@ -220,24 +238,30 @@ class _Run:
       plan.model, plan.optimizer, plan.seed, self._mesh
     )
     restored = self._checkpoints.restore_last(fresh)
-    inherited = initial.of_record(before)
+    inherited, notes = initial.of_record(before), dict[str, Any]()
+    if restored:
+      notes = self._checkpoints.notes(restored[0])
     self._start_step: int
     self._state: step_lib.TrainState
     if restored is None and plan.initial and inherited.step is not None:
       fresh = initial.restore(plan.initial, inherited.step, fresh)
-      # From now on the earlier run may be deleted.
-      self._checkpoints.save(inherited.first_step, fresh)
     self._start_step, self._state = restored or (inherited.first_step, fresh)
     self._step = self._start_step
     self._books = bookkeeping.Books(
-      plan, checked.schedule, self._step, inherited
+      plan, checked.schedule, self._step, inherited, **notes
     )
-    self._events = metrics.RunEvents(self._model_dir, self._step)
-    self._events.start(
-      rundir.write_gin(self._model_dir, plan),
-      rundir.hparams(before, tuple(sorted(manifest.sources))),
+    self._events = metrics.RunEvents(
+      self._model_dir, self._step, writes=distributed.is_first()
     )
+    if distributed.is_first():
+      self._events.start(
+        rundir.write_gin(self._model_dir, plan),
+        rundir.hparams(before, tuple(sorted(manifest.sources))),
+      )
     self.write_record('running')
+    if restored is None and plan.initial:
+      # From now on the earlier run may be deleted.
+      self._checkpoints.save(self._step, self._state)
 
   def until_end(self, stop_asked: Callable[[], bool]) -> records.RunRecord:
     """Runs the loop; returns the record of the finished run."""
@@ -249,11 +273,25 @@ class _Run:
       plan,
       self._manifest,
       self._step,
+      self._rows,
       inherited=self._before.inherited_sequences,
     )
+    stop_asked = distributed.agreed(stop_asked, self._mesh)
     pending: bookkeeping.Update | None = None
-    if self._step:
+    first = self._before.first_step
+    if self._step > first:
       self._say(f'continues from the checkpoint of step {self._step:,}')
+    elif self._before.step > first:
+      self._say(
+        f'was at step {self._before.step:,} without a checkpoint; starts again'
+      )
+    elif plan.initial:
+      self._say(
+        f'starts from step {self._before.initial_step:,} of'
+        f' {plan.initial.model_dir}'
+      )
+    if self._news:
+      self._say(self._news)
     while True:
       last = self._step == plan.num_steps
       stop = stop_asked() and not last
@@ -273,8 +311,11 @@ class _Run:
         break
       batch = next(batches)
       rate = optimizer_lib.learning_rate(plan, self._step)
+      features = mesh_lib.global_batch(
+        self._mesh, self._rows, plan.batch_size, step_lib.features(batch)
+      )
       self._state, on_device = train_step(
-        self._state, step_lib.features(batch), np.float32(rate)
+        self._state, features, np.float32(rate)
       )
       self._step += 1
       if pending:
@@ -282,21 +323,24 @@ class _Run:
       pending = bookkeeping.Update(
         self._step, rate, batch['source_id'], on_device
       )
-    self._checkpoints.close()
+    self.close()
     return self.write_record('finished')
 
   def write_record(self, status: str, message: str = '') -> records.RunRecord:
     """Writes and returns `run.json` as it is now."""
-    seconds = time.monotonic() - self._started_at
+    seconds = self._wall_seconds()
+    self._wrote_record_at = seconds
     record = dataclasses.replace(
       self._before,
       status=status,
       step=self._step,
       realised_tokens=self._books.realised_tokens,
-      wall_seconds=round(self._before.wall_seconds + seconds, 3),
+      wall_seconds=round(seconds, 3),
       message=message,
+      goodput=round(self._books.training_seconds / seconds, 6),
     )
-    records.write_run_record(self._model_dir, record)
+    if distributed.is_first():
+      records.write_run_record(self._model_dir, record)
     return record
 
   def close(self) -> None:
@@ -312,9 +356,18 @@ class _Run:
       or (every_steps > 0 and self._step % every_steps == 0)
     )
 
+  def _wall_seconds(self) -> float:
+    """Of the run so far, over all its starts."""
+    return self._before.wall_seconds + time.monotonic() - self._started_at
+
   def _account(self, update: bookkeeping.Update) -> None:
-    self._events.write('train', update.step, self._books.account(update))
+    scalars = self._books.account(update)
+    wall = self._wall_seconds()
+    scalars['throughput/goodput'] = self._books.training_seconds / wall
+    self._events.write('train', update.step, scalars)
     self._say('', update.step)
+    if wall - self._wrote_record_at > _RECORD_SECONDS:
+      self.write_record('running')
 
   def _evaluate(self) -> None:
     losses = evaluate.evaluate(
@@ -339,15 +392,19 @@ class _Run:
         + ('' if bits is None else f', {bits:.4f} bits/byte')
         + f' (mean of {len(losses)} sources)'
       )
-    self._books.pause()
+    self._books.resume()
 
   def _checkpoint(self) -> None:
     self._books.check_against_schedule(self._step)
     self._events.flush()  # so that no checkpoint is ahead of its events
-    self._checkpoints.save(self._step, self._state)
+    self._checkpoints.save(
+      self._step,
+      self._state,
+      {'training_seconds': self._books.training_seconds},
+    )
     self.write_record('running')
     self._say('checkpoint')
-    self._books.pause()
+    self._books.resume()
 
   def _say(self, message: str, step: int | None = None) -> None:
     step = self._step if step is None else step

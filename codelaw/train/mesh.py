@@ -71,6 +71,12 @@ def batch_parts(mesh: jax.sharding.Mesh) -> int:
   return math.prod(mesh.shape[axis] for axis in BATCH_AXES)
 
 
+def whole_parts(mesh: jax.sharding.Mesh, batch_size: int) -> int:
+  """The next number of rows that can be divided into equal parts."""
+  parts = batch_parts(mesh)
+  return -(-batch_size // parts) * parts
+
+
 def check_batch(
   mesh: jax.sharding.Mesh, batch_size: int, microbatches: int
 ) -> None:
@@ -107,8 +113,8 @@ def rows_of_process(mesh: jax.sharding.Mesh, batch_size: int) -> np.ndarray:
   """
   held = np.zeros(batch_size, bool)
   places = batch_sharding(mesh).addressable_devices_indices_map((batch_size,))
-  for (rows,) in places.values():
-    held[rows] = True
+  for index in places.values():
+    held[index] = True
   return np.flatnonzero(held)
 
 

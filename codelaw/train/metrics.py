@@ -7,7 +7,9 @@ process had logged, it gets the same numbers, TensorBoard is told to forget
 the old ones, and other readers keep the last value of a step.
 """
 
+from collections.abc import Iterator
 from collections.abc import Mapping
+import contextlib
 import os
 import time
 from typing import Any
@@ -18,6 +20,7 @@ from tensorboardX import summary as tbx_summary
 from tensorboardX.proto import event_pb2
 from tensorboardX.proto import summary_pb2
 
+from codelaw import errors
 from codelaw import storage
 from codelaw.train import evaluate
 
@@ -36,18 +39,23 @@ class RunEvents:
   Args:
     model_dir: of the run.
     start_step: updates done before this process.
+    writes: whether this process writes; of several only the first does.
   """
 
-  def __init__(self, model_dir: storage.PathLike, start_step: int):
+  def __init__(
+    self, model_dir: storage.PathLike, start_step: int, writes: bool = True
+  ):
+    self._model_dir = storage.path(model_dir)
     self._writers = {}
-    for name in ('train', 'eval'):
-      folder = os.fspath(storage.path(model_dir) / name)
-      record_writer.directory_check(folder)
-      self._writers[name] = event_file_writer.EventsWriter(
-        os.path.join(folder, 'events'),
-        # Without it, two starts in one second share a name.
-        filename_suffix=f'.{time.time_ns()}',
-      )
+    for name in ('train', 'eval') if writes else ():
+      folder = os.fspath(self._model_dir / name)
+      with self._explained():
+        record_writer.directory_check(folder)
+        self._writers[name] = event_file_writer.EventsWriter(
+          os.path.join(folder, 'events'),
+          # Without it, two starts in one second share a name.
+          filename_suffix=f'.{time.time_ns()}',
+        )
       if start_step:
         forget = event_pb2.SessionLog(
           status=event_pb2.SessionLog.SessionStatus.Value('START')
@@ -77,19 +85,39 @@ class RunEvents:
     self._write(name, step, summary=summary_pb2.Summary(value=values))
 
   def flush(self) -> None:
-    """Returns when everything written so far is in the files."""
-    for writer in self._writers.values():
-      writer.flush()
+    """Returns when everything written so far is in the files.
+
+    Raises:
+      UserError: when the disk is full or broken.
+    """
+    with self._explained():
+      for writer in self._writers.values():
+        writer.flush()
 
   def close(self) -> None:
     """Flushes and closes the files."""
-    for writer in self._writers.values():
-      writer.close()
+    with self._explained():
+      while self._writers:
+        self._writers.popitem()[1].close()
 
   def _write(self, name: str, step: int, **content: Any) -> None:
-    self._writers[name].write_event(
-      event_pb2.Event(wall_time=time.time(), step=step, **content)
-    )
+    if name not in self._writers:
+      return
+    with self._explained():
+      self._writers[name].write_event(
+        event_pb2.Event(wall_time=time.time(), step=step, **content)
+      )
+
+  @contextlib.contextmanager
+  def _explained(self) -> Iterator[None]:
+    try:
+      yield
+    except OSError as error:
+      raise errors.UserError(
+        f'Cannot write events to {os.fspath(self._model_dir)}:'
+        f' {error.strerror or error}. Free space or mend the disk and start the'
+        ' run again: it goes on from its last checkpoint.'
+      ) from error
 
 
 def token_scalars(tokens: Mapping[str, int]) -> dict[str, float]:

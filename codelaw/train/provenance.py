@@ -9,6 +9,7 @@ import subprocess
 import jax
 
 import codelaw
+from codelaw import accounting
 
 _PACKAGES = (
   'jax',
@@ -56,11 +57,13 @@ def package_versions() -> dict[str, str]:
 
 
 def hardware() -> dict[str, str]:
-  """Kind and number of chips, and hosts."""
+  """Kind and number of chips, the peak that `mfu` is relative to, and hosts."""
   device = jax.devices()[0]
+  peak = accounting.peak_flops_per_second(device.device_kind)
   return {
     'platform': device.platform,
     'device_kind': device.device_kind,
     'device_count': str(jax.device_count()),
+    'peak_flops_per_second_per_device': f'{peak:g}' if peak else 'unknown',
     'hosts': str(jax.process_count()),
   }

@@ -1,25 +1,30 @@
 """What a run directory says about its run: `run.json` and its gin file.
 
 A run directory belongs to one plan on one set of shards for good. Asking for
-the same again continues or skips; asking for another is refused.
+the same again continues or skips; asking for another is refused. How often it
+is saved and how it is computed may differ between two starts.
 """
 
 from collections.abc import Iterator
 from collections.abc import Mapping
+from collections.abc import Sequence
 import dataclasses
 import os
 from typing import Any
 
 from codelaw import accounting
 from codelaw import errors
+from codelaw import execution as execution_lib
 from codelaw import gin_text
 from codelaw import records
 from codelaw import storage
 from codelaw.data import manifest as manifest_lib
 from codelaw.data import schedule as schedule_lib
+from codelaw.train import checkpoint
 from codelaw.train import initial
 from codelaw.train import provenance
 
+CHECKPOINTS = 'checkpoints'
 GIN_FILE = 'operative_config.gin'
 _SHOWN_DIFFERENCES = 3
 
@@ -71,9 +76,18 @@ def existing_record(
 
   Raises:
     UserError: when it holds a run of another plan or other shards; names the
-      first fields that differ. Where the shards lie does not count.
+      first fields that differ. Where the shards lie and which checkpoints are
+      kept does not count. Also when its `run.json` or its folder of checkpoints
+      has been deleted.
   """
+  folder = storage.path(model_dir) / CHECKPOINTS
   if not (storage.path(model_dir) / 'run.json').exists():
+    if checkpoint.steps(folder):
+      raise errors.UserError(
+        f'{os.fspath(model_dir)} holds checkpoints, but no run.json that says'
+        ' of which run; restore it, choose another MODEL_DIR, or delete that'
+        ' folder.'
+      )
     return None
   record = records.read_run_record(model_dir)
   there = dict(_leaves(_comparable(record.plan)))
@@ -87,14 +101,52 @@ def existing_record(
     if there.get(name) != here.get(name)
   ]
   if differences:
-    more = len(differences) - _SHOWN_DIFFERENCES
     raise errors.UserError(
       f'{os.fspath(model_dir)} holds a run of another plan:'
-      f' {"; ".join(differences[:_SHOWN_DIFFERENCES])}'
-      f'{f"; and {more} more" if more > 0 else ""}. Choose another MODEL_DIR,'
-      ' or delete that folder.'
+      f' {_some(differences)}. Choose another MODEL_DIR, or delete that folder.'
+    )
+  if record.status != 'finished' and record.step and not folder.exists():
+    raise errors.UserError(
+      f'{os.fspath(model_dir)} holds a run at step {record.step}, but its'
+      f' {CHECKPOINTS} are gone; restore that folder, or delete'
+      f' {os.fspath(model_dir)} to train from the beginning.'
     )
   return record
+
+
+def of_this_start(
+  record: records.RunRecord, execution: execution_lib.Execution
+) -> tuple[records.RunRecord, str]:
+  """A record with what this start is computed by, and a word on what changed.
+
+  Returns:
+    (record, sentence); the sentence is empty where nothing changed or there was
+    no start before.
+  """
+  now = dataclasses.replace(
+    record,
+    execution=execution,
+    code_revision=provenance.code_revision(),
+    package_versions=provenance.package_versions(),
+    hardware=provenance.hardware(),
+  )
+  before, after = (
+    dict(
+      _leaves(records.to_json((r.execution, r.hardware, r.package_versions)))
+    )
+    for r in (record, now)
+  )
+  changes = [
+    f'{name.partition("].")[2]} was {before.get(name)!r}, is {value!r}'
+    for name, value in after.items()
+    if before.get(name) != value
+  ]
+  if not changes or not record.wall_seconds:
+    return now, ''
+  return now, (
+    f'computed in another way than before ({_some(changes)}): equal to an'
+    ' uninterrupted run only up to rounding'
+  )
 
 
 def write_gin(model_dir: storage.PathLike, plan: records.RunPlan) -> str:
@@ -145,7 +197,21 @@ def hparams(
 
 
 def _comparable(plan: records.RunPlan) -> Any:
-  return records.to_json(dataclasses.replace(plan, shards_dir='shards'))
+  return records.to_json(
+    dataclasses.replace(
+      plan,
+      shards_dir='shards',
+      checkpoint_every_steps=0,
+      checkpoints_kept=1,
+      checkpoint_steps_kept=(),
+    )
+  )
+
+
+def _some(differences: Sequence[str]) -> str:
+  more = len(differences) - _SHOWN_DIFFERENCES
+  shown = '; '.join(differences[:_SHOWN_DIFFERENCES])
+  return f'{shown}; and {more} more' if more > 0 else shown
 
 
 def _leaves(content: Any, name: str = '') -> Iterator[tuple[str, Any]]:

@@ -206,7 +206,13 @@ def _init(shape, settings, mesh):
   )
 
 
-def _objective(module, execution, params, batch, z_loss=0.0):
+def objective(
+  module: transformer.Transformer,
+  execution: execution_lib.Execution,
+  params: Any,
+  batch: Mapping[str, Any],
+  z_loss: float = 0.0,
+) -> tuple[jax.Array, loss.Sums]:
   """`loss.objective` of a batch."""
   hidden: Any = module.apply(
     {'params': params},
@@ -262,12 +268,12 @@ def _train_step(shape, settings, execution, mesh):
   transformation = optimizer_lib.gradient_transformation(settings)
   state = _state_shardings(shape, settings, mesh)
 
-  def objective(params, batch, num_tokens):
-    total, sums = _objective(module, execution, params, batch, settings.z_loss)
+  def mean(params, batch, num_tokens):
+    total, sums = objective(module, execution, params, batch, settings.z_loss)
     z_loss = settings.z_loss * jnp.sum(sums.squares) / num_tokens
     return total / num_tokens, (sums.losses, z_loss)
 
-  gradient = jax.grad(objective, has_aux=True)
+  gradient = jax.grad(mean, has_aux=True)
   if execution.microbatches > 1:
     gradient = _accumulated(
       gradient, execution.microbatches, mesh, state.params
@@ -312,7 +318,7 @@ def eval_step(
   module = model(shape, execution, mesh)
 
   def loss_sums(params, batch):
-    return _objective(module, execution, params, batch)[1].losses
+    return objective(module, execution, params, batch)[1].losses
 
   return jax.jit(
     loss_sums,

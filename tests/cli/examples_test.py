@@ -23,12 +23,21 @@ _LEAVES = {
   'fit': 'generated/quickstart_fits/fit.json',
   'predict': 'generated/quickstart_predictions.csv',
   'allocate': 'generated/allocation.gin',
+  'export': 'generated/hugging_face/config.json',
+  'import': 'results/imported/run.json',
   'report': 'results/quickstart/report.html',
 }
+# Whose examples come before.
+_AFTER = {'export': ['train'], 'import': ['train', 'export']}
 
 
 @pytest.mark.parametrize('verb', [v for v in main.VERBS if v not in _ELSEWHERE])
 def test_the_example_runs_as_printed(verb, example_copy, capsys):
+  if verb in ('export', 'import'):
+    pytest.importorskip('safetensors')
+  for before in _AFTER.get(verb, []):
+    assert main.main(shlex.split(_EXAMPLES[before])[1:]) == 0
+  capsys.readouterr()
   file = _LEAVES.get(verb)
   if file:
     (example_copy / file).unlink(missing_ok=True)

@@ -16,6 +16,10 @@ class BorderTestEntry:
   limit: int = 3
 
 
+def border_test_sum(one, two):
+  return one + two
+
+
 PARTS = (records.Schedule, records.Stage, records.MixtureRates)
 TEXT = """
 include 'part.gin'
@@ -56,6 +60,21 @@ def test_builds_records_with_scopes_and_overrides(load):
     "--gin.FOLDER='x'", "--gin.cooldown/MixtureRates.rates={'b': 1}"
   ).schedule
   assert [s.mixture.shares() for s in both.stages] == [{'a': 1.0}, {'b': 1.0}]
+
+
+def test_functions_give_values_and_defaults_can_be_replaced(tmp_path):
+  (tmp_path / 'run.gin').write_text(TEXT)
+  (tmp_path / 'part.gin').write_text("MixtureRates.rates = {'a': 1}\n")
+  args = argparse.Namespace(
+    gin_file=[str(tmp_path / 'run.gin')],
+    gin_search_paths=[str(tmp_path)],
+    gin_bindings=["FOLDER = 'x'", 'BorderTestEntry.limit = @border_test_sum()'],
+  )
+  parts = (*PARTS, border_test_sum)
+  defaults = ('border_test_sum.one = 3', "FOLDER = 'replaced'")
+  overrides = ('border_test_sum.two = 4', 'NOT_IN_THE_FILES = 1')
+  entry = gin_config.load(args, BorderTestEntry, parts, overrides, defaults)
+  assert (entry.folder, entry.limit) == ('x', 7)
 
 
 def test_a_second_load_starts_afresh(load):

@@ -124,17 +124,29 @@ def test_the_operative_config_builds_an_equal_plan(tmp_path):
   assert again.model_dir == str(tmp_path)
 
 
-def test_missing_shards_end_with_one_sentence(tmp_path):
+def _mistake(*flags):
+  """What `codelaw train` says about one, without its name."""
   process = subprocess.run(
     [
       *(sys.executable, '-m', 'codelaw', 'train', f'--gin_file={LEAF}'),
-      f'--gin.SHARDS_DIR={str(tmp_path)!r}',
+      *flags,
     ],
     capture_output=True,
     text=True,
     cwd=pathlib.Path(gin_config.config_root()).parent,
   )
   assert process.returncode == 2
-  assert process.stderr.startswith('codelaw train: ')
-  assert 'holds no finished shards' in process.stderr
   assert 'Traceback' not in process.stderr
+  start, said = process.stderr.split(': ', 1)
+  assert start == 'codelaw train'
+  return said
+
+
+def test_missing_shards_end_with_one_sentence(tmp_path):
+  said = _mistake(f'--gin.SHARDS_DIR={str(tmp_path)!r}')
+  assert 'holds no finished shards' in said
+
+
+def test_processes_that_do_not_know_each_other_end_with_one_sentence():
+  said = _mistake('--num_processes=2', '--process_id=1')
+  assert said.startswith('A run in several processes needs --coordinator_addr')

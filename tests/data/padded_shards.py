@@ -8,10 +8,10 @@ from codelaw.data import manifest as manifest_lib
 from codelaw.data import sequence_files
 
 
-def write(folder, vocab_size, sources):
+def write(folder, vocab_size, sources, tokenizer_text='{}'):
   """Shards of given sequences: {source: (packing, tokens [n, length])}."""
   tokenizer = folder / 'tokenizer.json'
-  tokenizer.write_text('{}')
+  tokenizer.write_text(tokenizer_text)
   dtype = np.dtype('uint16' if vocab_size <= 2**16 else 'uint32')
   splits = {}
   for source, (packing, tokens) in sources.items():

@@ -86,21 +86,22 @@ def test_large_batches_are_read_ahead(plan, manifest, monkeypatch):
   )
   pipeline.train_batches(plan, manifest)
   monkeypatch.setattr(pipeline, '_PREFETCH_TOKENS', 32 * 3)
-  pipeline.train_batches(plan, manifest, 0, 0, 2)
-  pipeline.train_batches(plan, manifest, 0, 0, 3)
+  pipeline.train_batches(plan, manifest, rows=np.arange(3))
+  pipeline.train_batches(plan, manifest, rows=np.arange(2))
   assert threads == [0, 1, 0]
 
 
 def _joined(plan, manifest, start, num_hosts):
-  """The global batches of all hosts' slices."""
+  """The global batches of all hosts' rows."""
+  parts = np.split(np.arange(plan.batch_size), num_hosts)
   hosts = [
-    pipeline.train_batches(plan, manifest, start, host, num_hosts)
-    for host in range(num_hosts)
+    pipeline.train_batches(plan, manifest, start, rows) for rows in parts
   ]
-  return [
-    {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    for parts in zip(*hosts, strict=True)
-  ]
+  for batches in zip(*hosts, strict=True):
+    joined = dict(batches[0])  # `source_id` is that of the global batch
+    for name in packing.FEATURE_NAMES:
+      joined[name] = np.concatenate([batch[name] for batch in batches])
+    yield joined
 
 
 @pytest.mark.parametrize('num_hosts', [1, 2, 7, 16, 32, 64])
@@ -197,12 +198,15 @@ def test_hosts_share_the_same_global_batch(plan, manifest, num_hosts):
   )
 
 
-@pytest.mark.parametrize(('host', 'num_hosts'), [(0, 4), (3, 3), (-1, 3)])
-def test_hosts_that_cannot_share_the_batch_are_refused(
-  plan, manifest, host, num_hosts
-):
-  with pytest.raises(errors.UserError, match='cannot be divided'):
-    pipeline.train_batches(plan, manifest, 0, host, num_hosts)
+def test_any_rows_may_be_read(plan, manifest):
+  rows = np.array([0, 3, 4])
+  some = pipeline.train_batches(plan, manifest, 5, rows)
+  for ours, whole in zip(
+    some, pipeline.train_batches(plan, manifest, 5), strict=True
+  ):
+    for name in packing.FEATURE_NAMES:
+      np.testing.assert_array_equal(ours[name], whole[name][rows])
+    np.testing.assert_array_equal(ours['source_id'], whole['source_id'])
 
 
 def test_validation_counts_every_byte_of_the_held_out_documents(
@@ -238,6 +242,17 @@ def test_validation_stops_at_the_limit(cache_plan, manifest):
   )
   targets = np.concatenate([b['decoder_target_tokens'] for b in batches])
   np.testing.assert_array_equal(targets[:6], reader.read(np.arange(6)))
+
+
+def test_validation_of_some_rows(cache_plan, manifest):
+  rows = np.array([1, 3])
+  arguments = (manifest, 'code/python', 4, 6, cache_plan.shards_dir)
+  whole = list(pipeline.validation_batches(*arguments))
+  some = list(pipeline.validation_batches(*arguments, rows))
+  assert len(whole) == len(some) == 2  # the last has none of these rows
+  for ours, theirs in zip(some, whole, strict=True):
+    for name in packing.FEATURE_NAMES:
+      np.testing.assert_array_equal(ours[name], theirs[name][rows])
 
 
 @pytest.mark.parametrize('prefetch_batches', [0, 2])

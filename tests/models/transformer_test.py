@@ -51,9 +51,19 @@ def _built_params(shape):
 
 
 @pytest.mark.parametrize('shape', [SEQUENTIAL, PARALLEL])
-@pytest.mark.parametrize('remat', execution.REMAT_POLICIES)
-def test_only_earlier_tokens_of_the_same_document_count(shape, remat):
-  model = transformer.Transformer(shape, remat=remat)
+@pytest.mark.parametrize(
+  ('attention', 'remat'),
+  [
+    *(('xla', remat) for remat in execution.REMAT_POLICIES),
+    ('splash', 'none'),
+    pytest.param('splash', 'dots', marks=pytest.mark.slow),
+    pytest.param('splash', 'full', marks=pytest.mark.slow),
+  ],
+)
+def test_only_earlier_tokens_of_the_same_document_count(
+  shape, attention, remat
+):
+  model = transformer.Transformer(shape, attention=attention, remat=remat)
   params = _variables(shape)['params']
   places = np.arange(8, dtype=np.int32)[None]  # token i is row i of the table
 

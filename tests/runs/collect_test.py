@@ -1,9 +1,12 @@
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
 import tensorboardX
 
 from codelaw import errors
+from codelaw import records
 from codelaw.runs import collect
 from codelaw.runs import table as run_table
 from tests.runs import run_folders
@@ -50,6 +53,29 @@ def test_table_of_literal_runs(folders):
   assert np.isnan(rows['loss/markup'].iloc[0])
   assert rows['bits_per_byte/markup'].tolist()[1:] == [1.0, 0.5]
   assert (rows['seed'] == 3).all()
+
+
+@pytest.mark.parametrize('goes_on', [False, True])
+def test_tokens_and_flops_are_all_that_the_parameters_had(folders, goes_on):
+  record = records.read_run_record(folders / 'b')
+  start = records.InitialCheckpoint('a', schedule=goes_on)
+  records.write_run_record(
+    folders / 'b',
+    dataclasses.replace(
+      record,
+      plan=dataclasses.replace(record.plan, initial=start),
+      initial_step=4,
+      inherited_tokens={'commits': 100, 'markup': 5},
+      inherited_flops=7e5,
+    ),
+  )
+  rows = collect.collect([folders / 'b']).set_index('step')
+  # The events of a run hold all tokens already; here they have the run's own.
+  assert rows['num_tokens'].tolist() == [160, 425]
+  assert rows['tokens/commits'].tolist() == [0, 100]
+  assert rows['tokens/markup'].tolist() == [10, 25]
+  own = [1e6 / 6, 1e6] if goes_on else [5e5, 1e6]
+  assert rows['train_flops'].tolist() == [7e5 + n for n in own]
 
 
 def test_stage_is_that_of_the_last_update(folders):

@@ -7,7 +7,6 @@ from codelaw import records
 from codelaw.corpora import documents
 from codelaw.corpora import report
 from codelaw.data import shards
-from tests.train import virtual_devices
 
 _WORDS = 'def return for in if else while class range print value = + ( ) :'
 SOURCES = ('code/java', 'code/python', 'markup')
@@ -86,10 +85,3 @@ def make_plan(shards_dir):
     return records.RunPlan(**{**values, **changes})
 
   return make
-
-
-@pytest.fixture(scope='session')
-def on_eight_devices():
-  """Runs a function of a module where there are eight virtual CPU devices."""
-  with virtual_devices.process() as call:
-    yield call

@@ -89,7 +89,11 @@ def test_a_branch_ends_like_a_run_from_scratch(
 ):
   plan = branch_of(make, trunk, step, cooldown_steps)
   whole = dataclasses.replace(plan, initial=None)
-  branch = loop.train(plan, tmp_path / 'branch')
+  messages = []
+  branch = loop.train(
+    plan, tmp_path / 'branch', progress=lambda r: messages.append(r.message)
+  )
+  assert messages[0] == f'starts from step {step} of {trunk[1]}'
   scratch = loop.train(whole, tmp_path / 'scratch')
   assert_equal(
     *(state(plan, tmp_path / n, plan.num_steps) for n in ('branch', 'scratch'))

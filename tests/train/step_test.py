@@ -1,12 +1,15 @@
 import dataclasses
+import functools
 
 import jax
 import numpy as np
 import pytest
 
 from codelaw import accounting
+from codelaw import errors
 from codelaw import execution
 from codelaw import records
+from codelaw.train import loss
 from codelaw.train import mesh as mesh_lib
 from codelaw.train import step
 
@@ -99,3 +102,59 @@ def test_one_compiled_step_serves_all_peak_rates_and_seeds():
   assert step.train_step(SHAPE, other, EXECUTION, MESH) is compiled
   _update(BATCH, other, rate=0.5, seed=3)
   assert compiled._cache_size() == size == 1
+
+
+@pytest.mark.parametrize(
+  'changes',
+  [
+    {'loss_block_tokens': 3},
+    {'remat': 'dots'},
+    {'remat': 'full'},
+    {'attention': 'splash'},
+  ],
+)
+def test_how_it_is_computed_does_not_change_an_update(changes):
+  other = dataclasses.replace(EXECUTION, **changes)
+  settings = dataclasses.replace(SETTINGS, z_loss=0.1)
+  results = []
+  for how in (EXECUTION, other):
+    state = step.init_state(SHAPE, settings, 0, MESH)
+    update = step.train_step(SHAPE, settings, how, MESH)
+    evaluate = step.eval_step(SHAPE, how, MESH)
+    results.append(
+      (evaluate(state.params, BATCH), update(state, BATCH, np.float32(0.01)))
+    )
+  # float32 sums in another order. Adam's first step is the sign of the
+  # gradient, whose values are far from 0 here.
+  jax.tree.map(
+    functools.partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-6),
+    *results,
+  )
+
+
+@pytest.mark.parametrize('tied', [True, False])
+def test_the_blocked_loss_of_a_separate_table(tied):
+  shape = dataclasses.replace(SHAPE, tie_embeddings=tied)
+  blocked = dataclasses.replace(EXECUTION, loss_block_tokens=3)
+  state = step.init_state(shape, SETTINGS, 0, MESH)
+  losses = [
+    step.eval_step(shape, how, MESH)(state.params, BATCH)
+    for how in (EXECUTION, blocked)
+  ]
+  np.testing.assert_allclose(*losses, rtol=1e-6)
+  logits = step.model(shape, EXECUTION, MESH).apply(
+    {'params': state.params},
+    BATCH['decoder_input_tokens'],
+    BATCH['decoder_segment_ids'],
+    BATCH['decoder_positions'],
+  )
+  expected = loss.sequence_sums(
+    logits, BATCH['decoder_target_tokens'], BATCH['decoder_loss_weights']
+  )
+  np.testing.assert_allclose(losses[0], expected.losses, rtol=1e-6)
+
+
+def test_attention_that_cannot_work_is_refused():
+  cudnn = dataclasses.replace(EXECUTION, attention='cudnn')
+  with pytest.raises(errors.UserError, match='NVIDIA GPUs'):
+    step.train_step(SHAPE, SETTINGS, cudnn, MESH)

@@ -1,0 +1,237 @@
+"""Several processes that train one run together, on the devices of them all.
+
+Every process runs the same loop on its rows of the same batches. The first
+alone writes the folder of the run, but for checkpoints, which all write. They
+end together: a wish to stop on one is a wish on all, at the same step, and
+where one fails, the others end and say why. With one process nothing here
+does anything.
+
+Definitions owned here:
+  coordinator: the service in the first process that knows who is alive, and
+    keeps the messages of one process to the others.
+"""
+
+from collections.abc import Callable
+from collections.abc import Iterator
+import contextlib
+import itertools
+import json
+import os
+import sys
+import threading
+import time
+from typing import Any
+from typing import NoReturn
+
+import jax
+from jax._src import distributed as jax_distributed
+import jax.numpy as jnp
+import numpy as np
+
+from codelaw import errors
+from codelaw import records
+
+_SHUTDOWN_TIMEOUT_SECONDS = 30  # of waiting for the others at the end
+_START_TIMEOUT_SECONDS = 300  # machines of a pod do not start at once
+# For the others to notice by themselves and to leave with what they have.
+_GRACE_SECONDS = 10
+_WATCH_SECONDS = 1.0  # between looks at the messages of the others
+_FAILURE = 'codelaw/failure'
+_EXIT_CODE = 2
+_record_numbers = itertools.count()
+_NO_CLUSTER = 'coordinator_address should be defined'  # of JAX, see below
+
+
+def initialize(
+  coordinator_address: str | None = None,
+  num_processes: int | None = None,
+  process_id: int | None = None,
+  heartbeat_timeout_seconds: int = 60,
+) -> None:
+  """Joins the processes of a run; call it before any device is touched.
+
+  On TPU pods, Slurm and Open MPI JAX finds out by itself. Elsewhere the
+  arguments say it; the address may also be in JAX_COORDINATOR_ADDRESS. Where
+  there is neither, the run has one process.
+
+  Args:
+    coordinator_address: host:port of the first process.
+    num_processes: of the run.
+    process_id: of this process, from 0.
+    heartbeat_timeout_seconds: after which a silent process counts as dead.
+
+  Raises:
+    UserError: when some but not all of it is known.
+  """
+  given = (coordinator_address, num_processes, process_id)
+  # It would take SIGTERM away from `train.interruption`.
+  jax.config.update('jax_enable_preemption_service', False)
+  try:
+    jax.distributed.initialize(
+      *given,
+      initialization_timeout=_START_TIMEOUT_SECONDS,
+      heartbeat_timeout_seconds=heartbeat_timeout_seconds,
+      shutdown_timeout_seconds=_SHUTDOWN_TIMEOUT_SECONDS,
+    )
+  except ValueError as error:
+    if given == (None, None, None) and _NO_CLUSTER in str(error):
+      return
+    raise errors.UserError(
+      'A run in several processes needs --coordinator_address=HOST:PORT (of the'
+      ' first process), --num_processes and --process_id (from 0), the last'
+      f' different in each; got {coordinator_address!r}, {num_processes!r} and'
+      f' {process_id!r}: {error}'
+    ) from error
+
+
+def is_first() -> bool:
+  """Whether this process writes and prints for all."""
+  return jax.process_index() == 0
+
+
+def on_first(
+  context: Callable[..., contextlib.AbstractContextManager], *arguments: Any
+) -> contextlib.AbstractContextManager:
+  """`context(*arguments)` in the first process, nothing in the others."""
+  return context(*arguments) if is_first() else contextlib.nullcontext()
+
+
+def record_of_first(record: records.RunRecord) -> records.RunRecord:
+  """The record that the first process has; every process must ask."""
+  if jax.process_count() == 1:
+    return record
+  key = f'codelaw/record/{next(_record_numbers)}'
+  if is_first():
+    _client().key_value_set(key, json.dumps(records.to_json(record)))
+  text = _client().blocking_key_value_get(key, _START_TIMEOUT_SECONDS * 1000)
+  return records.from_json(json.loads(text), records.RunRecord)
+
+
+def agreed(
+  asked: Callable[[], bool], mesh: jax.sharding.Mesh
+) -> Callable[[], bool]:
+  """A wish that all processes see at the same time, if any of them has it.
+
+  Every process must call the function that is returned once per step. It says
+  what was wished one call before: what the devices then began to add up is
+  there by now, so that it costs no waiting.
+  """
+  if jax.process_count() == 1:
+    return asked
+  flags = jax.sharding.NamedSharding(
+    mesh, jax.sharding.PartitionSpec(mesh.axis_names)
+  )
+  add = jax.jit(
+    jnp.sum,
+    out_shardings=jax.sharding.NamedSharding(
+      mesh, jax.sharding.PartitionSpec()
+    ),
+  )
+
+  def everywhere(wish: bool) -> jax.Array:
+    piece = np.full(1, wish, np.int32)
+    return jax.make_array_from_callback((mesh.size,), flags, lambda _: piece)
+
+  mine = {wish: everywhere(wish) for wish in (False, True)}
+  before: list[jax.Array] = []
+
+  def agree() -> bool:
+    before.append(add(mine[asked()]))
+    return len(before) > 1 and bool(before.pop(0) > 0)
+
+  return agree
+
+
+@contextlib.contextmanager
+def ending_together() -> Iterator[None]:
+  """Ends every process when one of them fails inside, saying which and why.
+
+  A process that raises tells the others. One that waits for its devices, which
+  wait for a process that is no more, is ended from a thread.
+
+  Raises:
+    UserError: what another process has said, instead of what JAX raised because
+      that has ended.
+  """
+  if jax.process_count() == 1:
+    yield
+    return
+  left = threading.Event()
+  watch = threading.Thread(target=_end_with_others, args=[left], daemon=True)
+  watch.start()
+  try:
+    yield
+  except BaseException as error:
+    message = _failure()
+    if message is None and _is_of_connection(error):
+      _tell(_LOST)
+      time.sleep(2 * _WATCH_SECONDS)  # with the first process goes the message
+      _end(_LOST, all_alive=False)
+    if message is None:
+      _tell(str(error) or type(error).__name__)
+    if message is None or isinstance(
+      error, errors.UserError | KeyboardInterrupt
+    ):
+      raise
+    raise errors.UserError(message) from error
+  finally:
+    left.set()
+    watch.join()  # it must not be in a call when the interpreter ends
+
+
+_LOST = (
+  'Another process of this run has ended without a word: it was killed, or its'
+  ' machine is gone. Start all of them again; the run goes on from its last'
+  ' checkpoint.'
+)
+
+
+def _client() -> Any:
+  """JAX's own connection to the coordinator, of which it shows no other way."""
+  return jax_distributed.global_state.client
+
+
+def _is_of_connection(error: BaseException) -> bool:
+  text = str(error)
+  return isinstance(error, jax.errors.JaxRuntimeError) and any(
+    word in text for word in ('Gloo', 'UNAVAILABLE', 'coordination')
+  )
+
+
+def _tell(text: str) -> None:
+  """Leaves what has happened for the other processes."""
+  message = f'Process {jax.process_index()} of this run has ended: {text}'
+  with contextlib.suppress(jax.errors.JaxRuntimeError):  # another was first
+    _client().key_value_set(_FAILURE, message)
+
+
+def _failure() -> str | None:
+  """What another process has left."""
+  try:
+    return _client().key_value_try_get(_FAILURE)
+  except jax.errors.JaxRuntimeError:  # nothing, or the coordinator is gone
+    return None
+
+
+def _end_with_others(left: threading.Event) -> None:
+  """Ends this process soon after another has said that it failed."""
+  while not left.wait(_WATCH_SECONDS):
+    message = _failure()
+    if message is None:
+      continue
+    if left.wait(_GRACE_SECONDS):
+      return
+    _end(message, all_alive=True)
+
+
+def _end(message: str, all_alive: bool) -> NoReturn:
+  """Ends this process at once, whatever its main thread waits for.
+
+  Those that are alive take leave of each other; waiting for others would end
+  in an abort by JAX.
+  """
+  sys.stdout.flush()
+  print(f'codelaw train: {message}', file=sys.stderr, flush=True)
+  if all_alive:
+    jax.distributed.shutdown()
+  os._exit(_EXIT_CODE)

@@ -1,0 +1,196 @@
+import dataclasses
+import shutil
+import signal
+import time
+
+import numpy as np
+import pytest
+
+from codelaw import records
+from codelaw.data import manifest as manifest_lib
+from codelaw.data import schedule as schedule_lib
+from codelaw.train import checkpoint
+from codelaw.train import loop
+from codelaw.train import rundir
+from tests.train import loop_test
+from tests.train import processes
+
+
+@pytest.fixture(scope='module')
+def plan(make_plan):
+  """36 updates, 3 checkpoints; long enough to be stopped in between."""
+  plan = make_plan(
+    batch_size=8,
+    num_tokens=36 * 8 * 16,
+    eval_every_steps=18,
+    checkpoint_every_steps=6,
+  )
+  return dataclasses.replace(
+    plan, model=dataclasses.replace(plan.model, num_layers=1)
+  )
+
+
+@pytest.fixture(scope='module')
+def whole(plan, tmp_path_factory):
+  """Events of the run in this process, on one device."""
+  folder = tmp_path_factory.mktemp('whole')
+  loop.train(plan, folder)
+  return _scalars(folder)
+
+
+def _scalars(folder):
+  """{part: {tag: {step: value}}} of all that is not about time."""
+  return {
+    part: {
+      tag: values
+      for tag, values in loop_test.scalars(folder / part).items()
+      if not tag.startswith('throughput/')
+    }
+    for part in ('train', 'eval')
+  }
+
+
+def _start(plan, folder, num_processes, num_devices, mesh, folders=None):
+  rundir.write_gin(folder, plan)
+  return processes.Processes(
+    folder / rundir.GIN_FILE, num_processes, num_devices, mesh, folders
+  )
+
+
+def _finish(*arguments):
+  with _start(*arguments) as started:
+    results = started.wait()
+  for code, _, stderr in results:
+    assert code == 0, stderr
+  # Only the first process says something; Gloo says what it likes.
+  for _, stdout, stderr in results[1:]:
+    assert stderr == ''
+    lines = stdout.splitlines()
+    assert all(line.startswith('[Gloo]') for line in lines)
+
+
+def _check(plan, folder, whole, exact=False):
+  record = records.read_run_record(folder)
+  planned = schedule_lib.from_plan(
+    plan, manifest_lib.read(plan.shards_dir)
+  ).planned_tokens()
+  assert record.status == 'finished'
+  assert record.realised_tokens == planned
+  ours = _scalars(folder)
+  assert len(list((folder / 'train').glob('events*'))) <= 2
+  for part, tags in whole.items():
+    assert ours[part].keys() == tags.keys()
+    for tag, values in tags.items():
+      assert ours[part][tag].keys() == values.keys()
+      np.testing.assert_allclose(
+        [ours[part][tag][step] for step in values],
+        list(values.values()),
+        # Sums in another order, as in mesh_test, through 36 updates.
+        rtol=0 if exact else 1e-5,
+        err_msg=tag,
+      )
+
+
+def _wait_for(file, started):
+  end = time.monotonic() + 120
+  while not file.exists() and time.monotonic() < end:
+    time.sleep(0.05)
+  assert file.exists(), started.wait()
+
+
+def test_stopped_on_one_of_two_processes_and_continued_on_one(
+  plan, whole, tmp_path
+):
+  with _start(plan, tmp_path, 2, 2, (1, 2, 2)) as started:
+    _wait_for(tmp_path / 'checkpoints' / '6', started)
+    started.send(1, signal.SIGTERM)
+    results = started.wait()
+  assert [code for code, _, _ in results] == [130, 130], results
+  record = records.read_run_record(tmp_path)
+  assert 6 <= record.step < plan.num_steps
+  assert (tmp_path / 'checkpoints' / str(record.step)).exists()
+  _finish(plan, tmp_path, 1, 1, (1, 1, 1))
+  _check(plan, tmp_path, whole)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+  ('num_processes', 'num_devices', 'mesh'),
+  [
+    (2, 2, (1, 2, 2)),
+    (2, 2, (2, 2, 1)),
+    (2, 1, (1, 1, 2)),  # both need all rows
+    (4, 1, (1, 4, 1)),
+    (4, 2, (2, 2, 2)),
+  ],
+)
+def test_processes_train_as_one_process_does(
+  plan, whole, tmp_path, num_processes, num_devices, mesh
+):
+  several, one = tmp_path / 'several', tmp_path / 'one'
+  _finish(plan, several, num_processes, num_devices, mesh)
+  _check(plan, several, whole)
+  _finish(plan, one, 1, num_processes * num_devices, mesh)
+  _check(plan, several, _scalars(one))
+
+
+@pytest.mark.slow
+def test_stopped_on_one_and_continued_on_two_on_four(plan, whole, tmp_path):
+  with _start(plan, tmp_path, 1, 1, (1, 1, 1)) as started:
+    _wait_for(tmp_path / 'checkpoints' / '6', started)
+    started.send(0, signal.SIGINT)
+    started.wait()
+  _finish(plan, tmp_path, 4, 1, (1, 2, 2))
+  _check(plan, tmp_path, whole)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('killed', [0, 1])
+def test_a_killed_process_ends_the_other(plan, whole, tmp_path, killed):
+  with _start(plan, tmp_path, 2, 1, (1, 2, 1)) as started:
+    _wait_for(tmp_path / 'checkpoints' / '6', started)
+    started.send(killed, signal.SIGKILL)
+    before = time.monotonic()
+    results = started.wait()
+    seconds = time.monotonic() - before
+  code, _, stderr = results[1 - killed]
+  # JAX aborts where the coordinator was in the one that was killed, or where
+  # a checkpoint that both were writing waits for it.
+  ours = 'Another process of this run has ended without a word'
+  jaxs = 'Terminating process because the JAX distributed service'
+  assert code in (2, -signal.SIGABRT)
+  assert ours in stderr or jaxs in stderr
+  assert seconds < 30  # heartbeats of 10 s, and a busy machine
+  _finish(plan, tmp_path, 2, 1, (1, 2, 1))
+  _check(plan, tmp_path, whole)
+
+
+@pytest.mark.slow
+def test_all_agree_that_a_checkpoint_is_damaged(plan, whole, tmp_path):
+  with _start(plan, tmp_path, 2, 1, (1, 2, 1)) as started:
+    _wait_for(tmp_path / 'checkpoints' / '12', started)
+    started.send(1, signal.SIGTERM)
+    started.wait()
+  last = max(checkpoint.steps(tmp_path / 'checkpoints'))
+  # What only one of them reads.
+  damaged = tmp_path / 'checkpoints' / str(last) / 'default'
+  shutil.rmtree(damaged / 'ocdbt.process_1')
+  _finish(plan, tmp_path, 2, 1, (1, 2, 1))
+  _check(plan, tmp_path, whole)
+  (aside,) = (tmp_path / 'checkpoints_damaged').iterdir()
+  assert aside.name.startswith(f'{last}-')
+
+
+@pytest.mark.slow
+def test_an_error_of_one_process_ends_the_other(plan, tmp_path):
+  folders = [tmp_path / 'machine0', tmp_path / 'machine1']
+  for folder in folders:
+    shutil.copytree(plan.shards_dir, folder / 'shards')
+  for shard in (folders[1] / 'shards').rglob('train-*'):
+    shard.write_bytes(bytes(shard.stat().st_size))
+  plan = dataclasses.replace(plan, shards_dir='shards')
+  with _start(plan, tmp_path / 'run', 2, 1, (1, 2, 1), folders) as started:
+    results = started.wait()
+  assert [code for code, _, _ in results] == [2, 2], results
+  assert 'Cannot read shard' in results[1][2]
+  assert 'Process 1 of this run has ended: Cannot read' in results[0][2]
