@@ -22,11 +22,8 @@ from codelaw.corpora import plan as plan_lib
 from codelaw.data import shards
 from codelaw.laws import fitting
 from codelaw.studies import sweep
-<<<<<<< HEAD
-from codelaw.train import topology
-=======
 from codelaw.train import optimizer
->>>>>>> main
+from codelaw.train import topology
 
 ROOT = gin_config.config_root()
 FILES = sorted(str(path.relative_to(ROOT)) for path in ROOT.rglob('*.gin'))
@@ -121,7 +118,6 @@ def built(file):
     )
   if file == 'mixtures/seqio.gin':
     pytest.skip('needs shards: tests/cli/seqio_mixture_test.py builds it')
-<<<<<<< HEAD
   if kind == 'pods':
     folders = ("SHARDS_DIR = 'shards'", "MODEL_DIR = 'run'")
     if '_v5e_' in file:
@@ -133,7 +129,6 @@ def built(file):
       [MODEL, file],
       (*model, 'PEAK_LEARNING_RATE = 0.01', *folders),
     )
-=======
   if file.startswith('runs/paper_b/'):
     if file.endswith('shared.gin'):
       pytest.skip('a part of the others')
@@ -142,7 +137,6 @@ def built(file):
     return load_run(run=file, schedule='', more=BRANCHING[file])
   if kind == 't5x':
     pytest.skip('needs T5X: tests/interop/t5x_gin_test.py launches it')
->>>>>>> main
   if kind == 'runs':
     return load(train.TrainSettings, train.PARTS, [file])
   if file == 'schedules/constant.gin':
