@@ -39,9 +39,15 @@ def whole(plan, tmp_path_factory):
 
 
 def _scalars(folder):
-  parts = {name: loop_test.scalars(folder / name) for name in ('train', 'eval')}
-  del parts['train']['throughput/tokens_per_second']
-  return parts
+  """{part: {tag: {step: value}}} of all that is not about time."""
+  return {
+    part: {
+      tag: values
+      for tag, values in loop_test.scalars(folder / part).items()
+      if not tag.startswith('throughput/')
+    }
+    for part in ('train', 'eval')
+  }
 
 
 def _start(plan, folder, num_processes, num_devices, mesh, folders=None):
