@@ -25,6 +25,7 @@ from typing import NoReturn
 
 import jax
 from jax._src import distributed as jax_distributed
+from jax._src import xla_bridge
 import jax.numpy as jnp
 import numpy as np
 
@@ -52,7 +53,8 @@ def initialize(
 
   On TPU pods, Slurm and Open MPI JAX finds out by itself. Elsewhere the
   arguments say it; the address may also be in JAX_COORDINATOR_ADDRESS. Where
-  there is neither, the run has one process.
+  there is neither, or this process has computed something already, the run has
+  one process.
 
   Args:
     coordinator_address: host:port of the first process.
@@ -64,6 +66,8 @@ def initialize(
     UserError: when some but not all of it is known.
   """
   given = (coordinator_address, num_processes, process_id)
+  if given == (None, None, None) and xla_bridge.backends_are_initialized():
+    return
   # It would take SIGTERM away from `train.interruption`.
   jax.config.update('jax_enable_preemption_service', False)
   try:
@@ -142,6 +146,14 @@ def agreed(
   return agree
 
 
+def is_of_connection(error: BaseException) -> bool:
+  """Whether an error says that another process can no longer be reached."""
+  text = str(error)
+  return isinstance(error, jax.errors.JaxRuntimeError) and any(
+    word in text for word in ('Gloo', 'UNAVAILABLE', 'coordination')
+  )
+
+
 @contextlib.contextmanager
 def ending_together() -> Iterator[None]:
   """Ends every process when one of them fails inside, saying which and why.
@@ -163,7 +175,7 @@ def ending_together() -> Iterator[None]:
     yield
   except BaseException as error:
     message = _failure()
-    if message is None and _is_of_connection(error):
+    if message is None and is_of_connection(error):
       _tell(_LOST)
       time.sleep(2 * _WATCH_SECONDS)  # with the first process goes the message
       _end(_LOST, all_alive=False)
@@ -189,13 +201,6 @@ _LOST = (
 def _client() -> Any:
   """JAX's own connection to the coordinator, of which it shows no other way."""
   return jax_distributed.global_state.client
-
-
-def _is_of_connection(error: BaseException) -> bool:
-  text = str(error)
-  return isinstance(error, jax.errors.JaxRuntimeError) and any(
-    word in text for word in ('Gloo', 'UNAVAILABLE', 'coordination')
-  )
 
 
 def _tell(text: str) -> None:

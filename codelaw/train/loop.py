@@ -133,6 +133,8 @@ def train(
       run.close()
       raise
     except BaseException as error:
+      if distributed.is_of_connection(error):
+        raise  # a save that the others were part of would never end
       with contextlib.suppress(errors.UserError):  # the first one matters
         if isinstance(error, bookkeeping.DivergedError):
           run.write_record('failed', str(error))

@@ -17,7 +17,6 @@ from codelaw.data import manifest as manifest_lib
 from codelaw.data import schedule as schedule_lib
 from codelaw.data import tokenizer
 from codelaw.train import checkpoint
-from codelaw.train import distributed
 from codelaw.train import initial
 from codelaw.train import loop
 from codelaw.train import mesh as mesh_lib
@@ -35,14 +34,6 @@ _MODEL = {
   'head_dim': 8,
   'mlp_width': 8,
 }
-
-
-@pytest.fixture(scope='module', autouse=True)
-def in_this_process():
-  """Other tests have used its devices, so it can join no others."""
-  with pytest.MonkeyPatch.context() as patch:
-    patch.setattr(distributed, 'initialize', lambda *_: None)
-    yield
 
 
 @pytest.fixture(scope='module')
