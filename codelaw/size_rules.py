@@ -13,7 +13,7 @@ operative_config.gin.
 Where they hold: Step Law (arXiv:2503.04715) is from about 3,700 dense and
 mixture-of-experts runs of 60 million to 1 billion parameters on 2 to 100
 billion tokens, sequences of 2,048, a cosine schedule that ends at a fixed 1e-5;
-its authors' code counts N without the vocabulary and batches in tokens.
+its N is without the vocabulary, its batches are in tokens.
 DeepSeek LLM (arXiv:2401.02954, section 3.1) is from budgets of 1e17 to 2e19
 FLOPs, tested at 1e20, with a schedule of constant steps. They differ by factors
 of 2 to 3 for one model: each is valid for its own set-up, and ours differs in

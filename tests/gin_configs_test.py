@@ -132,10 +132,7 @@ def built(file):
       return load(train.TrainSettings, train.PARTS, [file], folders)
     model = ('MODEL = @sequential_14k/ModelShape()', 'BATCH_SIZE = 8')
     return load(
-      train.TrainSettings,
-      train.PARTS,
-      [MODEL, file],
-      (*model, 'PEAK_LEARNING_RATE = 0.01', *folders),
+      train.TrainSettings, train.PARTS, [MODEL, file], (*model, *folders)
     )
   if kind == 'runs':
     return load(train.TrainSettings, train.PARTS, [file])
