@@ -6,10 +6,8 @@ divide their length: small models run on any mesh. All others are whole.
 `codelaw.interop` maps the same names to the axes of other trainers.
 """
 
-from collections.abc import Callable
 from collections.abc import Sequence
 import math
-from typing import Any
 
 import jax
 
@@ -52,14 +50,6 @@ def of_parameter(path: tuple[str, ...]) -> Axes:
   else:
     axes = _KERNELS[path[-2]]
   return ('layers', *axes) if path[0] == 'layers' else axes
-
-
-def map_with_axes(function: Callable[[Any, Axes], Any], params: Any) -> Any:
-  """The tree of `function(leaf, axes)` for every parameter."""
-  return jax.tree_util.tree_map_with_path(
-    lambda path, leaf: function(leaf, of_parameter(tuple(k.key for k in path))),
-    params,
-  )
 
 
 def partition_spec(

@@ -104,12 +104,6 @@ class Report:
   counts: compiled_program.Counts | None
   compile_seconds: float
 
-  @property
-  def mfu_bound(self) -> float:
-    """Useful FLOPs over the peak, in a step as short as the bound."""
-    assert self.roofline is not None
-    return self.roofline.compute_seconds / self.roofline.bound_seconds
-
   def chip_hours(self, step_seconds: float) -> float:
     """Of the whole run, with steps of that length."""
     return self.num_chips * self.num_steps * step_seconds / 3600
