@@ -19,6 +19,7 @@ from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
+import contextlib
 import dataclasses
 import fnmatch
 import functools
@@ -352,10 +353,11 @@ def _write_parts(
 
   # A worker process has nobody to tell before its part is done.
   work = write_here if num_workers == 1 else functools.partial(write_part, plan)
-  for index, result in workers.run(work, todo, num_workers):
-    written.append(result)
-    done += _part_bytes(corpus, todo[index])
-    tell(f'{len(written)} of {len(todo)} parts', min(0.999, done / total))
+  with contextlib.closing(workers.run(work, todo, num_workers)) as results:
+    for index, result in results:
+      written.append(result)
+      done += _part_bytes(corpus, todo[index])
+      tell(f'{len(written)} of {len(todo)} parts', min(0.999, done / total))
   return written
 
 

@@ -5,7 +5,7 @@ next writer takes over.
 """
 
 from collections.abc import Callable
-from collections.abc import Iterator
+from collections.abc import Generator
 from collections.abc import Sequence
 from concurrent import futures
 from concurrent.futures import process as process_pool
@@ -26,7 +26,7 @@ _Result = TypeVar('_Result')
 
 def run(
   work: Callable[[_Task], _Result], tasks: Sequence[_Task], num_workers: int
-) -> Iterator[tuple[int, _Result]]:
+) -> Generator[tuple[int, _Result], None, None]:
   """Yields (index of the task, its result) as workers finish.
 
   Args:
