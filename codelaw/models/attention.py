@@ -110,7 +110,7 @@ def context(implementation: str, segment_ids: jax.Array) -> jax.Array:
     # less, documents as offsets, needs a limit on documents in a sequence and
     # has no public interface in JAX.
     return allowed[:, None]
-  return jnp.where(allowed, 0.0, _MASKED)[:, None, None]
+  return jnp.where(allowed, 0.0, _MASKED)[:, None]
 
 
 def attend(
@@ -162,18 +162,43 @@ def _allowed(segment_ids) -> jax.Array:
   return causal[None] & same
 
 
-def _xla(q_BLHh, k_BSKh, v_BSKh, bias):
-  kv_heads, head_dim = k_BSKh.shape[2:]
-  q_BLKGh = q_BLHh.reshape(*q_BLHh.shape[:2], kv_heads, -1, head_dim)
-  scores = jnp.einsum(
-    'BLKGh,BSKh->BKGLS',
-    q_BLKGh * head_dim**-0.5,
+def _xla(q_BLHh, k_BSKh, v_BSKh, bias_B1LS):
+  batch, length, heads, head_dim = q_BLHh.shape
+  keys, kv_heads = k_BSKh.shape[1:3]
+  # XLA's products on CPUs are fast where matrices lie side by side: heads come
+  # first, and the queries of all G heads of a key head are one matrix.
+  q_BKMh = (q_BLHh * head_dim**-0.5).swapaxes(1, 2)
+  q_BKMh = q_BKMh.reshape(batch, kv_heads, -1, head_dim)  # M = G L
+  scores_BKMS = jnp.einsum(
+    'BKMh,BSKh->BKMS',
+    q_BKMh,
     k_BSKh,
     preferred_element_type=jnp.float32,
   )
-  weights = jax.nn.softmax(scores + bias, axis=-1).astype(q_BLHh.dtype)
-  mixed = jnp.einsum('BKGLS,BSKh->BLKGh', weights, v_BSKh)
-  return mixed.reshape(q_BLHh.shape)
+  scores_BHLS = scores_BKMS.reshape(batch, heads, length, keys)
+  weights_BHLS = _softmax(scores_BHLS + bias_B1LS).astype(q_BLHh.dtype)
+  weights_BKMS = weights_BHLS.reshape(scores_BKMS.shape)
+  mixed_BKMh = jnp.einsum('BKMS,BSKh->BKMh', weights_BKMS, v_BSKh)
+  return mixed_BKMh.reshape(batch, heads, length, head_dim).swapaxes(1, 2)
+
+
+@jax.custom_vjp
+def _softmax(scores):
+  """Over the last axis. Its gradient needs nothing but its result."""
+  return jax.nn.softmax(scores, axis=-1)
+
+
+def _softmax_forward(scores):
+  weights = _softmax(scores)
+  return weights, weights
+
+
+def _softmax_backward(weights, gradient):
+  mean = jnp.sum(weights * gradient, axis=-1, keepdims=True)
+  return (weights * (gradient - mean),)
+
+
+_softmax.defvjp(_softmax_forward, _softmax_backward)
 
 
 def _cudnn(q_BLHh, k_BSKh, v_BSKh, allowed):
