@@ -22,6 +22,7 @@ import jax.numpy as jnp
 from codelaw import accounting
 from codelaw import errors
 from codelaw.models import axes as axes_lib
+from codelaw.models import projection
 
 _MASKED = -1e30  # exp of it is exactly 0 after any finite maximum is taken off
 _RESIDUALS = 'splash_residuals'  # results that its gradient needs
@@ -257,9 +258,8 @@ def _splash_kernel(heads, length, block, interpret):
   )
 
 
-_NAMED_OR_PRODUCT = jax.checkpoint_policies.save_from_both_policies(
-  jax.checkpoint_policies.save_only_these_names(_RESIDUALS),
-  jax.checkpoint_policies.dots_with_no_batch_dims_saveable,
+_NAMED = jax.checkpoint_policies.save_only_these_names(
+  _RESIDUALS, projection.RESULT
 )
 
 
@@ -272,4 +272,4 @@ def keep_results(primitive: Any, *args: Any, **params: Any) -> Any:
   """
   if primitive.name.startswith('dot_product_attention_fwd'):  # cuDNN's
     return True
-  return _NAMED_OR_PRODUCT(primitive, *args, **params)
+  return _NAMED(primitive, *args, **params)

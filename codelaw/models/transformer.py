@@ -24,6 +24,7 @@ from codelaw import accounting
 from codelaw.models import attention as attention_lib
 from codelaw.models import axes as axes_lib
 from codelaw.models import embedding as embedding_lib
+from codelaw.models import projection
 
 Dtype = Any
 
@@ -81,6 +82,7 @@ class Attention(nn.Module):
         dtype=self.dtype,
         param_dtype=self.param_dtype,
         kernel_init=_kernel_init(1.0),
+        dot_general=projection.dot_general,
         name=name,
       )(x_BLD)
       axis = 'heads' if name == 'query' else 'kv_heads'
@@ -101,6 +103,7 @@ class Attention(nn.Module):
       dtype=self.dtype,
       param_dtype=self.param_dtype,
       kernel_init=_kernel_init(_residual_scale(shape)),
+      dot_general=projection.dot_general,
       name='output',
     )(mixed_BLHh)
 
@@ -124,6 +127,7 @@ class FeedForward(nn.Module):
         dtype=self.dtype,
         param_dtype=self.param_dtype,
         kernel_init=_kernel_init(scale),
+        dot_general=projection.dot_general,
         name=name,
       )
 
