@@ -119,7 +119,7 @@ def _kill_and_compare(whole, folder, random, kills):
     if before + 9 > _STEPS:
       break
     with _start(plan, folder, folder.parent / 'cache') as process:
-      _wait_for(process, 'checkpoint', random.randint(2, 3))
+      _wait_for(process, ', checkpoint\n', random.randint(2, 3))
       time.sleep(random.random() / 20)
       process.kill()
     saved = max(checkpoint.steps(folder / 'checkpoints'))
