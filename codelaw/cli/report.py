@@ -6,6 +6,7 @@ Shows what the folder of the study holds and leaves out what it does not.
 import argparse
 
 from codelaw import storage
+from codelaw.reports import contents
 from codelaw.reports import html
 from codelaw.reports import study_folder
 from codelaw.reports import tensorboard
@@ -33,10 +34,10 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
   """Reads the study, writes the page and the TensorBoard events."""
-  study = study_folder.read(args.study)
+  page = contents.of_study(study_folder.read(args.study))
   out = args.out or str(storage.path(args.study) / 'report.html')
-  storage.write_text(out, html.page(study))
+  storage.write_text(out, html.render(page))
   print(f'Wrote {out}.')
   if args.logdir:
-    tensorboard.write(study, args.logdir)
+    tensorboard.write(page, args.logdir)
     print(f'Wrote figures; see them with: tensorboard --logdir={args.logdir}')

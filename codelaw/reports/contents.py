@@ -1,6 +1,6 @@
-"""What a report shows and in which order: sections of figures and tables.
+"""What a report shows and in which order: a page of figures and tables.
 
-The HTML page and TensorBoard show the same sections; a section whose part of
+The HTML page and TensorBoard show the same `Page`; a section whose part of
 the study is missing is not there.
 """
 
@@ -12,6 +12,7 @@ from matplotlib import figure as figure_lib
 
 from codelaw.laws import results
 from codelaw.planning import confirmation as confirmation_lib
+from codelaw.reports import findings
 from codelaw.reports import plots
 from codelaw.reports import predictions
 from codelaw.reports import study_folder
@@ -34,6 +35,39 @@ class Section:
   title: str
   pictures: tuple[Picture, ...]
   tables: tuple[tables.Table, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Page:
+  """A whole report.
+
+  Attributes:
+    name: of what it is about.
+    answer: its head.
+    warnings: reasons for doubt, in words.
+    sections: in the order in which they are read.
+    commands: (words, command line) for what to do next.
+    provenance: where the numbers come from.
+  """
+
+  name: str
+  answer: findings.Answer
+  warnings: tuple[str, ...]
+  sections: tuple[Section, ...]
+  commands: tuple[tuple[str, str], ...]
+  provenance: tables.Table
+
+
+def of_study(study: study_folder.Study) -> Page:
+  """The report of a study."""
+  return Page(
+    name=study.name,
+    answer=findings.answer(study),
+    warnings=tuple(findings.warnings(study)),
+    sections=sections(study),
+    commands=tuple(commands(study)),
+    provenance=tables.provenance(study),
+  )
 
 
 def sections(study: study_folder.Study) -> tuple[Section, ...]:

@@ -1,19 +1,16 @@
-"""A study as one HTML file that needs nothing but a browser."""
+"""A report as one HTML file that needs nothing but a browser."""
 
 import jinja2
 
 from codelaw.reports import contents
-from codelaw.reports import findings
-from codelaw.reports import study_folder
 from codelaw.reports import svg
-from codelaw.reports import tables
 
 
-def page(study: study_folder.Study) -> str:
-  """The page: answer, warnings, figures and tables, next steps, provenance.
+def render(page: contents.Page) -> str:
+  """HTML: answer, warnings, figures and tables, next steps, provenance.
 
   Everything is inline; the page loads no other resource, follows the
-  reader's light or dark setting, and is the same text for the same study.
+  reader's light or dark setting, and is the same text for the same content.
   """
   environment = jinja2.Environment(
     loader=jinja2.PackageLoader('codelaw.reports', ''),
@@ -33,13 +30,13 @@ def page(study: study_folder.Study) -> str:
       ],
       'tables': section.tables,
     }
-    for section in contents.sections(study)
+    for section in page.sections
   ]
   return environment.get_template('page.html.j2').render(
-    name=study.name,
-    answer=findings.answer(study),
-    warnings=list(findings.warnings(study)),
+    name=page.name,
+    answer=page.answer,
+    warnings=page.warnings,
     sections=sections,
-    commands=list(contents.commands(study)),
-    provenance=tables.provenance(study),
+    commands=page.commands,
+    provenance=page.provenance,
   )

@@ -1,4 +1,4 @@
-"""A study's figures and tables as TensorBoard images and text."""
+"""A report's figures and tables as TensorBoard images and text."""
 
 import os
 
@@ -8,26 +8,24 @@ import tensorboardX
 
 from codelaw import storage
 from codelaw.reports import contents
-from codelaw.reports import findings
-from codelaw.reports import study_folder
 from codelaw.reports import tables
 
 _DOTS_PER_INCH = 110
 
 
-def write(study: study_folder.Study, logdir: storage.PathLike) -> None:
-  """Adds the sections of the report to a TensorBoard log directory.
+def write(page: contents.Page, logdir: storage.PathLike) -> None:
+  """Adds the sections of a report to a TensorBoard log directory.
 
   Tags: images `report/<figure>`, text `report/answer` and
   `report/<section>/<table>`, all at step 0.
   """
-  found = findings.answer(study)
+  found = page.answer
   with tensorboardX.SummaryWriter(os.fspath(logdir)) as writer:
     lines = [f'## {found.title}', *found.sentences]
     lines += [f'- {source}: {rate:.4f}' for source, rate in found.rates]
-    lines += [f'- warning: {text}' for text in findings.warnings(study)]
+    lines += [f'- warning: {text}' for text in page.warnings]
     writer.add_text('report/answer', '\n\n'.join(lines), 0)
-    for section in contents.sections(study):
+    for section in page.sections:
       for picture in section.pictures:
         canvas = backend_agg.FigureCanvasAgg(picture.figure)
         picture.figure.set_dpi(_DOTS_PER_INCH)

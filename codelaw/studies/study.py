@@ -43,6 +43,7 @@ from codelaw.laws import synergy
 from codelaw.planning import allocation as allocation_lib
 from codelaw.planning import confirmation as confirmation_lib
 from codelaw.planning import mixture_gin
+from codelaw.reports import contents
 from codelaw.reports import html
 from codelaw.reports import study_folder
 from codelaw.reports import tensorboard
@@ -119,13 +120,13 @@ def run(study: sweep.StudyPlan, command: str, progress: Progress) -> Outcome:
     files = _write_gin(study, allocation, command)
     confirmation = _confirm(study, manifest, allocation, progress)
     progress('report', 'figures', 0.0, None)
-    content = study_folder.read(root)
+    page = contents.of_study(study_folder.read(root))
     report, logdir = root / 'report.html', root / 'tensorboard'
-    page = html.page(content)
+    text = html.render(page)
     # TensorBoard's files only ever grow; the page comes last and tells.
-    if not report.exists() or report.read_text() != page:
-      tensorboard.write(content, logdir)
-      storage.write_text(report, page)
+    if not report.exists() or report.read_text() != text:
+      tensorboard.write(page, logdir)
+      storage.write_text(report, text)
     progress('report', 'done', 1.0, 0.0)
   return Outcome(
     allocation, confirmation, *files, os.fspath(report), os.fspath(logdir)

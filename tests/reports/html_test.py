@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from codelaw.reports import contents
 from codelaw.reports import html as page_lib
 from codelaw.reports import study_folder
 
@@ -42,7 +43,7 @@ def found(study):
 
 @pytest.fixture(scope='module')
 def page(found):
-  return page_lib.page(found)
+  return page_lib.render(contents.of_study(found))
 
 
 def test_the_page_is_well_formed_and_needs_nothing_else(page):
@@ -85,7 +86,7 @@ def test_what_is_missing_is_left_out(found):
     run_records=(),
     table=None,
   )
-  text = page_lib.page(bare)
+  text = page_lib.render(contents.of_study(bare))
   for part in ('Synergy', 'Confirmation', 'Allocated', 'How to go on'):
     assert part not in text
   assert 'Laws of mixtures' in text
@@ -93,6 +94,8 @@ def test_what_is_missing_is_left_out(found):
 
 
 def test_names_from_outside_are_escaped(found):
-  text = page_lib.page(dataclasses.replace(found, name='<b>&'))
+  text = page_lib.render(
+    contents.of_study(dataclasses.replace(found, name='<b>&'))
+  )
   assert '&lt;b&gt;&amp;' in text
   assert '<b>&' not in text

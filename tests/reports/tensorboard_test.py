@@ -2,13 +2,15 @@
 
 from tensorboard.backend.event_processing import event_accumulator
 
+from codelaw.reports import contents
 from codelaw.reports import study_folder
 from codelaw.reports import tables
 from codelaw.reports import tensorboard
 
 
 def test_figures_and_tables_arrive(study, tmp_path):
-  tensorboard.write(study_folder.read(study), tmp_path)
+  page = contents.of_study(study_folder.read(study))
+  tensorboard.write(page, tmp_path)
   events = event_accumulator.EventAccumulator(str(tmp_path))
   events.Reload()
   tags = events.Tags()
