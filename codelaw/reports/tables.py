@@ -11,7 +11,7 @@ from codelaw.laws import results
 from codelaw.laws import synergy as synergy_lib
 from codelaw.planning import allocation as allocation_lib
 from codelaw.planning import confirmation as confirmation_lib
-from codelaw.reports import plots
+from codelaw.reports import figures
 from codelaw.reports import study_folder
 
 
@@ -280,8 +280,8 @@ def runs(rows: pd.DataFrame, study: study_folder.Study) -> Table:
       (
         str(row['run_id']),
         study.purposes.get(str(row['run_id']), ''),
-        plots.short(row['num_params']),
-        plots.short(row['num_tokens']),
+        figures.short(row['num_params']),
+        figures.short(row['num_tokens']),
         *(
           '' if pd.isna(row[column]) else f'{row[column]:.4f}'
           for column in losses
