@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import dataclasses
 
 from matplotlib import figure as figure_lib
+import pandas as pd
 
 from codelaw.laws import results
 from codelaw.planning import confirmation as confirmation_lib
@@ -23,11 +24,20 @@ from codelaw.reports import tables
 
 @dataclasses.dataclass(frozen=True)
 class Picture:
-  """A figure, its name (unique in a report) and one sentence about it."""
+  """A figure and what is said about it.
+
+  Attributes:
+    name: unique in a report.
+    figure: to draw.
+    caption: one or two sentences on how to read it.
+    data: the numbers it draws, to download; None where a table beside it
+      holds them.
+  """
 
   name: str
   figure: figure_lib.Figure
   caption: str
+  data: pd.DataFrame | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,6 +60,7 @@ class Page:
     sections: in the order in which they are read.
     commands: (words, command line) for what to do next.
     provenance: where the numbers come from.
+    files: (file name, JSON text) of what the page was made from, to download.
   """
 
   name: str
@@ -58,6 +69,7 @@ class Page:
   sections: tuple[Section, ...]
   commands: tuple[tuple[str, str], ...]
   provenance: tables.Table
+  files: tuple[tuple[str, str], ...] = ()
 
 
 def of_study(study: study_folder.Study) -> Page:

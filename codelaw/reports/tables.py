@@ -24,12 +24,15 @@ class Table:
     caption: one sentence on how to read it.
     headings: one per column.
     rows: cells, as many as headings; an interval is a second line.
+    data: the same numbers unrounded, to download; None where the cells are
+      all there is.
   """
 
   title: str
   caption: str
   headings: tuple[str, ...]
   rows: tuple[tuple[str, ...], ...]
+  data: pd.DataFrame | None = None
 
 
 def _band(value: float, ends: Sequence[float | None] | None, form: str) -> str:
