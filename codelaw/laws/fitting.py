@@ -122,7 +122,8 @@ def optimise(
   Raises:
     UserError: when a column is missing or holds no positive numbers, there
       are not more points than parameters, or the design does not determine
-      the law (one or two values of N or D, shares that do not vary, ...).
+      the law: one or two values of N or D, N and D or shares that vary only
+      together, or several sets of parameters that fit equally well.
   """
   data = points.read(law, rows, target)
   points.check_design(law, data, target)
@@ -145,7 +146,7 @@ def optimise(
     objective * (1 + OPTIMUM_TOLERANCE), _EXACT_OBJECTIVE
   )
   optima = refits.distinct(task, solutions, 1 + _NUM_OTHER_OPTIMA)
-  return refits.Optimum(
+  found = refits.Optimum(
     data=data,
     task=task,
     objective_name=settings.objective,
@@ -158,6 +159,15 @@ def optimise(
     num_reached=int(reached.sum()),
     termination=TERMINATIONS[polished.codes[best]],
   )
+  condition = diagnostics.condition_number(found)
+  if condition > refits.DEGENERATE_CONDITION:
+    raise errors.UserError(
+      f'The {task.num_points} points do not determine the law {law.name} of'
+      f' {target}: several sets of parameters fit equally well (condition'
+      f' number {condition:.2g}). Add runs that vary'
+      f' {", ".join(law.columns)} separately, or fit a smaller law.'
+    )
+  return found
 
 
 def describe(
@@ -166,22 +176,11 @@ def describe(
   settings: FitSettings,
   group: str = '',
 ) -> results.Fit:
-  """Intervals and diagnostics of an optimum, as a `Fit`.
-
-  Raises:
-    UserError: when several sets of parameters fit equally well.
-  """
+  """Intervals and diagnostics of an optimum, as a `Fit`."""
   task, data, law = optimum.task, optimum.data, optimum.task.law
   how = (data.runs, settings.objective, settings.huber_delta)
   at_bound = diagnostics.parameters_at_bound(optimum)
   condition = diagnostics.condition_number(optimum)
-  if condition > refits.DEGENERATE_CONDITION:
-    raise errors.UserError(
-      f'The {task.num_points} points do not determine the law {law.name} of'
-      f' {target}: several sets of parameters fit equally well (condition'
-      f' number {condition:.2g}). Add runs that vary'
-      f' {", ".join(law.columns)} separately, or fit a smaller law.'
-    )
   resampled: Mapping[str, np.ndarray] = {}
   if settings.num_bootstraps:
     resampled = _named(
@@ -240,7 +239,9 @@ def describe(
       'influence': [dataclasses.asdict(change) for change in influence],
       'bootstrap': settings.bootstrap,
       'num_runs': data.num_runs,
-      'noise_sd': noise.sd,
+      # Of the log loss, or of the loss in the table's unit.
+      'noise_sd': noise.sd
+      * (task.scales['loss'] if settings.objective == 'least_squares' else 1.0),
       'noise_degrees_of_freedom': noise.degrees_of_freedom,
       'residual_log_sd': uncertainty.noise(
         task, optimum.coordinates, data.runs, 'log_huber', 1.0
