@@ -164,7 +164,8 @@ def noise(
   points = np.bincount(run_of_point).astype(np.float64)
   sums = np.zeros((points.size, optimum.size))
   np.add.at(sums, run_of_point, basis)
-  trace = points.sum() - np.sum(sums**2)
+  # With as few runs as parameters the fit takes up all that runs share.
+  trace = max(points.sum() - np.sum(sums**2), 1.0)
   square = (
     np.sum(points**2)
     - 2 * np.sum(points[:, None] * sums**2)
@@ -183,7 +184,7 @@ def noise(
     inside, squares = 1.0, sd**2
   return Noise(
     sd,
-    float(trace**2 / square),
+    float(max(trace**2 / square, 1.0)),
     float(squares / inside),
     float(squares / inside**2),
   )
