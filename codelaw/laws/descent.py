@@ -294,12 +294,12 @@ def _solve(matrix, right):
   size = matrix.shape[-1]
   right = jnp.broadcast_to(right, matrix.shape[:-1])[..., None]
   table = jnp.concatenate([matrix, right], axis=-1)
-  for row in range(size):
-    pivot = table[..., row, :] / table[..., row, row, None]
+
+  def eliminate(row, table):
+    pivot = jax.lax.dynamic_index_in_dim(table, row, -2)
+    pivot /= jax.lax.dynamic_index_in_dim(pivot, row, -1)
+    column = jax.lax.dynamic_index_in_dim(table, row, -1)
     others = (jnp.arange(size) != row)[:, None]
-    table = jnp.where(
-      others,
-      table - table[..., :, row, None] * pivot[..., None, :],
-      pivot[..., None, :],
-    )
-  return table[..., size]
+    return jnp.where(others, table - column * pivot, pivot)
+
+  return jax.lax.fori_loop(0, size, eliminate, table)[..., size]

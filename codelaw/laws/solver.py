@@ -15,6 +15,7 @@ law and size share one compiled program. Lanes that have stopped make room for
 others, and the host's cores share the lanes.
 """
 
+from collections.abc import Sequence
 import dataclasses
 import functools
 
@@ -108,7 +109,9 @@ def problem(
   )
 
 
-def draw_starts(law: forms.Law, num_starts: int, seed: int) -> np.ndarray:
+def draw_starts(
+  law: forms.Law, num_starts: int, seed: int | Sequence[int]
+) -> np.ndarray:
   """Latin hypercube of starts [num_starts, P] in coordinates."""
   low, high = _limits(law, 'start')
   generator = np.random.default_rng(seed)
