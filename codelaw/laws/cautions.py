@@ -65,8 +65,8 @@ def warnings(
     found.append('the solver did not converge; the estimates are provisional')
   if agreeing_starts < 0.05:
     found.append(
-      f'only {agreeing_starts:.1%} of the starts reached the optimum; a better'
-      ' one may exist: raise num_starts'
+      f'only {agreeing_starts:.1%} of the starts followed to the end reached'
+      ' the optimum; a better one may exist: raise num_starts'
     )
   if at_bound:
     found.append(
