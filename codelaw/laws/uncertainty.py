@@ -5,10 +5,22 @@ the objective's residuals (the log loss, or the loss for least squares), with
 one standard normal z per run and s^2 = f s_0^2 / chi^2(f), where s_0^2 is the
 residual variance and f its degrees of freedom (`noise`). No resample is
 degenerate however few runs there are, and to first order in the noise the
-percentile intervals are Student's t intervals. With 9, 12 and 60 simulated
-runs its 90% intervals covered the truth in 84-97% of cases under normal
-noise; resampling runs gave 58-68% with 9 runs and least squares. Outliers count
-as noise and widen the intervals.
+percentile intervals are Student's t intervals. Outliers count as noise and
+widen the intervals. Nominal 90% intervals held the truth in so many of 200
+simulated studies (noise 1%, standard deviation of a share 2%; all parameters,
+and the law's mean and a new run at ten times the largest N and D):
+
+  law, runs, objective              bootstrap   profile     mean  new run
+  chinchilla, 8 x 6, least squares  .86 to .89  .88 to .91  .87   .89
+  chinchilla, 8 x 6, log-Huber      .91 to .93  .90 to .93  .91   .91
+  chinchilla, 3 x 3, least squares  .87 to .91  .89 to .92  .91   .91
+  chinchilla, 3 x 3, log-Huber      .93 to .96  .94 to .97  .94   .93
+  transfer, 36 runs, least squares  .88 to .91  .87 to .93  .88   .89
+  transfer, 36 runs, log-Huber      .87 to .91  .89 to .90  .88   .89
+
+Least squares with noise of the log loss, which it takes to be that of the
+loss: .85 to .88 with 48 runs. Resampling runs gave 58-68% with 9 runs and
+least squares.
 
 `runs`: Bayesian bootstrap (Rubin 1981, doi:10.1214/aos/1176345338): each
 resample reweights whole runs by a flat Dirichlet draw, so that none is ever
@@ -191,13 +203,16 @@ def noise(
   points = np.bincount(run_of_point).astype(np.float64)
   sums = np.zeros((points.size, optimum.size))
   np.add.at(sums, run_of_point, basis)
-  # With as few runs as parameters the fit takes up all that runs share.
-  trace = max(points.sum() - np.sum(sums**2), 1.0)
+  trace = points.sum() - np.sum(sums**2)
   square = (
     np.sum(points**2)
     - 2 * np.sum(points[:, None] * sums**2)
     + np.sum((sums.T @ sums) ** 2)
   )
+  if trace > 1:
+    freedom = max(trace**2 / square, 1.0)
+  else:  # As few runs as parameters: the fit takes up all that runs share.
+    trace, freedom = 1.0, 1.0
   sd = float(np.sqrt(np.sum(residuals**2) / trace))
   if objective in objectives.OF_LOGARITHMS and sd > 0:
     edge = delta / sd
@@ -211,7 +226,7 @@ def noise(
     inside, squares = 1.0, sd**2
   return Noise(
     sd,
-    float(max(trace**2 / square, 1.0)),
+    float(freedom),
     float(squares / inside),
     float(squares / inside**2),
   )

@@ -66,16 +66,22 @@ def test_no_resample_of_few_runs_is_degenerate(method):
 
 
 def test_rows_of_one_run_share_their_noise():
-  law, table = simulated.runs('chinchilla', 5, 5, noise=0.01)
+  law, table = simulated.runs('chinchilla', 8, 5, noise=0.01)
   task, optimum = _optimum(law, table)
-  together = _bootstrap(task, optimum, np.zeros(25, dtype=int), 'noise')
-  apart = _bootstrap(task, optimum, np.arange(25), 'noise')
-  # A shift common to all points moves the limit and leaves the exponents.
-  assert together[:, 4].std() < 0.2 * apart[:, 4].std()
-  assert together[:, 0].std() > 1e-3
+  sizes = table['num_params'].rank(method='dense').astype(int) - 1
+  together = _bootstrap(task, optimum, sizes.to_numpy(), 'noise')
+  apart = _bootstrap(task, optimum, np.arange(40), 'noise')
+  # A shift common to a size moves alpha and leaves beta. Medians, because few
+  # runs know their noise with few degrees of freedom.
+  alpha, beta = 3, 4
+  spread = [
+    np.median(np.abs(found - optimum), axis=0) for found in (together, apart)
+  ]
+  assert spread[0][beta] < 0.5 * spread[1][beta]
+  assert spread[0][alpha] > spread[1][alpha]
 
 
-@pytest.mark.parametrize('objective', solver.OBJECTIVES)
+@pytest.mark.parametrize('objective', ['log_huber', 'least_squares'])
 def test_evaluations_that_repeat_a_run_add_no_certainty(objective):
   law, table = simulated.runs('chinchilla', 5, 5, noise=0.01)
   thrice = pd.concat([table, table, table], ignore_index=True)
@@ -182,7 +188,7 @@ def test_intervals_of_few_small_studies_cover_the_truth():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('objective', solver.OBJECTIVES)
+@pytest.mark.parametrize('objective', ['log_huber', 'least_squares'])
 @pytest.mark.parametrize(
   ('name', 'grid'),
   [('chinchilla', (3, 3)), ('chinchilla', (8, 6)), ('transfer', (6, 6))],
