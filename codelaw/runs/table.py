@@ -29,7 +29,7 @@ _POSITIVE = ('num_params', 'num_params_no_embed', 'num_tokens', 'train_flops')
 _NUMERIC = (*_POSITIVE, 'step', 'seed')
 _NUMERIC_PREFIXES = ('share/', 'tokens/', 'loss', 'bits_per_byte')
 _MAY_BE_EMPTY = ('loss', 'bits_per_byte')
-_SHORT_NAMES = {
+SHORT_NAMES = {
   'C': 'train_flops',
   'N': 'num_params',
   'D': 'num_tokens',
@@ -69,9 +69,9 @@ def read(
   """
   names = os.fspath(path).split(',')
   if len(names) == 2:
-    table = _join(*(_rename(_load(name), columns, name) for name in names))
+    table = _join(*(_rename(load(name), columns, name) for name in names))
   elif len(names) == 1:
-    table = _rename(_load(names[0]), columns, names[0])
+    table = _rename(load(names[0]), columns, names[0])
   else:
     raise errors.UserError(
       f'Expected one table, or ratios.csv,metrics.csv; got {path}.'
@@ -141,7 +141,12 @@ def check_unique(table: pd.DataFrame, where: str) -> None:
     )
 
 
-def _load(name: str) -> pd.DataFrame:
+def load(name: str) -> pd.DataFrame:
+  """Reads a CSV or Parquet file as it is; the values of a CSV are texts.
+
+  Raises:
+    UserError: for a file that cannot be read, and rows of another length.
+  """
   path = storage.path(name)
   try:
     content = path.read_bytes()
@@ -178,7 +183,7 @@ def _rename(
   renamed = table.rename(
     columns={
       short: name
-      for short, name in _SHORT_NAMES.items()
+      for short, name in SHORT_NAMES.items()
       if short in table and name not in table
     }
   )

@@ -8,6 +8,7 @@ import tensorboardX
 
 from codelaw import errors
 from codelaw.runs import events
+from codelaw.runs import tfrecords
 
 
 def _write(folder, values, suffix=''):
@@ -22,9 +23,9 @@ def _record(payload):
   head = struct.pack('<Q', len(payload))
   return (
     head
-    + struct.pack('<I', events.masked_crc32c(head))
+    + struct.pack('<I', tfrecords.masked_crc32c(head))
     + payload
-    + struct.pack('<I', events.masked_crc32c(payload))
+    + struct.pack('<I', tfrecords.masked_crc32c(payload))
   )
 
 
@@ -81,7 +82,9 @@ def test_truncated_header_is_reported(tmp_path):
 @pytest.mark.parametrize('part', ['length', 'payload'])
 def test_corruption_names_file_and_offset(tmp_path, part):
   file = _write(tmp_path, [('a', 1.0, 1, 1.0), ('a', 2.0, 2, 2.0)])
-  offsets = [offset for offset, _ in events.read_records(file)]
+  with file.open('rb') as stream:
+    (block,) = tfrecords.blocks(stream, str(file))
+  offsets = [block.place(record) for record in range(len(block.starts))]
   content = bytearray(file.read_bytes())
   content[offsets[1] + (0 if part == 'length' else 14)] ^= 1
   file.write_bytes(bytes(content))
@@ -101,7 +104,7 @@ def test_checksum_of_a_published_vector():
   # CRC32C of 32 zero bytes, RFC 3720 appendix B.4: 0x8a9136aa.
   crc = 0x8A9136AA
   masked = (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF
-  assert events.masked_crc32c(bytes(32)) == masked
+  assert tfrecords.masked_crc32c(bytes(32)) == masked
 
 
 def test_missing_folder_has_no_scalars(tmp_path):
