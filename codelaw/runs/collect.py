@@ -127,6 +127,11 @@ def collect(
       run.folder, run.run_id, series, texts, given, mapping, report
     )
     others += [other] if other else []
+  unused = sorted(set(facts or {}) - {run.run_id for run in runs})
+  if unused:
+    report(
+      f'There are facts about runs that are not here: {", ".join(unused)}.'
+    )
   other_runs.check(others)
   for other in others:
     rows += other_runs.rows(other, report)

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 import math
+from typing import TypeVar
 
 import numpy as np
 
 from codelaw.runs import events
-from codelaw.runs import writers
 
 _EVALUATIONS = ('loss', 'bits_per_byte')
+_Value = TypeVar('_Value')
 
 
 def by_step(
@@ -26,14 +27,11 @@ def by_step(
     first_step: of the first update, see `writers.Writer`.
 
   Returns:
-    updates done -> column -> value, at steps with an evaluation or, if there
-    is none, with a training loss.
+    updates done -> column -> value, at steps with a loss.
   """
-  evaluated = [name for name in columns if _is_evaluation(name)]
   steps: set[int] = set()
-  for name in evaluated or [writers.TRAINING_COLUMN]:
-    if name in columns:
-      steps.update(columns[name].steps.tolist())
+  for name in losses(columns):
+    steps.update(columns[name].steps.tolist())
   steps = {step for step in steps if step >= first_step}
   rows: dict[int, dict[str, float]] = {
     step + 1 - first_step: {} for step in sorted(steps)
@@ -58,19 +56,14 @@ def by_step(
   return {step: found for step, found in rows.items() if losses(found)}
 
 
-def _is_evaluation(column: str) -> bool:
-  return (
-    column.split('/')[0] in _EVALUATIONS and column != writers.TRAINING_COLUMN
-  )
+def is_evaluation(column: str) -> bool:
+  """Whether a column holds losses, or bits per byte."""
+  return column.split('/')[0] in _EVALUATIONS
 
 
-def losses(found: Mapping[str, float]) -> dict[str, float]:
+def losses(found: Mapping[str, _Value]) -> dict[str, _Value]:
   """The columns of losses and of bits per byte."""
-  return {
-    name: value
-    for name, value in found.items()
-    if name.split('/')[0] in _EVALUATIONS
-  }
+  return {name: found[name] for name in found if is_evaluation(name)}
 
 
 def tokens(found: Mapping[str, float]) -> dict[str, float]:

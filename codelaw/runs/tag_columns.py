@@ -9,6 +9,7 @@ import re
 import numpy as np
 
 from codelaw import errors
+from codelaw.runs import evaluations
 from codelaw.runs import events
 from codelaw.runs import run_facts
 from codelaw.runs import writers
@@ -131,7 +132,8 @@ def columns(
       cross-entropy, is implausibly large, or was written more than once.
 
   Returns:
-    column -> values by step; and the writer.
+    column -> values by step, without training losses where there are others;
+    and the writer.
 
   Raises:
     UserError: when all there is for a column is a sum over tokens, or a rule
@@ -154,6 +156,9 @@ def columns(
       if rule in own:
         _refuse_sum(run, tag, writer.rules)
       break
+  training = candidates.pop(writers.TRAINING_COLUMN, None)
+  if training and not any(map(evaluations.is_evaluation, candidates)):
+    candidates[writers.TRAINING_COLUMN] = training
   found = {}
   for column, by_rule in sorted(candidates.items()):
     chosen = _choose(run, column, by_rule, rules, series, report)
@@ -232,11 +237,12 @@ def _merged(
     np.concatenate([part.times for part in parts]),
     np.concatenate([part.values for part in parts]),
   )
-  twice = len(steps) - len(merged.steps)
-  if twice:
+  found, counts = np.unique(steps, return_counts=True)
+  if (counts > 1).any():
     report(
-      f'{run}: {column} was written several times for {twice} steps, in'
-      ' several folders; the last values count.'
+      f'{run}: {column} was written by several folders at'
+      f' {events.steps_in_words(found[counts > 1].tolist())}, as after a'
+      ' restart; the last values count.'
     )
   return merged
 
