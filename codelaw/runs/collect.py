@@ -16,6 +16,7 @@ import dataclasses
 import os
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from codelaw import errors
@@ -41,6 +42,8 @@ _LEADING = (
 )
 
 
+_TEXTS = ('run_id', 'stage')
+_WHOLE = ('num_params', 'num_tokens', 'step')
 _MAY_LACK = ('num_params_no_embed', 'seed')
 
 
@@ -108,13 +111,13 @@ def collect(
     report=report,
     progress=progress,
   )
-  rows: list[dict[str, Any]] = []
+  parts: list[dict[str, Any]] = []
   others: list[other_runs.OtherRun] = []
   for run in runs:
     series = _series(run, contents, report)
     if run.record is not None:
-      rows += recorded_runs.rows(
-        run.folder, run.record, series, mapping, report
+      parts.append(
+        recorded_runs.columns(run.folder, run.record, series, mapping, report)
       )
       continue
     texts = {
@@ -133,15 +136,15 @@ def collect(
       f'There are facts about runs that are not here: {", ".join(unused)}.'
     )
   other_runs.check(others)
-  for other in others:
-    rows += other_runs.rows(other, report)
-  if not rows:
+  parts += [other_runs.columns(other, report) for other in others]
+  table = _joined(parts)
+  if table.empty:
     raise errors.UserError(
       f'None of {len(names)} folders holds a run with an evaluation;'
       ' expected folders with run.json and eval/ events, as `codelaw train`'
       ' writes them, or with the events of another program.'
     )
-  return _in_order(pd.DataFrame(rows), report)
+  return _in_order(table, report)
 
 
 def _find(folder: str, run_id: str) -> _Run:
@@ -178,6 +181,27 @@ def _series(
       report,
     )
   return series
+
+
+def _joined(parts: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+  """One table of the columns of all runs; what a run lacks is NaN."""
+  sizes = [len(part['step']) for part in parts]
+  columns: dict[str, Any] = {}
+  start = 0
+  for part, size in zip(parts, sizes, strict=True):
+    for name, values in part.items():
+      if name not in columns:
+        kind = object if name in (*_TEXTS, *_MAY_LACK) else float
+        columns[name] = np.full(sum(sizes), np.nan, kind)
+      columns[name][start : start + size] = values
+    start += size
+  for name in columns:
+    if name in _TEXTS:
+      columns[name] = columns[name].tolist()
+    elif name in _WHOLE:
+      columns[name] = columns[name].astype(np.int64)
+  table = pd.DataFrame(columns)
+  return table.astype({'is_final': bool}) if parts else table
 
 
 def _in_order(table: pd.DataFrame, report: events.Report) -> pd.DataFrame:

@@ -3,7 +3,8 @@
 A payload is a `tensorboard.Event` (tensorflow/core/util/event.proto): time,
 step, and a summary of values, each a tag with a `simple_value` (tensorboardX,
 PyTorch) or a `tensor` (tf.summary, clu), or an image, a histogram, ... Only
-fields on the way to a scalar are looked at, so large ones cost nothing.
+fields on the way to a scalar are looked at, so large ones cost nothing; what
+lies in others counts as bytes that change.
 Whatever is unusual is left to protobuf.
 """
 
@@ -41,11 +42,19 @@ TEXT_SUFFIX = '/text_summary'  # Added by torch.utils.tensorboard.
 
 @dataclasses.dataclass(frozen=True)
 class Slot:
-  """A scalar: its tag, its type, and its first byte in the payload."""
+  """Changing bytes of an event: a scalar, or something to skip.
+
+  Attributes:
+    tag: of the scalar.
+    dtype: of the scalar; None skips the bytes.
+    at: first byte in the payload.
+    size: in bytes.
+  """
 
   tag: str
-  dtype: np.dtype
+  dtype: np.dtype | None
   at: int
+  size: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,7 +73,7 @@ class Layout:
       self.time_at,
       self.step_at,
       self.step_width,
-      *((slot.at, slot.dtype) for slot in self.slots),
+      *((slot.at, slot.size, slot.dtype) for slot in self.slots),
     )
 
   def mask(self, length: int) -> np.ndarray:
@@ -74,7 +83,7 @@ class Layout:
       kept[self.time_at : self.time_at + 8] = 0
     kept[self.step_at : self.step_at + self.step_width] = 0x80
     for slot in self.slots:
-      kept[slot.at : slot.at + slot.dtype.itemsize] = 0
+      kept[slot.at : slot.at + slot.size] = 0
     return kept
 
 
@@ -113,54 +122,54 @@ def _usual(
     elif key == _SUMMARY:
       for inner, first, last in _fields(payload, start, end):
         if inner == _VALUE:
-          slot = _slot(payload, first, last, wants, wants_text)
-          slots += [slot] if slot else []
+          slots += _slots(payload, first, last, wants, wants_text)
     elif key == _SESSION_LOG:
       raise _UnusualError
   return Layout(time_at, step_at, step_width, tuple(slots))
 
 
-def _slot(
+def _slots(
   payload: bytes,
   start: int,
   end: int,
   wants: Mapping[str, bool],
   wants_text: Callable[[str], bool],
-) -> Slot | None:
+) -> list[Slot]:
+  """Changing bytes of one value of a summary."""
   fields = {key: (a, b) for key, a, b in _fields(payload, start, end)}
-  if _TAG not in fields:
-    return None
-  first, last = fields[_TAG]
+  first, last = fields.get(_TAG, (start, start))
   tag = payload[first:last].decode('utf-8')
-  if tag == HPARAMS:
+  kinds = _KINDS & set(fields)
+  if tag == HPARAMS or len(kinds) > 1:  # Of several, the last would count.
     raise _UnusualError
-  if len(_KINDS & set(fields)) > 1:  # The last one would count.
+  if _SIMPLE_VALUE in kinds:
+    at, end = fields[_SIMPLE_VALUE]
+    return [Slot(tag, _TYPES[types_pb2.DT_FLOAT], at, end - at)]
+  if _TENSOR not in kinds:
+    return [Slot(tag, None, *_extent(fields[kind])) for kind in kinds]
+  tensor = list(_fields(payload, *fields[_TENSOR]))
+  places = {key: (a, b) for key, a, b in tensor}
+  dtype = payload[places[_DTYPE][0]] if _DTYPE in places else 0
+  if dtype == types_pb2.DT_STRING and wants_text(tag.removesuffix(TEXT_SUFFIX)):
     raise _UnusualError
-  if _SIMPLE_VALUE in fields:
-    return Slot(tag, _TYPES[types_pb2.DT_FLOAT], fields[_SIMPLE_VALUE][0])
-  if _TENSOR not in fields:
-    return None
-  first, last = fields[_TENSOR]
-  tensor = {key: (a, b) for key, a, b in _fields(payload, first, last)}
-  dtype = payload[tensor[_DTYPE][0]] if _DTYPE in tensor else 0
-  if dtype == types_pb2.DT_STRING:
-    if wants_text(tag.removesuffix(TEXT_SUFFIX)):
-      raise _UnusualError
-    return None
-  if dtype not in NUMERIC:
-    return None
-  shape = {key for key, _, _ in _fields(payload, *tensor.get(_SHAPE, (0, 0)))}
-  if _DIMENSION in shape:
-    return None
-  places = [
-    tensor[key] for key in (_CONTENT, *_LISTED.get(dtype, ())) if key in tensor
-  ]
-  size = _TYPES[dtype].itemsize if dtype in _TYPES else 0
-  if shape or len(places) != 1 or places[0][1] - places[0][0] != size:
+  shape = {key for key, _, _ in _fields(payload, *places.get(_SHAPE, (0, 0)))}
+  rest = [(a, b) for key, a, b in tensor if key not in (_DTYPE, _SHAPE)]
+  if dtype in NUMERIC and _DIMENSION not in shape:
+    values = [places[key] for key in _values_of(dtype) if key in places]
+    size = _TYPES[dtype].itemsize if dtype in _TYPES else 0
+    if not shape and values == rest and rest[0][1] - rest[0][0] == size:
+      return [Slot(tag, _TYPES[dtype], rest[0][0], size)]
     if wants[tag]:
       raise _UnusualError
-    return None
-  return Slot(tag, _TYPES[dtype], places[0][0])
+  return [Slot(tag, None, *_extent(place)) for place in rest]
+
+
+def _values_of(dtype: int) -> tuple[int, ...]:
+  return (_CONTENT, *_LISTED.get(dtype, ()))
+
+
+def _extent(place: tuple[int, int]) -> tuple[int, int]:
+  return place[0], place[1] - place[0]
 
 
 def _fields(buffer: bytes, at: int, end: int) -> Iterator[tuple[int, int, int]]:

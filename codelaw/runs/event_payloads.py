@@ -20,6 +20,7 @@ from codelaw.runs import tfrecords
 
 _FEW = 8  # Fewer events than that are cheaper one by one.
 _SAME_FROM = 3
+_LONG = 4096  # Longer events are cheaper one by one, too.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -123,10 +124,10 @@ class Collector:
   ) -> None:
     content = np.frombuffer(block.content, np.uint8)
     rows = None
-    while len(records) >= _FEW and length:
+    while len(records) >= _FEW and 0 < length <= _LONG:
       first = int(block.starts[records[0]])
       layout = self._layout_of(block.content[first : first + length])
-      if layout is None or not layout.slots:
+      if layout is None:
         self._add_single(block, records[:1])
         records, rows = records[1:], None
         continue
@@ -151,30 +152,41 @@ class Collector:
     ends = (rows[:, step] ^ rows[0, step]) & 0x80
     same = np.flatnonzero(~ends.any(axis=1))
     left = [np.flatnonzero(ends.any(axis=1))]
-    groups: dict[bytes, list[int]] = {}
     masked = rows[same] & mask
     keys = masked.view(f'V{length}').ravel().tolist()
-    for row, key in zip(same.tolist(), keys, strict=True):
-      groups.setdefault(key, []).append(row)
+    numbers = {key: number for number, key in enumerate(dict.fromkeys(keys))}
+    group_of = np.fromiter(map(numbers.__getitem__, keys), np.int64, len(keys))
+    order = np.argsort(group_of, kind='stable')
+    borders = np.cumsum(np.bincount(group_of))[:-1]
     single = []
-    for members in groups.values():
+    for members in np.split(same[order], borders):
       if len(members) < _SAME_FROM and members[0]:
-        single += members
+        single.append(members)
         continue
       found = self._layout_of(rows[members[0]].tobytes())
       if found is None or found.places != layout.places:
-        left.append(np.array(members))
+        left.append(members)
       else:
-        self._take(rows[members], records[members], found)
-    self._add_single(block, records[single])
+        self._take(rows, members, records[members], found)
+    if single:
+      self._add_single(block, records[np.concatenate(single)])
     return np.sort(np.concatenate(left))
 
   def _take(
-    self, rows: np.ndarray, records: np.ndarray, layout: event_layout.Layout
+    self,
+    rows: np.ndarray,
+    members: np.ndarray,
+    records: np.ndarray,
+    layout: event_layout.Layout,
   ) -> None:
-    wanted = [slot for slot in layout.slots if self._wants[slot.tag]]
+    wanted = [
+      (slot.tag, slot.at, slot.dtype)
+      for slot in layout.slots
+      if slot.dtype is not None and self._wants[slot.tag]
+    ]
     if not wanted:
       return
+    rows = rows[members]
     steps = np.zeros(len(rows), np.int64)
     for byte in range(layout.step_width):
       bits = rows[:, layout.step_at + byte].astype(np.int64) & 0x7F
@@ -182,10 +194,10 @@ class Collector:
     times = np.zeros(len(rows))
     if layout.time_at:
       times = _column(rows, layout.time_at, np.dtype('<f8'))
-    for slot in wanted:
-      values = _column(rows, slot.at, slot.dtype).astype(np.float64)
+    for tag, at, dtype in wanted:
+      values = _column(rows, at, dtype).astype(np.float64)
       points = Points(steps, times, values, records + self.num_records)
-      self._parts.setdefault(slot.tag, []).append(points)
+      self._parts.setdefault(tag, []).append(points)
 
   def _add_single(self, block: tfrecords.Block, records: np.ndarray) -> None:
     for record in records.tolist():
@@ -193,9 +205,9 @@ class Collector:
       layout = self._layout_of(payload)
       if layout is None:
         self._add_by_protobuf(block, record, payload)
-      elif layout.slots:
+      else:
         rows = np.frombuffer(payload, np.uint8)[None]
-        self._take(rows, np.array([record]), layout)
+        self._take(rows, np.array([0]), np.array([record]), layout)
 
   def _add_by_protobuf(
     self, block: tfrecords.Block, record: int, payload: bytes

@@ -173,7 +173,7 @@ def read_file(
       first_record=first,
     )
     tail = known.tail if known else b''
-    for block in tfrecords.blocks(stream, file.path, offset):
+    for block in tfrecords.blocks(stream, file.path, offset, file.size):
       collector.add(block)
       until = block.end - block.offset
       tail = block.content[max(0, until - _TAIL_SIZE) : until]
@@ -189,7 +189,7 @@ def read_file(
     changed=file.changed,
     offset=offset,
     num_records=collector.num_records,
-    head=head[: min(len(head), offset)],
+    head=head[:offset],
     tail=tail,
     restarts=(*(known.restarts if known else ()), *collector.restarts),
     texts={**(known.texts if known else {}), **collector.texts},
@@ -266,6 +266,8 @@ def merge(
 
 def latest(steps: np.ndarray, times: np.ndarray, values: np.ndarray) -> Series:
   """The value of each step that was written last; of ties, the later one."""
+  if (steps[1:] > steps[:-1]).all():
+    return Series(steps, times, values)
   order = np.lexsort((times, steps))
   steps = steps[order]
   last = np.append(steps[1:] != steps[:-1], np.ones(min(1, len(steps)), bool))

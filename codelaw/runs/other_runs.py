@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from collections.abc import Sequence
 import dataclasses
-import math
 from typing import Any
+
+import numpy as np
 
 from codelaw import errors
 from codelaw.runs import evaluations
@@ -20,13 +21,13 @@ class OtherRun:
   Attributes:
     where: it is, for messages.
     run_id: of the run.
-    evaluations: updates done -> column -> value.
+    evaluations: what it logged, by updates done.
     facts: about the run.
   """
 
   where: str
   run_id: str
-  evaluations: Mapping[int, Mapping[str, float]]
+  evaluations: evaluations.Evaluations
   facts: run_facts.RunFacts
 
 
@@ -54,9 +55,9 @@ def read(
     UserError: for a loss that is a sum, and facts that cannot be.
   """
   where = f'Run {run_id} in {folder}'
-  columns, writer = tag_columns.columns(where, series, mapping, report)
-  evaluated = evaluations.by_step(where, columns, report, writer.first_step)
-  if not evaluated:
+  by_tag, writer = tag_columns.columns(where, series, mapping, report)
+  evaluated = evaluations.of_run(where, by_tag, report, writer.first_step)
+  if not len(evaluated.steps):
     report(
       f'{folder} has no run.json and no events with a loss by a known tag,'
       ' and is left out; --tag names further tags.'
@@ -75,7 +76,7 @@ def check(runs: Sequence[OtherRun]) -> None:
       run
       for run in runs
       if run.facts.tokens_per_step is None
-      and None in map(_logged_tokens, run.evaluations.values())
+      and not _logged_tokens(run.evaluations).all()
     ],
   }
   gaps = [
@@ -91,42 +92,41 @@ def check(runs: Sequence[OtherRun]) -> None:
     )
 
 
-def _logged_tokens(found: Mapping[str, float]) -> float | None:
-  if 'num_tokens' in found:
-    return found['num_tokens']
-  return math.fsum(evaluations.tokens(found).values()) or None
+def _logged_tokens(found: evaluations.Evaluations) -> np.ndarray:
+  """[n] tokens trained on, as the events count them; 0 where they do not."""
+  by_source = evaluations.tokens(found.columns).values()
+  counted = np.sum([np.zeros(len(found.steps)), *by_source], axis=0)
+  logged = np.nan_to_num(found.columns.get('num_tokens', counted))
+  return np.where(logged > 0, logged, counted)
 
 
-def rows(run: OtherRun, report: events.Report) -> list[dict[str, Any]]:
-  """Rows of a run, one per evaluation."""
-  facts = run.facts
-  reached = max(run.evaluations)
+def columns(run: OtherRun, report: events.Report) -> dict[str, Any]:
+  """Columns of the run table for a run, with one row per evaluation."""
+  facts, found = run.facts, run.evaluations
+  reached = int(found.steps[-1])
   last = facts.num_steps or reached
-  if last not in run.evaluations:
+  if last not in found.steps:
     report(
       f'{run.where} has no evaluation at its last step {last} (its last one is'
       f' at {reached}): what it evaluated is included, but not as final.'
     )
-  found_rows = []
-  for step, found in run.evaluations.items():
-    total = _logged_tokens(found) or (facts.tokens_per_step or 0) * step
-    tokens = evaluations.tokens(found) or {
-      source: share * total for source, share in facts.shares.items()
-    }
-    found_rows.append(
-      {
-        'run_id': run.run_id,
-        'num_params': facts.num_params,
-        'num_params_no_embed': facts.num_params_no_embed,
-        'num_tokens': round(total),
-        'train_flops': (facts.flops_per_token or 0) * total,
-        'step': step,
-        'stage': '',
-        'is_final': step == last,
-        'seed': facts.seed,
-        **{f'share/{source}': n / total for source, n in tokens.items()},
-        **{f'tokens/{source}': round(n) for source, n in tokens.items()},
-        **evaluations.losses(found),
-      }
-    )
-  return found_rows
+  totals = _logged_tokens(found)
+  totals = np.where(
+    totals > 0, totals, (facts.tokens_per_step or 0) * found.steps
+  )
+  by_source = evaluations.tokens(found.columns) or {
+    source: share * totals for source, share in facts.shares.items()
+  }
+  return {
+    'run_id': run.run_id,
+    'num_params': facts.num_params,
+    'num_params_no_embed': facts.num_params_no_embed,
+    'num_tokens': np.rint(totals),
+    'train_flops': (facts.flops_per_token or 0) * totals,
+    'step': found.steps,
+    'stage': '',
+    'is_final': found.steps == last,
+    'seed': facts.seed,
+    **evaluations.token_columns(by_source, totals),
+    **evaluations.losses(found.columns),
+  }

@@ -9,20 +9,22 @@ import dataclasses
 import math
 from typing import Any
 
+import numpy as np
+
 from codelaw import records
 from codelaw.runs import evaluations
 from codelaw.runs import events
 from codelaw.runs import tag_columns
 
 
-def rows(
+def columns(
   folder: str,
   record: records.RunRecord,
   series: Mapping[str, events.Series],
   mapping: tag_columns.TagMapping,
   report: events.Report,
-) -> list[dict[str, Any]]:
-  """Rows of a run, one per evaluation.
+) -> dict[str, Any]:
+  """Columns of the run table for a run, with one row per evaluation.
 
   Args:
     folder: of the run.
@@ -33,67 +35,66 @@ def rows(
   """
   where = f'Run {record.run_id} in {folder}'
   mapping = dataclasses.replace(mapping, writer='codelaw')
-  columns, _ = tag_columns.columns(where, series, mapping, report)
-  evaluated = evaluations.by_step(where, columns, report)
+  by_tag, _ = tag_columns.columns(where, series, mapping, report)
+  found = evaluations.of_run(where, by_tag, report)
   finished = record.status == 'finished'
   if not finished:
     why = f' ({record.message})' if record.message else ''
     report(
       f'{where} is {record.status}{why} at step'
       f' {record.step} of {record.plan.num_steps}: what it evaluated (steps:'
-      f' {", ".join(map(str, evaluated)) or "none"}) is included, but not as'
+      f' {", ".join(map(str, found.steps)) or "none"}) is included, but not as'
       ' final.'
     )
-  elif record.step not in evaluated:
+  elif record.step not in found.steps:
     report(
       f'{where} is finished but has no evaluation at'
       f' its last step {record.step}, so none is final.'
     )
-  found_rows = []
-  for step, found in evaluated.items():
-    is_final = finished and step == record.step
-    tokens: dict[str, float] = (
-      dict(record.tokens_seen(record.realised_tokens))
-      if is_final
-      else evaluations.tokens(found)
+  is_final = (found.steps == record.step) & finished
+  by_source = evaluations.tokens(found.columns)
+  exact = record.tokens_seen(record.realised_tokens)
+  for source in {*by_source, *exact} if is_final.any() else ():
+    logged = by_source.get(source, np.zeros(len(found.steps)))
+    by_source[source] = np.where(is_final, exact.get(source, 0), logged)
+  matrix = np.array([by_source[source] for source in sorted(by_source)])
+  totals = np.array([math.fsum(row) for row in matrix.T.tolist()])
+  if not by_source:
+    totals = np.zeros(len(found.steps))
+  if not totals.all():
+    report(
+      f'{where} has no tokens/<source> at'
+      f' {events.steps_in_words(found.steps[totals == 0].tolist())}; what it'
+      ' evaluated there is left out.'
     )
-    total = math.fsum(tokens.values())
-    if not total:
-      report(
-        f'{where} has no tokens/<source> at step'
-        f' {step}; that evaluation is left out.'
-      )
-      continue
-    found_rows.append(
-      {
-        'run_id': record.run_id,
-        'num_params': record.num_params,
-        'num_params_no_embed': record.num_params_no_embed,
-        'num_tokens': round(total),
-        'train_flops': _train_flops(record, step),
-        'step': step,
-        'stage': _stage(record, step),
-        'is_final': is_final,
-        'seed': record.plan.seed,
-        **{f'share/{source}': n / total for source, n in tokens.items()},
-        **{f'tokens/{source}': round(n) for source, n in tokens.items()},
-        **evaluations.losses(found),
-      }
-    )
-  return found_rows
+    by_source = {source: n[totals > 0] for source, n in by_source.items()}
+    found, is_final = found.rows(totals > 0), is_final[totals > 0]
+    totals = totals[totals > 0]
+  return {
+    'run_id': record.run_id,
+    'num_params': record.num_params,
+    'num_params_no_embed': record.num_params_no_embed,
+    'num_tokens': np.rint(totals),
+    'train_flops': _train_flops(record, found.steps),
+    'step': found.steps,
+    'stage': _stages(record, found.steps),
+    'is_final': is_final,
+    'seed': record.plan.seed,
+    **evaluations.token_columns(by_source, totals),
+    **evaluations.losses(found.columns),
+  }
 
 
-def _train_flops(record: records.RunRecord, step: int) -> float:
-  """What the parameters of a step have cost."""
+def _train_flops(record: records.RunRecord, steps: np.ndarray) -> np.ndarray:
+  """What the parameters of each step have cost."""
   first, last = record.first_step, record.plan.num_steps
-  own = record.train_flops * ((step - first) / (last - first))
+  own = record.train_flops * ((steps - first) / (last - first))
   return record.inherited_flops + own
 
 
-def _stage(record: records.RunRecord, step: int) -> str:
-  """The stage of the last update before `step`."""
+def _stages(record: records.RunRecord, steps: np.ndarray) -> list[str]:
+  """The stage of the last update before each step."""
   ends = sorted(record.stage_end_steps.items(), key=lambda item: item[1])
-  for name, end in ends:
-    if step - 1 < end:
-      return name
-  return ends[-1][0] if ends else ''
+  names = [name for name, _ in ends] or ['']
+  places = np.searchsorted([end for _, end in ends], steps - 1, side='right')
+  return [names[min(place, len(names) - 1)] for place in places.tolist()]

@@ -157,7 +157,7 @@ def columns(
         _refuse_sum(run, tag, writer.rules)
       break
   training = candidates.pop(writers.TRAINING_COLUMN, None)
-  if training and not any(map(evaluations.is_evaluation, candidates)):
+  if training and not any(map(evaluations.is_loss, candidates)):
     candidates[writers.TRAINING_COLUMN] = training
   found = {}
   for column, by_rule in sorted(candidates.items()):

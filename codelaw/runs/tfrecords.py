@@ -52,9 +52,13 @@ class Block:
 
 
 def blocks(
-  stream: BinaryIO, name: str, offset: int = 0, block_size: int = _BLOCK_SIZE
+  stream: BinaryIO,
+  name: str,
+  offset: int,
+  end: int,
+  block_size: int = _BLOCK_SIZE,
 ) -> Iterator[Block]:
-  """Yields the whole records of a file from `offset` on.
+  """Yields the whole records of a part of a file.
 
   What follows the last whole record, because the writer still runs or was
   killed, is left out; so are zeros, which some file systems append to files
@@ -64,14 +68,17 @@ def blocks(
     stream: the open file.
     name: of the file, for messages.
     offset: where a record begins.
-    block_size: bytes read at once.
+    end: where the part ends; the size of the file.
+    block_size: bytes read at once, at the most.
 
   Raises:
     UserError: for a record whose checksum is wrong, with file and offset.
   """
   stream.seek(offset)
-  rest = b''
-  while new := stream.read(block_size):
+  rest, unread = b'', end - offset
+  # A read allocates all that it is asked for.
+  while new := stream.read(min(block_size, unread)):
+    unread -= len(new)
     block = _block(rest + new, name, offset)
     if len(block.starts):
       yield block

@@ -16,7 +16,9 @@ def _collected(events, wants=lambda tag: True, block_size=1 << 20):
     event_files.record(event.SerializeToString()) for event in events
   )
   found = event_payloads.Collector('f', wants, lambda tag: False)
-  for block in tfrecords.blocks(io.BytesIO(content), 'f', 0, block_size):
+  for block in tfrecords.blocks(
+    io.BytesIO(content), 'f', 0, len(content), block_size
+  ):
     found.add(block)
   return found
 
@@ -146,6 +148,6 @@ def test_the_last_kind_of_a_value_counts():
   assert parsed.summary.value[0].WhichOneof('value') == 'image'
   collector = event_payloads.Collector('f', lambda t: True, lambda t: False)
   content = event_files.record(payload + value)
-  (block,) = tfrecords.blocks(io.BytesIO(content), 'f')
+  (block,) = tfrecords.blocks(io.BytesIO(content), 'f', 0, len(content))
   collector.add(block)
   assert collector.points() == {}

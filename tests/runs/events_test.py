@@ -78,7 +78,7 @@ def test_truncated_header_is_reported(tmp_path):
 def test_corruption_names_file_and_offset(tmp_path, part):
   file = _write(tmp_path, [('a', 1.0, 1, 1.0), ('a', 2.0, 2, 2.0)])
   with file.open('rb') as stream:
-    (block,) = tfrecords.blocks(stream, str(file))
+    (block,) = tfrecords.blocks(stream, str(file), 0, file.stat().st_size)
   offsets = [block.place(record) for record in range(len(block.starts))]
   content = bytearray(file.read_bytes())
   content[offsets[1] + (0 if part == 'length' else 14)] ^= 1
@@ -187,8 +187,8 @@ def test_grown_file_is_read_from_where_it_ended(tmp_path, monkeypatch):
   monkeypatch.setattr(
     tfrecords,
     'blocks',
-    lambda stream, name, offset: (
-      offsets.append(offset) or blocks(stream, name, offset)
+    lambda stream, name, offset, end: (
+      offsets.append(offset) or blocks(stream, name, offset, end)
     ),
   )
   grown = events.read_file(_file(tmp_path), events.Selection(), known)

@@ -12,7 +12,9 @@ _CONTENT = b''.join(map(event_files.record, _PAYLOADS))
 
 def _read(content, block_size, offset=0):
   found = []
-  for block in tfrecords.blocks(io.BytesIO(content), 'f', offset, block_size):
+  for block in tfrecords.blocks(
+    io.BytesIO(content), 'f', offset, len(content), block_size
+  ):
     for start, end in zip(block.starts, block.ends, strict=True):
       found.append(block.content[start:end])
       last = block.end
