@@ -163,7 +163,9 @@ class Collector:
       if len(members) < _SAME_FROM and members[0]:
         single.append(members)
         continue
-      found = self._layout_of(rows[members[0]].tobytes())
+      found = (
+        self._layout_of(rows[members[0]].tobytes()) if members[0] else layout
+      )
       if found is None or found.places != layout.places:
         left.append(members)
       else:

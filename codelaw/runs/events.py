@@ -138,7 +138,7 @@ def list_files(folder: storage.PathLike, prefix: str = '') -> list[Found]:
 
 
 def _found(path: str, prefix: str) -> Found:
-  if '://' in path:
+  if not storage.is_local(path):
     status = storage.path(path).stat()
     return Found(path, prefix, status.length, int(status.mtime or 0))
   local = os.stat(path)

@@ -53,7 +53,7 @@ def find(patterns: Sequence[str]) -> dict[str, str]:
 def own_name(folder: storage.PathLike) -> str:
   """The last part of the path of a folder, also where it is `.`."""
   text = os.fspath(folder)
-  local = text if '://' in text else os.path.abspath(text)
+  local = os.path.abspath(text) if storage.is_local(text) else text
   return os.path.basename(local.rstrip('/'))
 
 

@@ -1,7 +1,8 @@
 """Many event files -> what they hold, in parallel, read on from a cache.
 
-Threads hide the latency of buckets, but Python runs one at a time: from some
-hundred megabytes on, processes share the work, each with threads of its own.
+From some hundred megabytes on, processes share the work: it is Python's, and
+threads would only wait for each other. They hide the latency of buckets, so
+each process reads those with threads.
 """
 
 from collections.abc import Callable
@@ -131,6 +132,11 @@ def _read_chunk(
   selection: events.Selection,
 ) -> list[events.FileEvents]:
   files, known = task
+  if all(storage.is_local(file.path) for file in files):
+    return [
+      events.read_file(file, selection, before)
+      for file, before in zip(files, known, strict=True)
+    ]
   with futures.ThreadPoolExecutor(THREADS) as pool:
     return list(
       pool.map(
