@@ -60,6 +60,9 @@ def of_run(
   broken: set[int] = set()
   found = {}
   for name, one in columns.items():
+    if np.array_equal(one.steps, steps) and np.isfinite(one.values).all():
+      found[name] = one.values
+      continue
     values = np.full(len(steps), np.nan)
     places = np.searchsorted(steps, one.steps)
     inside = places < len(steps)

@@ -175,18 +175,24 @@ def _extent(place: tuple[int, int]) -> tuple[int, int]:
 def _fields(buffer: bytes, at: int, end: int) -> Iterator[tuple[int, int, int]]:
   """Yields (key, start, end) of the fields of a message."""
   while at < end:
-    key, at = _varint(buffer, at)
+    key = buffer[at]
+    at += 1
+    if key >= 0x80:
+      key, at = _varint(buffer, at - 1)
     wire = key & 7
     start = at
-    if wire == 0:
-      _, at = _varint(buffer, at)
-    elif wire == 1:
-      at += 8
-    elif wire == 2:
-      size, start = _varint(buffer, at)
+    if wire == 2:
+      size = buffer[at]
+      start = at + 1
+      if size >= 0x80:
+        size, start = _varint(buffer, at)
       at = start + size
     elif wire == 5:
       at += 4
+    elif wire == 1:
+      at += 8
+    elif wire == 0:
+      _, at = _varint(buffer, at)
     else:
       raise _UnusualError
     if at > end:

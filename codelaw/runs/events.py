@@ -251,11 +251,13 @@ def merge(
   series = {}
   for tag in sorted(parts):
     points = _joined([part for _, part in parts[tag]])
-    ranks = np.repeat(
-      [index for index, _ in parts[tag]],
-      [len(part.steps) for _, part in parts[tag]],
-    )
-    kept = _not_void(points, ranks, restarts)
+    kept = np.ones(len(points.steps), bool)
+    if restarts:
+      ranks = np.repeat(
+        [index for index, _ in parts[tag]],
+        [len(part.steps) for _, part in parts[tag]],
+      )
+      kept = _not_void(points, ranks, restarts)
     one = latest(points.steps[kept], points.times[kept], points.values[kept])
     repeats.add(points.steps, kept, one.steps)
     if len(one.steps):
@@ -287,6 +289,8 @@ class Repeats:
     self, steps: np.ndarray, kept: np.ndarray, unique: np.ndarray
   ) -> None:
     """Takes all steps of a tag, which of them are kept, and those once."""
+    if len(unique) == len(steps):
+      return
     if not kept.all():
       self._void.update(steps[~kept].tolist())
       self._kept.update(unique.tolist())

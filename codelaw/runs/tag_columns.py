@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
 import dataclasses
+import functools
 import re
 
 import numpy as np
@@ -31,7 +32,7 @@ class TagMapping:
   """
 
   writer: str = AUTOMATIC
-  rules: Sequence[str] = ()
+  rules: tuple[str, ...] = ()
 
   def __post_init__(self):
     names = (AUTOMATIC, *writers.WRITERS)
@@ -147,15 +148,11 @@ def columns(
   candidates: dict[str, dict[int, list[str]]] = {}
   rules = (*own, *writer.rules)
   for tag in series:
-    for index, rule in enumerate(rules):
-      match = re.fullmatch(rule.whole, tag)
-      if not match:
-        continue
-      column = rule.column.format(**match.groupdict())
+    index, column = _column_of(tag, name, mapping.rules)
+    if column:
       candidates.setdefault(column, {}).setdefault(index, []).append(tag)
-      if rule in own:
+      if index < len(own):
         _refuse_sum(run, tag, writer.rules)
-      break
   training = candidates.pop(writers.TRAINING_COLUMN, None)
   if training and not any(map(evaluations.is_loss, candidates)):
     candidates[writers.TRAINING_COLUMN] = training
@@ -165,6 +162,16 @@ def columns(
     if chosen is not None:
       found[column] = chosen
   return found, writer
+
+
+@functools.lru_cache(100_000)  # Runs of a sweep have the same tags.
+def _column_of(tag: str, writer: str, own: tuple[str, ...]) -> tuple[int, str]:
+  """(index of the first rule that matches, the column); no column if none."""
+  rules = (*map(parse_rule, own), *writers.WRITERS[writer].rules)
+  for index, rule in enumerate(rules):
+    if match := re.fullmatch(rule.whole, tag):
+      return index, rule.column.format(**match.groupdict())
+  return len(rules), ''
 
 
 def _refuse_sum(run: str, tag: str, rules: Sequence[writers.Rule]) -> None:
