@@ -137,14 +137,14 @@ def collect(
     )
   other_runs.check(others)
   parts += [other_runs.columns(other, report) for other in others]
-  table = _joined(parts)
-  if table.empty:
+  parts = [part for part in parts if len(part['step'])]
+  if not parts:
     raise errors.UserError(
       f'None of {len(names)} folders holds a run with an evaluation;'
       ' expected folders with run.json and eval/ events, as `codelaw train`'
       ' writes them, or with the events of another program.'
     )
-  return _in_order(table, report)
+  return _table(parts, report)
 
 
 def _find(folder: str, run_id: str) -> _Run:
@@ -183,10 +183,59 @@ def _series(
   return series
 
 
-def _joined(parts: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-  """One table of the columns of all runs; what a run lacks is NaN."""
+def _table(
+  parts: Sequence[Mapping[str, Any]], report: events.Report
+) -> pd.DataFrame:
+  """Columns of all runs in the contract's order, sorted by run and step."""
+  columns = _joined(parts)
+  rows = list(
+    zip(columns['run_id'].tolist(), columns['step'].tolist(), strict=True)
+  )
+  ordered = list(_LEADING)
+  for name in _MAY_LACK:
+    lacking = {
+      run_id
+      for (run_id, _), value in zip(rows, columns[name], strict=True)
+      if value is None
+    }
+    if lacking:
+      ordered.remove(name)
+    if lacking and len(lacking) < len({run_id for run_id, _ in rows}):
+      report(
+        f'The table has no column {name}, because nothing says it for'
+        f' {", ".join(sorted(lacking))}.'
+      )
+  for prefix in ('share/', 'tokens/', 'loss/', 'bits_per_byte/'):
+    names = sorted(
+      name
+      for name in columns
+      if f'{name}/' == prefix or name.startswith(prefix)
+    )
+    ordered += names
+    if names and prefix == 'share/':
+      _check_shares(rows, [columns[name] for name in names])
+    if prefix in ('share/', 'tokens/'):
+      for name in names:
+        # A source that a run did not use has share 0.
+        columns[name] = np.nan_to_num(columns[name])
+  order = sorted(range(len(rows)), key=rows.__getitem__)
+  return pd.DataFrame(
+    {name: _typed(name, columns[name][order]) for name in ordered}
+  )
+
+
+def _typed(name: str, values: np.ndarray) -> Any:
+  if name in _TEXTS:
+    return values.tolist()
+  if name in (*_WHOLE, *_MAY_LACK) or name.startswith('tokens/'):
+    return values.astype(np.int64)
+  return values.astype(bool) if name == 'is_final' else values
+
+
+def _joined(parts: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:
+  """Columns of all runs, one after the other; what a run lacks is NaN."""
   sizes = [len(part['step']) for part in parts]
-  columns: dict[str, Any] = {}
+  columns: dict[str, np.ndarray] = {}
   start = 0
   for part, size in zip(parts, sizes, strict=True):
     for name, values in part.items():
@@ -195,53 +244,18 @@ def _joined(parts: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
         columns[name] = np.full(sum(sizes), np.nan, kind)
       columns[name][start : start + size] = values
     start += size
-  for name in columns:
-    if name in _TEXTS:
-      columns[name] = columns[name].tolist()
-    elif name in _WHOLE:
-      columns[name] = columns[name].astype(np.int64)
-  table = pd.DataFrame(columns)
-  return table.astype({'is_final': bool}) if parts else table
+  return columns
 
 
-def _in_order(table: pd.DataFrame, report: events.Report) -> pd.DataFrame:
-  """Columns in the contract's order; a source a run did not use has share 0."""
-  ordered = list(_LEADING)
-  for name in _MAY_LACK:
-    lacking = sorted(set(table.loc[table[name].isna(), 'run_id']))
-    if lacking:
-      ordered.remove(name)
-    else:
-      table[name] = table[name].astype('int64')
-    if lacking and len(lacking) < table['run_id'].nunique():
-      report(
-        f'The table has no column {name}, because nothing says it for'
-        f' {", ".join(lacking)}.'
-      )
-  for prefix in ('share/', 'tokens/', 'loss/', 'bits_per_byte/'):
-    names = sorted(
-      name
-      for name in table
-      if name.startswith(prefix) or name == prefix.rstrip('/')
-    )
-    ordered += names
-    if prefix in ('share/', 'tokens/'):
-      _check_shares(table, names)
-      table[names] = table[names].fillna(0)
-    if prefix == 'tokens/':
-      table = table.astype({name: 'int64' for name in names})
-  table = table.sort_values(['run_id', 'step'], ignore_index=True)
-  return table[ordered]
-
-
-def _check_shares(table: pd.DataFrame, names: Sequence[str]) -> None:
+def _check_shares(
+  rows: Sequence[tuple[str, int]], shares: Sequence[np.ndarray]
+) -> None:
   """Raises `UserError` that lists runs without shares beside runs with them."""
-  if not names:
-    return
-  without = table.loc[table[list(names)].isna().all(axis=1), 'run_id']
-  if len(without):
+  lacking = np.isnan(np.array(shares)).all(axis=0).tolist()
+  without = {run_id for (run_id, _), n in zip(rows, lacking, strict=True) if n}
+  if without:
     raise errors.UserError(
-      f'Some runs have shares of sources, but nothing says those of'
-      f' {", ".join(sorted(set(without)))}; give them as columns share/<source>'
+      'Some runs have shares of sources, but nothing says those of'
+      f' {", ".join(sorted(without))}; give them as columns share/<source>'
       ' of the table of facts, or leave these runs out.'
     )
