@@ -5,9 +5,9 @@ payload, masked CRC32C of the payload, little-endian. Records are found in
 blocks, because a call per record and field would cost more than reading them.
 """
 
+import array
 from collections.abc import Iterator
 import dataclasses
-import itertools
 import struct
 from typing import BinaryIO
 
@@ -87,54 +87,50 @@ def blocks(
 
 
 def _block(content: bytes, name: str, offset: int) -> Block:
-  starts, end = _records(content, name, offset)
-  # Slices of bytes and a loop without calls: a third faster than unpacking
-  # each header.
+  # One loop without calls of Python: what it does per record is most of the
+  # time that reading events takes.
+  starts, checksums = array.array('q'), array.array('I')
+  add_start, add_checksum = starts.append, checksums.append
   checksum = google_crc32c.value
-  checksums = [
-    checksum(content[start + _HEADER.size : following - _FOOTER_SIZE])
-    for start, following in itertools.pairwise([*starts, end])
-  ]
-  places = np.array([*starts, end], np.int64)
+  sizes: dict[bytes, int] = {}  # A file has few headers and many records.
+  size_of = sizes.get
+  at, end = 0, len(content)
+  while True:
+    size = size_of(content[at : at + 12])
+    if size is None:
+      size = _size(content, at, name, offset)
+      if not size:
+        break
+      sizes[content[at : at + 12]] = size
+    following = at + size
+    if following > end:
+      break
+    add_start(at)
+    add_checksum(checksum(content[at + 12 : following - 4]))
+    at = following
+  places = np.append(np.frombuffer(starts, np.int64), at)
   block = Block(
     content, offset, places[:-1] + _HEADER.size, places[1:] - _FOOTER_SIZE
   )
-  wrong = _mask(np.array(checksums, np.uint32)) != _footers(block)
+  # The four bytes at each place of the content, as numbers.
+  words = np.ndarray((max(0, end - 3),), '<u4', content, strides=(1,))
+  wrong = _mask(np.frombuffer(checksums, np.uint32)) != words[block.ends]
   if wrong.any():
     raise _corrupt(name, block.place(int(np.argmax(wrong))), 'payload')
   return block
 
 
-def _records(content: bytes, name: str, offset: int) -> tuple[list[int], int]:
-  """(first bytes of the whole records, the byte behind the last one)."""
-  starts: list[int] = []
-  sizes: dict[bytes, int] = {}  # A file has few headers and many records.
-  at, size = 0, len(content)
-  while True:
-    header = content[at : at + _HEADER.size]
-    following = at + sizes.get(header, 0)
-    if following == at:
-      if len(header) < _HEADER.size:
-        return starts, at
-      length, given = _HEADER.unpack(header)
-      if masked_crc32c(header[:_LENGTH_SIZE]) != given:
-        if not content[at:].strip(b'\0'):
-          return starts, at
-        raise _corrupt(name, offset + at, 'length')
-      sizes[header] = length + _HEADER.size + _FOOTER_SIZE
-      following = at + sizes[header]
-    if following > size:
-      return starts, at
-    starts.append(at)
-    at = following
-
-
-def _footers(block: Block) -> np.ndarray:
-  if not len(block.ends):
-    return np.zeros(0, np.uint32)
-  places = block.ends[:, None] + np.arange(_FOOTER_SIZE)
-  found = np.frombuffer(block.content, np.uint8)[places]
-  return np.ascontiguousarray(found).view('<u4').ravel()
+def _size(content: bytes, at: int, name: str, offset: int) -> int:
+  """Bytes of the record at a place; 0 if it has no whole header."""
+  header = content[at : at + _HEADER.size]
+  if len(header) < _HEADER.size:
+    return 0
+  length, given = _HEADER.unpack(header)
+  if masked_crc32c(header[:_LENGTH_SIZE]) == given:
+    return length + _HEADER.size + _FOOTER_SIZE
+  if not content[at:].strip(b'\0'):
+    return 0
+  raise _corrupt(name, offset + at, 'length')
 
 
 def masked_crc32c(content: bytes) -> int:
