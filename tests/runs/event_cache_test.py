@@ -65,10 +65,11 @@ def test_workers_change_nothing(files, workers):
 @pytest.mark.parametrize(
   ('damage', 'words'),
   [
-    (lambda c: c[:-1], 'damaged'),
-    (lambda c: c[:60] + bytes([c[60] ^ 1]) + c[61:], 'damaged'),
-    (lambda c: b'', 'another format'),
-    (lambda c: c.replace(b'cache 1', b'cache 0'), 'another format'),
+    (lambda c: c[:-1], 'it is damaged'),
+    (lambda c: c[:-1] + bytes([c[-1] ^ 1]), 'it is damaged'),
+    (lambda c: c[:60] + bytes([c[60] ^ 1]) + c[61:], 'it is damaged'),
+    (lambda c: b'', 'it has another format'),
+    (lambda c: c.replace(b'cache 1', b'cache 0'), 'it has another format'),
   ],
 )
 def test_damaged_cache_is_rebuilt_with_a_note(files, tmp_path, damage, words):
@@ -90,7 +91,7 @@ def test_other_tags_need_another_cache(files, tmp_path):
   other = events.Selection(scalars='y')
   found = reading.read(files, other, cache=cache, report=notes.append)
   assert len(notes) == 1
-  assert 'other tags' in notes[0]
+  assert 'it holds other tags' in notes[0]
   assert all(set(file.points) == {'y'} for file in found.values())
 
 
