@@ -46,7 +46,8 @@ class FitSettings:
     bootstrap: `noise` or `runs`, see `codelaw.laws.uncertainty`.
     bootstrap_further_starts: of each bootstrap fit, besides the optimum.
     interval_level: of the intervals.
-    profile_intervals: whether to find profile intervals too.
+    profile_intervals: whether to find profile intervals too; the lower
+      envelope has none, because its residuals are no noise around the law.
     influence: whether to refit without each level and each run.
     seed: of starts and resamples.
   """
@@ -197,7 +198,7 @@ def describe(
   intervals = uncertainty.intervals(resampled, settings.interval_level)
   profiles = (
     profile.intervals(optimum, settings.interval_level)
-    if settings.profile_intervals
+    if settings.profile_intervals and settings.objective != 'lower_envelope'
     else {}
   )
   predicted = solver.predict(task, optimum.coordinates) * task.scales['loss']

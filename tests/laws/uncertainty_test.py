@@ -132,7 +132,17 @@ def _coverage(name, grid, noise, objective, count, **changes):
     point |= {'share/markup': [0.2]}
   point = pd.DataFrame(point)
   for seed in range(count):
-    law, table = simulated.runs(name, *grid, noise=noise, seed=seed)
+    # Noise as the objective takes it: of the log loss, or of the loss.
+    squares = objective == 'least_squares'
+    law, table = simulated.runs(
+      name, *grid, noise=0.0 if squares else noise, seed=seed
+    )
+    rng = np.random.default_rng([seed, 5])
+    if squares:
+      losses = table[simulated.TARGET]
+      sd = noise * np.exp(np.log(losses).mean())
+      noisy = losses + sd * rng.standard_normal(len(losses))
+      table = table.assign(**{simulated.TARGET: noisy})
     settings = dataclasses.replace(
       SETTINGS, objective=objective, influence=False, seed=seed, **changes
     )
@@ -149,9 +159,8 @@ def _coverage(name, grid, noise, objective, count, **changes):
     _, low, high = predict.at(fit, point)
     held.setdefault('mean', []).append(low[0] <= loss <= high[0])
     _, low, high = predict.at(fit, point, 'run')
-    new = loss * np.exp(
-      noise * np.random.default_rng([seed, 9]).standard_normal(50)
-    )
+    draws = rng.standard_normal(50)
+    new = loss + sd * draws if squares else loss * np.exp(noise * draws)
     held.setdefault('run', []).append(np.mean((low <= new) & (new <= high)))
   return {what: float(np.mean(found)) for what, found in held.items()}
 
