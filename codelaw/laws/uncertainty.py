@@ -74,7 +74,7 @@ def bootstrap(
       spread = _residuals_of_other_runs(
         solver.residuals(task, optimum, objective),
         run_of_point,
-        np.sqrt(task.num_points / free),
+        np.sqrt(max(num_runs / free, 1.0)),
         generator.integers(num_runs, size=(num_resamples, num_runs)),
       )
     if objective in objectives.OF_LOGARITHMS:
@@ -211,7 +211,7 @@ def noise(
     inside, squares = 1.0, sd**2
   return Noise(
     sd,
-    float(max(trace**2 / square, 1.0)),
+    float(max(trace**2 / max(square, 1e-12), 1.0)),
     float(squares / inside),
     float(squares / inside**2),
   )
