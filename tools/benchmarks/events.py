@@ -20,7 +20,9 @@ its processor time, with all its threads, because other programs may keep the
 cores busy; ratios are medians over the turns of ratios within a turn.
 
 A run has fixed costs (folders, run.json, columns of the table), so the ratio is
-smallest where runs log little. In favour of EventAccumulator: only scalars and tensors are kept whole
+smallest where runs log little.
+
+In favour of EventAccumulator: only scalars and tensors are kept whole
 (size_guidance 0), of all else one; it reads with TensorFlow's record reader
 where TensorFlow is installed, whose import is not counted; codelaw reads and
 verifies every byte as well, and finds the event files by itself, while those
