@@ -86,7 +86,7 @@ def bootstrap(
       spread = _residuals_of_other_runs(
         solver.residuals(task, optimum, objective),
         run_of_point,
-        np.sqrt(task.num_points / free),
+        np.sqrt(max(num_runs / free, 1.0)),
         generator.integers(num_runs, size=(num_resamples, num_runs)),
       )
     if objective in objectives.OF_LOGARITHMS:
