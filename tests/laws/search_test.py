@@ -77,6 +77,9 @@ def test_a_sample_of_the_points_leads_to_the_optimum_of_all():
   starts = solver.draw_starts(task.law, 40, 9)
   every = solver.solve(task, starts, 'log_huber', DELTA, precise=True)
   assert found.objective == pytest.approx(every.objectives.min(), rel=1e-8)
+  # Ends are of all points.
+  assert found.ends.objectives.min() > found.objective * (1 - 1e-6)
+  assert found.num_reached > found.num_followed / 2
 
 
 def _seven_sources(num_points, seed=0):
