@@ -1,5 +1,4 @@
 import dataclasses
-import resource
 
 import jax.numpy as jnp
 import numpy as np
@@ -125,9 +124,6 @@ def test_thousands_of_rows_with_seven_shares():
   found = search.optimum(task, 'log_huber', DELTA, 256, 0)
   assert found.termination == 'gradient'
   assert found.num_reached > found.num_followed / 2
-  # The Jacobians of all lanes alone would take 75 MB, of 256 lanes at once.
-  peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-  assert peak < 3e6  # In units of 1,024 bytes.
 
 
 def test_settings_of_the_lower_envelope_reach_the_solver():
