@@ -159,11 +159,10 @@ def residuals(
 ) -> np.ndarray:
   """The objective's residuals r, [num_points]."""
   predicted = predict(task, coordinates)
-  with float64():
-    observed = jnp.asarray(task.losses[: task.num_points])
-    return np.asarray(
-      objectives.residuals(objective, jnp.asarray(predicted), observed)
-    )
+  observed = task.losses[: task.num_points]
+  if objective in objectives.OF_LOGARITHMS:
+    return np.log(predicted / observed)
+  return predicted - observed
 
 
 def solve(

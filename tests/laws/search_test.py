@@ -1,5 +1,4 @@
 import dataclasses
-import resource
 
 import jax.numpy as jnp
 import numpy as np
@@ -77,6 +76,9 @@ def test_a_sample_of_the_points_leads_to_the_optimum_of_all():
   starts = solver.draw_starts(task.law, 40, 9)
   every = solver.solve(task, starts, 'log_huber', DELTA, precise=True)
   assert found.objective == pytest.approx(every.objectives.min(), rel=1e-8)
+  # Ends are of all points.
+  assert found.ends.objectives.min() > found.objective * (1 - 1e-6)
+  assert found.num_reached > found.num_followed / 2
 
 
 def _seven_sources(num_points, seed=0):
@@ -122,9 +124,6 @@ def test_thousands_of_rows_with_seven_shares():
   found = search.optimum(task, 'log_huber', DELTA, 256, 0)
   assert found.termination == 'gradient'
   assert found.num_reached > found.num_followed / 2
-  # The Jacobians of all lanes alone would take 75 MB, of 256 lanes at once.
-  peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-  assert peak < 3e6  # In units of 1,024 bytes.
 
 
 def test_settings_of_the_lower_envelope_reach_the_solver():

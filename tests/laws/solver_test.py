@@ -9,8 +9,8 @@ from tests.laws import simulated
 DELTA = 1e-3
 
 
-def _problem(noise=0.01):
-  law, table = simulated.runs('chinchilla', noise=noise)
+def _problem(noise=0.01, side=5):
+  law, table = simulated.runs('chinchilla', side, side, noise=noise)
   columns = table[list(law.columns)].to_numpy().T
   losses = table[simulated.TARGET].to_numpy()
   return solver.problem(law, columns, losses)
@@ -107,7 +107,8 @@ def test_a_lane_is_solved_alike_in_any_company(objective):
 
 
 def test_points_in_several_blocks_give_the_same_solution(monkeypatch):
-  task = _problem()
+  task = _problem(side=4)
+  assert task.num_points == task.losses.size  # No padding but the blocks'.
   starts = solver.draw_starts(task.law, 8, 0)
   whole = solver.solve(task, starts, 'least_squares', DELTA, precise=True)
   monkeypatch.setattr(descent, 'POINTS', 12)
