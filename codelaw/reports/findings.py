@@ -12,6 +12,7 @@ from codelaw.laws import results
 from codelaw.planning import caution
 from codelaw.planning import confirmation as confirmation_lib
 from codelaw.planning import mixture_gin
+from codelaw.reports import predictions
 from codelaw.reports import study_folder
 
 
@@ -36,13 +37,7 @@ def answer(study: study_folder.Study) -> Answer:
   """The recommendation and what it rests on."""
   allocation, confirmation = study.allocation, study.confirmation
   if allocation is None:
-    return Answer(
-      'This study has no allocation yet.',
-      (
-        'It holds runs and fits, shown below. Choose rates with `codelaw'
-        ' allocate`.',
-      ),
-    )
+    return _without_allocation(study)
   sentences = [
     f'For {allocation.num_params:,} parameters and {allocation.num_tokens:,}'
     f' tokens the laws predict a weighted loss of {allocation.objective:.4f}'
@@ -94,6 +89,50 @@ def answer(study: study_folder.Study) -> Answer:
   return Answer(title, tuple(sentences), ordered, label)
 
 
+def _without_allocation(study: study_folder.Study) -> Answer:
+  """How good the laws are, where nothing has been allocated."""
+  fits = predictions.first((*study.fits, *study.mixture_fits))
+  if not fits:
+    return Answer(
+      'This study has no allocation yet.',
+      ('It holds runs, shown below. Fit laws to them with `codelaw fit`.',),
+    )
+  doubtful = sum(
+    bool(fit.diagnostics.get('warnings')) or not fit.converged for fit in fits
+  )
+  count = 'One law' if len(fits) == 1 else f'{len(fits)} laws'
+  if not doubtful:
+    title = f'{count}, without a warning.'
+  elif doubtful == len(fits):
+    title = f'{count}, {"each " if len(fits) > 1 else ""}with warnings.'
+  else:
+    title = f'{count}, {doubtful} of them with warnings.'
+  sentences = []
+  for key, words in (
+    ('mean_relative_error', 'On the points they were fitted to, they are off'),
+    (
+      'extrapolation_mean_relative_error',
+      'Fitted without the largest runs, they miss those',
+    ),
+  ):
+    errors = {
+      predictions.label(fit): fit.diagnostics[key]
+      for fit in fits
+      if fit.diagnostics.get(key) is not None
+    }
+    if errors:
+      worst = max(errors, key=errors.__getitem__)
+      sentences.append(
+        f'{words} by {min(errors.values()):.1%} to {errors[worst]:.1%} on'
+        f' average (most: {worst}).'
+        if len(errors) > 1
+        else f'{words} by {errors[worst]:.1%} on average.'
+      )
+  if study.mixture_fits:
+    sentences.append('Choose rates with `codelaw allocate`.')
+  return Answer(title, tuple(sentences))
+
+
 def _measured(confirmation: confirmation_lib.Confirmation) -> str:
   pairs = len(confirmation.arms['uniform'])
   interval = mixture_gin.interval_text(
@@ -135,8 +174,8 @@ def _of_fits(fits: Sequence[results.Fit]) -> Iterator[str]:
     if not fit.converged:
       texts.insert(0, f'did not converge: {fit.termination}')
     for text in texts:
-      name = f'{fit.target} ({fit.group})' if fit.group else fit.target
-      targets.setdefault((fit.law, text), []).append(name)
+      names = targets.setdefault((fit.law, text), [])
+      names.append(predictions.label(fit))
   for (law, text), names in targets.items():
     laws = 'laws' if len(names) > 1 else 'law'
     yield f'The {law} {laws} of {", ".join(names)}: {text}.'

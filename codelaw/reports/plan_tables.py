@@ -1,0 +1,124 @@
+"""Tables of synergy, of an allocation and of the runs that confirm it."""
+
+from collections.abc import Sequence
+import dataclasses
+
+import pandas as pd
+
+from codelaw.laws import synergy as synergy_lib
+from codelaw.planning import allocation as allocation_lib
+from codelaw.planning import confirmation as confirmation_lib
+from codelaw.reports import tables
+
+
+def synergy(entries: Sequence[synergy_lib.Synergy]) -> tables.Table:
+  """One row per measured pair."""
+  noise = ', '.join(sorted({entry.noise_from for entry in entries}))
+  return tables.Table(
+    'Gains of pairs',
+    'Gain of the target when half of its tokens are replaced by the auxiliary,'
+    f' at equal total tokens; noise of a run from: {noise}.',
+    ('target', 'auxiliary', 'gain', 'loss alone', 'loss in pair', 'cells'),
+    tuple(
+      (
+        entry.target,
+        entry.auxiliary,
+        tables.band(entry.gain, (entry.low, entry.high), '+.2%'),
+        f'{entry.baseline_loss:.4f}',
+        f'{entry.loss:.4f}',
+        str(entry.num_cells),
+      )
+      for entry in entries
+    ),
+    pd.DataFrame([dataclasses.asdict(entry) for entry in entries]),
+  )
+
+
+def allocation_rates(found: allocation_lib.Allocation) -> tables.Table:
+  """One row per source."""
+  return tables.Table(
+    'Allocated rates',
+    f'Shares of tokens with {found.interval_level:.0%} bootstrap bands over'
+    f' {found.num_bootstraps} fits; optimality residual'
+    f' {found.optimality_residual:.1e}, {found.num_starts_at_optimum} of'
+    f' {found.num_starts} starts agree.',
+    ('source', 'rate', 'uniform', 'limits', 'tokens', 'epochs'),
+    tuple(
+      (
+        name,
+        tables.band(share.rate, (share.low, share.high), '.4f'),
+        f'{share.uniform_rate:.4f}',
+        f'{share.floor:.3g} to {share.ceiling:.3g}',
+        f'{share.num_tokens:,.0f}',
+        tables.number(share.epochs, '.2f'),
+      )
+      for name, share in found.sources.items()
+    ),
+    pd.DataFrame(
+      [{'source': n, **dataclasses.asdict(s)} for n, s in found.sources.items()]
+    ),
+  )
+
+
+def allocation_losses(found: allocation_lib.Allocation) -> tables.Table:
+  """One row per target."""
+  return tables.Table(
+    'Predicted losses',
+    f'Nats per token, with {found.interval_level:.0%} bootstrap intervals.',
+    ('target', 'law', 'weight', 'allocated', 'uniform'),
+    tuple(
+      (
+        name,
+        target.law,
+        f'{target.weight:.3f}',
+        tables.band(target.loss, (target.low, target.high), '.4f'),
+        f'{target.uniform_loss:.4f}',
+      )
+      for name, target in found.targets.items()
+    ),
+    pd.DataFrame(
+      [{'target': n, **dataclasses.asdict(t)} for n, t in found.targets.items()]
+    ),
+  )
+
+
+def confirmation_runs(found: confirmation_lib.Confirmation) -> tables.Table:
+  """One row per pair of runs."""
+  return tables.Table(
+    'Confirmation runs',
+    'Weighted held-out loss of each pair, nats per token.',
+    (
+      'seed',
+      'uniform',
+      'allocated',
+      'difference',
+      'uniform run',
+      'allocated run',
+    ),
+    tuple(
+      (
+        str(before.seed),
+        f'{before.objective:.4f}',
+        f'{after.objective:.4f}',
+        f'{after.objective - before.objective:+.4f}',
+        before.run_id,
+        after.run_id,
+      )
+      for before, after in zip(
+        found.arms['uniform'], found.arms['allocated'], strict=True
+      )
+    ),
+    pd.DataFrame(
+      [
+        {
+          'arm': arm,
+          'seed': run.seed,
+          'run_id': run.run_id,
+          'objective': run.objective,
+          **run.losses,
+        }
+        for arm, runs in found.arms.items()
+        for run in runs
+      ]
+    ),
+  )
