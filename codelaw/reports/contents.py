@@ -191,7 +191,7 @@ def _residuals(name: str, laws: Sequence[predictions.Fitted]) -> Picture:
   return Picture(
     name,
     law_plots.residuals(laws),
-    'Errors of the laws at the points they were fitted to. Short dark lines'
+    'Errors of the laws at the points they were fitted to. Short thick lines'
     ' are means over neighbouring points: a law of the right shape keeps them'
     ' near 0 everywhere.'
     + (

@@ -121,15 +121,15 @@ def _without_allocation(study: study_folder.Study) -> Answer:
       if fit.diagnostics.get(key) is not None
     }
     if errors:
-      worst = max(errors, key=errors.__getitem__)
+      least, worst = min(errors.values()), max(errors, key=errors.__getitem__)
+      span = f'{least:.1%} to {errors[worst]:.1%}'
       sentences.append(
-        f'{words} by {min(errors.values()):.1%} to {errors[worst]:.1%} on'
-        f' average (most: {worst}).'
-        if len(errors) > 1
-        else f'{words} by {errors[worst]:.1%} on average.'
+        f'{words} by {span} on average (most: {worst}).'
+        if f'{least:.1%}' != f'{errors[worst]:.1%}'
+        else f'{words} by {least:.1%} on average.'
       )
   if study.mixture_fits:
-    sentences.append('Choose rates with `codelaw allocate`.')
+    sentences.append('No rates were chosen yet: `codelaw allocate` does that.')
   return Answer(title, tuple(sentences))
 
 

@@ -19,6 +19,7 @@ from codelaw.reports import predictions
 
 _GRID = 48
 _LABEL_ROOM = 0.11  # Shares of the axes around a label.
+_POINT_ROOM = 4.0  # Points may be so much nearer to it.
 _LEVELS = 7
 _BELOW, _ABOVE = 1.6, 8.0  # Contours reach this far beyond the points.
 
@@ -92,7 +93,7 @@ def isoloss(
       fmt='%.3g',
       fontsize=8,
       colors=[figures.INK],
-      manual=_label_places(lines, axes, found),
+      manual=_label_places(lines, axes, law, found),
     )
     figures.count_ticks(axes.xaxis)
     figures.count_ticks(axes.yaxis)
@@ -109,9 +110,10 @@ def isoloss(
 def _label_places(
   lines: contour.ContourSet,
   axes: axes_lib.Axes,
+  law: predictions.Fitted,
   found: frontier_lib.Frontier,
 ) -> list[tuple[float, float]]:
-  """A place on every contour away from the edges, the frontier and others.
+  """A place on every contour away from edges, frontier, labels and points.
 
   Distances are in shares of the axes' width and height.
   """
@@ -122,6 +124,9 @@ def _label_places(
 
   line = np.stack([found.num_params[0], found.num_tokens[0]], axis=-1)
   taken = share(line[np.isfinite(line).all(axis=-1)])
+  points = share(
+    np.unique(law.points[['num_params', 'num_tokens']].to_numpy(), axis=0)
+  )
   chosen = []
   for path in lines.get_paths():
     vertices = np.asarray(path.vertices)
@@ -132,10 +137,8 @@ def _label_places(
     if not inside.any():
       continue
     vertices, places = vertices[inside], places[inside]
-    # A label is about three times as wide as it is high.
-    offsets = (places[:, None] - taken[None]) * np.array([1.0, 1.4])
-    distances = np.hypot(*np.moveaxis(offsets, -1, 0)).min(
-      axis=-1, initial=np.inf
+    distances = np.minimum(
+      _nearest(places, taken), _POINT_ROOM * _nearest(places, points)
     )
     best = int(distances.argmax())
     if distances[best] < _LABEL_ROOM:
@@ -143,6 +146,13 @@ def _label_places(
     chosen.append((float(vertices[best, 0]), float(vertices[best, 1])))
     taken = np.concatenate([taken, places[best : best + 1]])
   return chosen
+
+
+def _nearest(places: np.ndarray, others: np.ndarray) -> np.ndarray:
+  """[n] distances of places [n, 2] to the nearest of others [m, 2]."""
+  # A label is wider than it is high.
+  offsets = (places[:, None] - others[None]) * np.array([1.0, 1.4])
+  return np.hypot(offsets[..., 0], offsets[..., 1]).min(axis=-1, initial=np.inf)
 
 
 def _frontier_line(

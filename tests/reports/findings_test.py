@@ -54,7 +54,10 @@ def test_without_an_allocation_it_says_so(found):
   answer = findings.answer(
     dataclasses.replace(found, allocation=None, confirmation=None)
   )
-  assert 'no allocation' in answer.title
+  assert answer.title == '5 laws, without a warning.'
+  assert 'off by 0.2% on average' in answer.sentences[0]
+  assert 'miss those by 0.6% on average' in answer.sentences[1]
+  assert 'No rates were chosen yet' in answer.sentences[2]
   assert answer.rates == ()
 
 
