@@ -118,5 +118,5 @@ def test_the_same_warning_about_several_targets_comes_once(make_fit):
   ]
   found = list(findings._of_fits(fits))
   assert len(found) == 2
-  assert 'laws of loss/code/a, loss/code/b: beta of one kind' in found[0]
-  assert 'law of loss/code/c: beta of another' in found[1]
+  assert 'laws of code/a, code/b: beta of one kind' in found[0]
+  assert 'law of code/c: beta of another' in found[1]
