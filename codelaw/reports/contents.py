@@ -100,6 +100,7 @@ def sections(study: study_folder.Study) -> tuple[Section, ...]:
     for section in (
       _allocation(study),
       _confirmation(study),
+      _comparison(study),
       _laws(study),
       _synergy(study),
       _mixture_laws(study),
@@ -139,6 +140,28 @@ def _confirmation(study: study_folder.Study) -> Section:
   )
   return Section(
     'Confirmation by runs', (picture,), (plan_tables.confirmation_runs(found),)
+  )
+
+
+def _comparison(study: study_folder.Study) -> Section:
+  table = law_tables.comparison((*study.fits, *study.mixture_fits))
+  return Section('Comparison', (), (table,) if table.rows else ())
+
+
+def _counting(
+  study: study_folder.Study, fits: Sequence[results.Fit]
+) -> list[results.Fit]:
+  """The laws that no other law of their target outdoes."""
+  outdone = predictions.outdone((*study.fits, *study.mixture_fits))
+  return [fit for fit in fits if fit not in outdone]
+
+
+def _drawn(
+  study: study_folder.Study, fits: Sequence[results.Fit]
+) -> list[predictions.Fitted]:
+  """The laws that count, with their points."""
+  return predictions.fitted(
+    _counting(study, fits), _fitted_rows(study), study.group_column
   )
 
 
@@ -267,7 +290,7 @@ def _mixture_laws(study: study_folder.Study) -> Section:
   pictures = []
   if study.table is not None:
     points = predictions.against_measured(
-      study.table, study.mixture_fits, study.purposes
+      study.table, _counting(study, study.mixture_fits), study.purposes
     )
     if len(points):
       pictures.append(
@@ -280,13 +303,11 @@ def _mixture_laws(study: study_folder.Study) -> Section:
           points,
         )
       )
-  laws = predictions.fitted(
-    study.mixture_fits, _fitted_rows(study), study.group_column
-  )
+  laws = _drawn(study, study.mixture_fits)
   if laws:
     pictures.append(_residuals('mixture_residuals', laws))
   shown: list[tables.Table] = []
-  if not study.fits:
+  if not _counting(study, study.fits):
     rates = None if study.allocation is None else study.allocation.rates
     frontier, shown = _frontiers('mixture_', laws, rates)
     pictures += frontier

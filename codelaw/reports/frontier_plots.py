@@ -76,13 +76,13 @@ def isoloss(
       linewidths=1.1,
       norm=colors.LogNorm(),
     )
+    points = _distinct(law)
     axes.plot(
-      law.points['num_params'],
-      law.points['num_tokens'],
+      *points.T,
       'o',
       color=figures.MUTED,
-      ms=2.5 if len(law.points) < 200 else 1.5,
-      alpha=0.5,
+      ms=3 if len(points) < 200 else 1.5,
+      alpha=0.6,
       zorder=1,
     )
     _frontier_line(axes, found, law.compute[1])
@@ -107,6 +107,11 @@ def isoloss(
   return figure
 
 
+def _distinct(law: predictions.Fitted) -> np.ndarray:
+  """[n, 2] sizes and tokens of the points, each pair once."""
+  return np.unique(law.points[['num_params', 'num_tokens']].to_numpy(), axis=0)
+
+
 def _label_places(
   lines: contour.ContourSet,
   axes: axes_lib.Axes,
@@ -124,9 +129,7 @@ def _label_places(
 
   line = np.stack([found.num_params[0], found.num_tokens[0]], axis=-1)
   taken = share(line[np.isfinite(line).all(axis=-1)])
-  points = share(
-    np.unique(law.points[['num_params', 'num_tokens']].to_numpy(), axis=0)
-  )
+  points = share(_distinct(law))
   chosen = []
   for path in lines.get_paths():
     vertices = np.asarray(path.vertices)

@@ -23,12 +23,11 @@ _AXES = (
 
 
 def of(fits: Sequence[results.Fit]) -> tuple[tables.Table, ...]:
-  """All tables about fits that have anything to show."""
+  """All tables about fits by themselves that have anything to show."""
   shown = (
     estimates(fits),
     quality(fits),
     *coefficients(fits),
-    comparison(fits),
     profiles(fits),
     influence(fits),
   )
@@ -214,12 +213,16 @@ def coefficients(fits: Sequence[results.Fit]) -> Iterator[tables.Table]:
 
 
 def comparison(fits: Sequence[results.Fit]) -> tables.Table:
-  """One row per law of a target that was compared with others."""
-  compared = [
-    fit
-    for fit in fits
-    if fit.diagnostics.get('held_out_mean_relative_error') is not None
-  ]
+  """One row per law of a target that was compared with others, best first."""
+  known = [fit for fit in fits if predictions.held_out_error(fit) is not None]
+  order = list(dict.fromkeys((fit.target, fit.group) for fit in known))
+  compared = sorted(
+    known,
+    key=lambda fit: (
+      order.index((fit.target, fit.group)),
+      predictions.held_out_error(fit),
+    ),
+  )
   axes = [
     (name, words)
     for name, words in _AXES

@@ -87,13 +87,12 @@ def predicted_against_measured(points: pd.DataFrame) -> figure_lib.Figure:
   figure, grid = figures.new(1, 2, 4.4)
   losses, errors = grid[0]
   for place, (target, rows) in enumerate(points.groupby('target')):
-    style = {
-      'color': figures.PALETTE[place % len(figures.PALETTE)],
-      'marker': figures.MARKERS[place % len(figures.MARKERS)],
-      'linestyle': '',
-    }
+    style = {**figures.style(place), 'linestyle': ''}
     for chosen, look in (
-      (rows[rows['purpose'] != 'confirm'], {'ms': 5, 'mfc': 'none'}),
+      (
+        rows[rows['purpose'] != 'confirm'],
+        {'ms': 5 if len(points) < 500 else 3, 'mfc': 'none'},
+      ),
       (rows[rows['purpose'] == 'confirm'], {'ms': 8, 'mec': figures.INK}),
     ):
       measured, predicted = chosen['measured'], chosen['predicted']

@@ -66,6 +66,26 @@ def first(fits: Sequence[results.Fit]) -> list[results.Fit]:
   return list(chosen.values())
 
 
+def outdone(fits: Sequence[results.Fit]) -> list[results.Fit]:
+  """Laws that were compared with others of their target and did not win."""
+  least: dict[tuple[str, str], float] = {}
+  for fit in fits:
+    key, error = (fit.target, fit.group), held_out_error(fit)
+    if error is not None:
+      least[key] = min(error, least.get(key, error))
+  return [
+    fit
+    for fit in fits
+    if (error := held_out_error(fit)) is not None
+    and error > least[fit.target, fit.group]
+  ]
+
+
+def held_out_error(fit: results.Fit) -> float | None:
+  """The error by which laws were compared; None for a law by itself."""
+  return fit.diagnostics.get('held_out_mean_relative_error')
+
+
 def final_rows(table: pd.DataFrame) -> pd.DataFrame:
   """The last evaluation of every run."""
   return table[table['is_final']] if 'is_final' in table else table

@@ -70,7 +70,8 @@ def test_laws_that_cannot_be_told_apart_are_called_so(make_fit, ends, verdict):
       'high': ends[1],
     },
   )
-  table = law_tables.comparison([first, second])
+  alone = _fit(make_fit)
+  table = law_tables.comparison([second, alone, first])
   assert table.headings[3:] == ('N', 'more than the first', 'verdict')
   assert table.rows[0][2:] == ('1.10%', '', '', '')
   assert table.rows[1][2:4] == ('1.20%', '2.00%')

@@ -97,6 +97,18 @@ def test_groups_take_their_rows(fit_to):
   assert predictions.label(dataclasses.replace(fit, target='loss')) == 'x'
 
 
+def test_laws_that_lost_a_comparison_are_outdone(found):
+  def compared(fit, error):
+    noted = {**fit.diagnostics, 'held_out_mean_relative_error': error}
+    return dataclasses.replace(fit, diagnostics=noted)
+
+  lost, alone = compared(found.fits[0], 0.2), found.fits[1]
+  won = compared(found.mixture_fits[0], 0.1)
+  assert lost.target == won.target
+  assert predictions.outdone([lost, won, alone]) == [lost]
+  assert predictions.outdone([lost, alone]) == []
+
+
 def test_other_columns_stand_at_the_allocation_or_at_their_mean(found):
   [law, *_] = predictions.fitted(found.mixture_fits, found.table)
   means = predictions.typical(law, None)
