@@ -65,7 +65,7 @@ def test_the_answer_comes_first_then_doubts_then_figures(page):
     )
   ]
   assert order == sorted(order)
-  assert page.count('<figure>') == 6
+  assert page.count('<figure>') == 7
   assert 'prefers-color-scheme: dark' in page
   assert '--gin_file=generated/planted_mixture.gin' in page
 
