@@ -21,6 +21,7 @@ def test_figures_and_tables_arrive(study, tmp_path):
       'confirmation',
       'loss_curves',
       'synergy',
+      'transfer',
       'predicted_measured',
       'tokens',
     )

@@ -47,10 +47,12 @@ class Comparison:
   """Allocations of one run, ours by strength of transfer and the paper's.
 
   Attributes:
-    allocations: strength -> ours, with bands.
+    allocations: strength -> ours, with bands; without transfer, and at the
+      strength whose rates are nearest to the published ones.
     paths: strengths [S] and, per language, our rates [S], without bands.
     published: language -> published rate.
-    mixtures: equal, published and our mixtures by the laws of no transfer.
+    mixtures: strength -> equal shares, published and our mixture by the laws
+      of that strength.
     closest: strength whose rates are nearest to the published ones.
     distance: half the sum of absolute differences there.
   """
@@ -58,7 +60,7 @@ class Comparison:
   allocations: Mapping[float, allocation_lib.Allocation]
   paths: pd.DataFrame
   published: Mapping[str, float]
-  mixtures: tuple[MixtureLoss, ...]
+  mixtures: Mapping[float, tuple[MixtureLoss, ...]]
   closest: float
   distance: float
 
@@ -77,7 +79,6 @@ def compare(
   num_params: float,
   settings: allocation_lib.AllocationSettings,
   ranges: Mapping[str, tuple[float, float]],
-  strengths: Sequence[float] = (0.0, 0.5, 1.0),
   steps: int = 11,
 ) -> Comparison:
   """Allocates at the size and tokens of the published allocation.
@@ -89,8 +90,7 @@ def compare(
     num_params: of the model it is for.
     settings: of the allocations; equal weights of the languages.
     ranges: columns -> (least, greatest) fitted value, for warnings.
-    strengths: of the transfer, for allocations with bands.
-    steps: strengths from 0 to 1 of the path without bands.
+    steps: strengths of the transfer from 0 to 1 in the path.
   """
   rates = published_rates(table)
   tokens = float(table['optimized_tokens_billions'].sum() * published.BILLION)
@@ -107,26 +107,29 @@ def compare(
     )
 
   bare = dataclasses.replace(settings, num_bootstraps=0)
-  path = {s: best(s, bare).rates for s in np.linspace(0, 1, steps)}
-  paths = pd.DataFrame(path).T.rename_axis('strength').reset_index()
-  distances = [
-    0.5 * sum(abs(row[name] - rates[name]) for name in rates)
-    for row in paths.to_dict('records')
-  ]
-  allocations = {s: best(s, settings) for s in strengths}
-  mixtures = {'published': rates} | {
-    f'ours, transfer {s:.0%}': found.rates for s, found in allocations.items()
+  strengths = [float(s) for s in np.linspace(0, 1, steps).round(6)]
+  path = {s: best(s, bare).rates for s in strengths}
+  distances = {
+    s: 0.5 * sum(abs(found[name] - rates[name]) for name in rates)
+    for s, found in path.items()
   }
-  nearest = int(np.argmin(distances))
+  closest = min(distances, key=lambda s: distances[s])
+  allocations = {s: best(s, settings) for s in sorted({0.0, closest})}
   return Comparison(
     allocations=allocations,
-    paths=paths,
+    paths=pd.DataFrame([{'strength': s, **found} for s, found in path.items()]),
     published=rates,
-    mixtures=losses(
-      transfer.laws_with_transfer(laws, tau, 0.0), mixtures, num_params, tokens
-    ),
-    closest=float(paths['strength'].iloc[nearest]),
-    distance=float(distances[nearest]),
+    mixtures={
+      s: losses(
+        transfer.laws_with_transfer(laws, tau, s),
+        {'published': rates, 'ours': found.rates},
+        num_params,
+        tokens,
+      )
+      for s, found in allocations.items()
+    },
+    closest=closest,
+    distance=distances[closest],
   )
 
 
@@ -136,11 +139,7 @@ def losses(
   num_params: float,
   num_tokens: float,
 ) -> tuple[MixtureLoss, ...]:
-  """Mean losses of mixtures, and their gains over equal shares.
-
-  A language without tokens has no loss under a law without transfer; such a
-  mixture has an infinite one.
-  """
+  """Mean losses of mixtures, and their gains over equal shares."""
   names = [forms.source_of(fit.target) for fit in fits]
   equal = dict.fromkeys(names, 1 / len(names))
   points = pd.DataFrame(
@@ -157,7 +156,7 @@ def losses(
   found = [MixtureLoss('equal shares', float(means[0]), 0.0, None, None)]
   for place, name in enumerate(mixtures, start=1):
     low = high = None
-    if resampled.size and np.isfinite(means[place]):
+    if resampled.size:
       level = fits[0].interval_level
       tails = [50 * (1 - level), 50 * (1 + level)]
       gains = resampled[:, 0] - resampled[:, place]

@@ -13,11 +13,16 @@ from codelaw import storage
 BILLION = 1e9
 
 
-def table(name: str) -> pd.DataFrame:
-  """One file of `codelaw.reference`, like `law_parameters`."""
+def table(name: str, as_text: bool = False) -> pd.DataFrame:
+  """One file of `codelaw.reference`, like `law_parameters`.
+
+  Args:
+    name: of the file, without its suffix.
+    as_text: keep cells as printed, whose digits say how exact they are.
+  """
   file = resources.files('codelaw.reference') / f'{name}.csv'
   with file.open('r', encoding='utf-8') as stream:
-    return pd.read_csv(stream)
+    return pd.read_csv(stream, dtype=str if as_text else None)
 
 
 def runs() -> pd.DataFrame:

@@ -1,0 +1,162 @@
+"""The tables of paper A's page."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from codelaw.reports import tables
+from codelaw.reports.papers import code_allocation
+from codelaw.reports.papers import code_figures
+from codelaw.reports.papers import code_laws
+from codelaw.reports.papers import published
+from codelaw.reports.papers import transfer
+
+_COLUMNS = (
+  ('A', 'surface_a', None),
+  ('B', 'surface_b', None),
+  ('alpha', 'surface_alpha_n', 'printed_alpha_n'),
+  ('beta', 'surface_alpha_d', 'printed_alpha_d'),
+  ('E', 'surface_l_inf', 'printed_l_inf'),
+)
+
+
+def laws(study: code_laws.Study, printed: pd.DataFrame) -> tables.Table:
+  """Least squares on all points, with what is drawn and what is printed."""
+  table = printed.set_index('language')
+  rows = []
+  for name, law in study.as_drawn.items():
+    ours = code_laws.in_billions(law)
+    cells = []
+    for key, drawn, label in _COLUMNS:
+      text = f'{ours[key]:.4f}\ndrawn {table.loc[name, drawn]:.4f}'
+      if label:
+        text += f', printed {table.loc[name, label]:.3f}'
+      cells.append(text)
+    rows.append(
+      (
+        name,
+        *cells,
+        f'{law.diagnostics["rmse"]:.4f}',
+        f'{law.diagnostics["r2"]:.4f}',
+      )
+    )
+  return tables.Table(
+    'The seven laws by least squares',
+    'L = E + A / N^alpha + B / D^beta, N and D in billions, fitted to all'
+    ' points of a language; below, the parameters of the drawn surface and'
+    ' the printed labels.',
+    ('language', *(key for key, _, _ in _COLUMNS), 'RMSE', 'R2'),
+    tuple(rows),
+    _estimates(study),
+  )
+
+
+def ways(study: code_laws.Study) -> tables.Table:
+  """How far the laws hang on the smallest budgets and on the objective."""
+  rows = []
+  most = study.runs['num_tokens'].max() / published.BILLION
+  for way, found in study.laws.items():
+    spans = [
+      [law.estimates[key] for law in found.values()]
+      for key in ('alpha', 'beta', 'E')
+    ]
+    rows.append(
+      (
+        code_figures.way_name(way),
+        *(f'{min(span):.2f} to {max(span):.2f}' for span in spans),
+        f'{study.held_out[way]:.2%}',
+      )
+    )
+  return tables.Table(
+    'Influence of the smallest token budgets',
+    'Ranges over the seven languages. The last column is the mean relative'
+    f' error on the runs of {most:g}B tokens of laws fitted without them: the'
+    ' smaller, the better a law extrapolates.',
+    ('fit', 'exponent of N', 'exponent of D', 'limit', f'error at {most:g}B'),
+    tuple(rows),
+    _estimates(study),
+  )
+
+
+def _estimates(study: code_laws.Study) -> pd.DataFrame:
+  rows = []
+  for (objective, least), found in study.laws.items():
+    for name, law in found.items():
+      row = {
+        'language': name,
+        'objective': objective,
+        'least_tokens': least,
+        **code_laws.in_billions(law),
+      }
+      for key, (low, high) in law.intervals.items():
+        if key in ('alpha', 'beta', 'E'):
+          row |= {f'{key}_low': low, f'{key}_high': high}
+      rows.append(row)
+  return pd.DataFrame(rows)
+
+
+def coefficients(
+  tau: transfer.Coefficients, names: Sequence[str]
+) -> tables.Table:
+  """Transfer coefficients that Table 1 implies."""
+  return tables.Table(
+    'Transfer that Table 1 implies',
+    'Tokens of the target (row) that one token of the auxiliary (column) would'
+    ' have to be worth, if the gain were an effect of data, by the laws that'
+    ' extrapolate best; infinite: no number of tokens brings so low a loss.'
+    ' Our allocations take at most 1.',
+    ('target', *names),
+    tuple(
+      (
+        target,
+        *(
+          '–'
+          if target == other
+          else f'{tau[target, other]:.2f}'.replace('inf', 'infinite')
+          for other in names
+        ),
+      )
+      for target in names
+    ),
+    pd.DataFrame(
+      [
+        {'target': target, 'auxiliary': other, 'tau': value}
+        for (target, other), value in tau.items()
+      ]
+    ),
+  )
+
+
+def mixtures(found: code_allocation.Comparison) -> tables.Table:
+  """What the laws predict for equal, published and our shares."""
+  rows, data = [], []
+  for strength, losses in found.mixtures.items():
+    for entry in losses:
+      rows.append(
+        (
+          f'{entry.name}, by laws with {code_figures.strength_name(strength)}',
+          f'{entry.loss:.4f}',
+          f'{entry.gain:+.5f}'
+          if entry.low is None
+          else f'{entry.gain:+.5f}\n{entry.low:+.5f} to {entry.high:+.5f}',
+        )
+      )
+      data.append(
+        {
+          'strength': strength,
+          'mixture': entry.name,
+          'loss': entry.loss,
+          'gain': entry.gain,
+          'gain_low': entry.low,
+          'gain_high': entry.high,
+        }
+      )
+  return tables.Table(
+    'Predicted losses',
+    'Mean loss over the seven languages, nats per token, and the gain over'
+    ' equal shares with its bootstrap interval, which holds the uncertainty of'
+    ' the laws alone.',
+    ('mixture', 'mean loss', 'gain over equal shares'),
+    tuple(rows),
+    pd.DataFrame(data),
+  )
