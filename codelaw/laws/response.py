@@ -20,7 +20,7 @@ from codelaw import errors
 
 _GRID = 101
 _NUM_PATHS = 2000
-_LENGTHS = (0.2, 0.35, 0.6, 1.0)  # Of the range of shares.
+_LENGTHS = (0.35, 0.6, 1.0)  # Of the range of shares.
 _AMPLITUDES = (0.5, 1.0, 2.0)  # Of the spread of the values.
 _JITTER = 1e-8
 
@@ -90,9 +90,9 @@ def fit(
   grid = np.linspace(x[0], x[-1], _GRID)
   centre, spread = y.mean(), y.std() or 1.0
   generator = np.random.default_rng(seed)
-  normal = generator.standard_normal((_GRID, _NUM_PATHS))
+  normal = generator.standard_normal((_NUM_PATHS, _GRID))
   settings = list(itertools.product(_LENGTHS, _AMPLITUDES, noises))
-  evidence, means, roots = [], [], []
+  evidence, posteriors = [], []
   for length, amplitude, noise in settings:
     length = length * (x[-1] - x[0])
     amplitude = amplitude * spread
@@ -104,19 +104,22 @@ def fit(
       -0.5 * (y - centre) @ weights - np.log(np.diag(factor[0])).sum()
     )
     across = _covariance(grid, x, length, amplitude)
-    means.append(centre + across @ weights)
-    posterior = _covariance(grid, grid, length, amplitude)
-    posterior -= across @ linalg.cho_solve(factor, across.T)
-    values_, vectors = linalg.eigh(posterior)
-    roots.append(vectors * np.sqrt(np.clip(values_, 0, None)))
+    posteriors.append(
+      (
+        centre + across @ weights,
+        _covariance(grid, grid, length, amplitude)
+        - across @ linalg.cho_solve(factor, across.T),
+      )
+    )
   chances = np.exp(np.array(evidence) - max(evidence))
   drawn = generator.choice(len(settings), _NUM_PATHS, p=chances / chances.sum())
-  paths = np.stack(
-    [
-      means[which] + roots[which] @ normal[:, number]
-      for number, which in enumerate(drawn)
-    ]
-  )
+  paths = np.empty((_NUM_PATHS, _GRID))
+  for which in np.unique(drawn):
+    mean, covariance = posteriors[which]
+    variances, vectors = linalg.eigh(covariance)
+    root = vectors * np.sqrt(np.clip(variances, 0, None))
+    chosen = drawn == which
+    paths[chosen] = mean + normal[chosen] @ root.T
   tails = [50 * (1 - interval_level), 50, 50 * (1 + interval_level)]
   low, middle, high = np.percentile(paths, tails, axis=0)
   tops = grid[paths.argmax(axis=1)]

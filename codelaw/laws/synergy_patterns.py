@@ -210,6 +210,12 @@ def transfers(fits: Sequence[results.Fit]) -> list[Transfer]:
 
 def warnings(entries: Sequence[synergy.Synergy]) -> Iterator[str]:
   """Yields what a reader of a synergy matrix must know, in words."""
+  yield from noise_warnings(entries)
+  yield from row_warnings(entries)
+
+
+def noise_warnings(entries: Sequence[synergy.Synergy]) -> Iterator[str]:
+  """Yields what is not known of the noise, and what is lost in it."""
   pairs = [entry for entry in entries if entry.target != entry.auxiliary]
   unknown = sorted({e.target for e in pairs if e.p_value is None})
   if unknown:
@@ -232,6 +238,10 @@ def warnings(entries: Sequence[synergy.Synergy]) -> Iterator[str]:
         f'{len(tested) - found} of {len(tested)} gains cannot be told from 0'
         ' after correction for the number of pairs.'
       )
+
+
+def row_warnings(entries: Sequence[synergy.Synergy]) -> Iterator[str]:
+  """Yields which rows lie apart."""
   for row in odd_rows(entries):
     side = 'above' if row.robust_z > 0 else 'below'
     yield (

@@ -45,7 +45,7 @@ def panels(
     )
     axes.axvline(0, color=figures.MUTED, lw=1)
     axes.set_yticks(range(len(names)), names)
-    axes.invert_yaxis()
+    axes.set_ylim(rows - 0.4, -0.6)
     axes.set_title(title, color=figures.INK, fontsize=10)
     axes.set_xlabel(label)
     axes.grid(False, axis='y')

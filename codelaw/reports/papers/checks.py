@@ -9,6 +9,9 @@ from collections.abc import Iterable
 from collections.abc import Sequence
 import dataclasses
 
+import pandas as pd
+
+from codelaw.reports import contents
 from codelaw.reports import tables
 
 HOLDS = 'holds'
@@ -40,24 +43,53 @@ def outcome(holds: bool) -> str:
   return HOLDS if holds else FAILS
 
 
-def table(found: Sequence[Check]) -> tables.Table:
+def section(found: Sequence[Check]) -> contents.Section:
   """All checks with the numbers behind them, those that fail first."""
-  return tables.Table(
-    'Checks',
-    'What the paper states, and what its own numbers say. Every number is'
-    ' computed from the published ones.',
-    ('check', 'claim', 'outcome', 'computed', 'verdict'),
+  groups = {
+    'What does not hold': [c for c in found if c.outcome == FAILS],
+    'What holds, or cannot be known': [c for c in found if c.outcome != FAILS],
+  }
+  return contents.Section(
+    'Checks of what is stated',
+    (),
     tuple(
-      (
-        check.name,
-        check.claim,
-        check.outcome,
-        '; '.join(f'{what}: {value}' for what, value in check.numbers),
-        check.verdict,
-      )
-      for check in sorted(found, key=lambda c: c.outcome != FAILS)
+      _table(title, members) for title, members in groups.items() if members
     ),
   )
+
+
+def _table(title: str, found: Sequence[Check]) -> tables.Table:
+  return tables.Table(
+    title,
+    'What is stated or implied; what the numbers say; and those numbers, all'
+    ' computed from the published ones.',
+    ('check', 'statement and verdict'),
+    tuple(
+      (
+        f'{check.name}\n{check.outcome}',
+        f'Stated: {check.claim} Found: {check.verdict}\n'
+        + '; '.join(f'{what}: {value}' for what, value in check.numbers),
+      )
+      for check in found
+    ),
+    pd.DataFrame(
+      [
+        {
+          'check': check.name,
+          'stated': check.claim,
+          'outcome': check.outcome,
+          'verdict': check.verdict,
+          **dict(check.numbers),
+        }
+        for check in found
+      ]
+    ),
+  )
+
+
+def verdict(found: Sequence[Check], name: str) -> str:
+  """The verdict of one check."""
+  return next(check.verdict for check in found if check.name == name)
 
 
 def warnings(found: Iterable[Check]) -> tuple[str, ...]:

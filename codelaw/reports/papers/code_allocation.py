@@ -53,6 +53,8 @@ class Comparison:
     published: language -> published rate.
     mixtures: strength -> equal shares, published and our mixture by the laws
       of that strength.
+    extrapolated: name of a mixture -> language -> D_k,eff / greatest number of
+      tokens that was fitted, where that is above 1.
     closest: strength whose rates are nearest to the published ones.
     distance: half the sum of absolute differences there.
   """
@@ -61,6 +63,7 @@ class Comparison:
   paths: pd.DataFrame
   published: Mapping[str, float]
   mixtures: Mapping[float, tuple[MixtureLoss, ...]]
+  extrapolated: Mapping[str, Mapping[str, float]]
   closest: float
   distance: float
 
@@ -78,8 +81,7 @@ def compare(
   *,
   num_params: float,
   settings: allocation_lib.AllocationSettings,
-  ranges: Mapping[str, tuple[float, float]],
-  steps: int = 11,
+  strengths: Sequence[float],
 ) -> Comparison:
   """Allocates at the size and tokens of the published allocation.
 
@@ -89,48 +91,107 @@ def compare(
     table: the published allocation.
     num_params: of the model it is for.
     settings: of the allocations; equal weights of the languages.
-    ranges: columns -> (least, greatest) fitted value, for warnings.
-    steps: strengths of the transfer from 0 to 1 in the path.
+    strengths: of the transfer in the path; 1 is all of it.
   """
   rates = published_rates(table)
   tokens = float(table['optimized_tokens_billions'].sum() * published.BILLION)
 
-  def best(
-    strength: float, own: allocation_lib.AllocationSettings
-  ) -> allocation_lib.Allocation:
-    return allocation_lib.allocate(
-      transfer.laws_with_transfer(laws, tau, strength),
-      num_params=num_params,
-      num_tokens=tokens,
-      settings=own,
-      ranges=ranges,
-    )
-
+  size = num_params, tokens
   bare = dataclasses.replace(settings, num_bootstraps=0)
-  strengths = [float(s) for s in np.linspace(0, 1, steps).round(6)]
-  path = {s: best(s, bare).rates for s in strengths}
+  most_fitted = min(
+    law.diagnostics['ranges']['num_tokens'][1] for law in laws.values()
+  )
+  fits = {
+    s: transfer.laws_with_transfer(laws, tau, s) for s in {0.0, *strengths}
+  }
+  path = {s: best(fits[s], size, bare).rates for s in sorted(fits)}
   distances = {
     s: 0.5 * sum(abs(found[name] - rates[name]) for name in rates)
     for s, found in path.items()
   }
   closest = min(distances, key=lambda s: distances[s])
-  allocations = {s: best(s, settings) for s in sorted({0.0, closest})}
+  allocations = {
+    s: best(fits[s], size, settings) for s in sorted({0.0, closest})
+  }
   return Comparison(
     allocations=allocations,
     paths=pd.DataFrame([{'strength': s, **found} for s, found in path.items()]),
     published=rates,
     mixtures={
       s: losses(
-        transfer.laws_with_transfer(laws, tau, s),
+        fits[s],
         {'published': rates, 'ours': found.rates},
         num_params,
         tokens,
       )
       for s, found in allocations.items()
     },
+    extrapolated={
+      name: {
+        language: tokens / most_fitted
+        for language, tokens in effective_tokens(
+          fits[s], shares, tokens
+        ).items()
+        if tokens > most_fitted
+      }
+      for name, s, shares in (
+        ('The published allocation without transfer', 0.0, rates),
+        *(
+          (f'Ours with {strength_name(s)}', s, found.rates)
+          for s, found in allocations.items()
+        ),
+      )
+    },
     closest=closest,
     distance=distances[closest],
   )
+
+
+def strength_name(strength: float) -> str:
+  """`no transfer`, or the share of Table 1's transfer that is taken.
+
+  >>> strength_name(0.1)
+  "10% of Table 1's transfer"
+  """
+  return f"{strength:.0%} of Table 1's transfer" if strength else 'no transfer'
+
+
+def best(
+  fits: Sequence[results.Fit],
+  size: tuple[float, float],
+  settings: allocation_lib.AllocationSettings,
+) -> allocation_lib.Allocation:
+  """The best rates at a size (N, D)."""
+  return allocation_lib.allocate(
+    fits,
+    num_params=size[0],
+    num_tokens=size[1],
+    settings=settings,
+  )
+
+
+def effective_tokens(
+  fits: Sequence[results.Fit], rates: Mapping[str, float], num_tokens: float
+) -> dict[str, float]:
+  """D_k,eff of every language: its tokens and what the others are worth.
+
+  Args:
+    fits: of `transfer.laws_with_transfer`.
+    rates: language -> share of the tokens.
+    num_tokens: D.
+  """
+  found = {}
+  for fit in fits:
+    name = forms.source_of(fit.target)
+    found[name] = num_tokens * (
+      rates[name]
+      + sum(
+        fit.estimates[f'tau/{other}'] * rate
+        for other, rate in rates.items()
+        if other != name
+      )
+    )
+  return found
 
 
 def losses(

@@ -113,7 +113,7 @@ def allocations(
     shares = [ours.sources[name] for name in names]
     bars.append(
       (
-        f'ours, {strength_name(strength)}',
+        f'ours, {code_allocation.strength_name(strength)}',
         (figures.BLUE, figures.SKY)[number],
         [share.rate for share in shares],
         [(share.low, share.high) for share in shares],
@@ -152,15 +152,6 @@ def allocations(
   return figure
 
 
-def strength_name(strength: float) -> str:
-  """`no transfer`, or the share of Table 1's transfer that is taken.
-
-  >>> strength_name(0.1)
-  "10% of Table 1's transfer"
-  """
-  return f"{strength:.0%} of Table 1's transfer" if strength else 'no transfer'
-
-
 def path_of_transfer(
   found: code_allocation.Comparison, names: Sequence[str]
 ) -> figure_lib.Figure:
@@ -188,8 +179,7 @@ def path_of_transfer(
   )
   axes.xaxis.set_major_formatter(ticker.PercentFormatter(1))
   axes.yaxis.set_major_formatter(ticker.PercentFormatter(1))
-  axes.set_xlim(-0.01, 1.01)
-  axes.set_ylim(0, 1.02)
+  axes.set_ylim(bottom=0)
   axes.set_xlabel("strength of the transfer (100%: Table 1's, at most 1)")
   axes.set_ylabel('our share of the tokens')
   figures.legend(figure, *axes.get_legend_handles_labels())

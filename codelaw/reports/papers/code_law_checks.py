@@ -13,6 +13,7 @@ from codelaw.reports.papers import checks
 from codelaw.reports.papers import code_laws
 from codelaw.reports.papers import published
 
+SURFACES, EXPONENTS = 'Drawn surfaces', 'Exponents of D'  # Names of checks.
 _SAME = 1.05  # Ratio of errors from which one fit counts as worse.
 _LAST_DECIMAL = 5e-5  # Rounding of the published file to four decimals.
 _EXPONENTS = (('alpha_n', 'N'), ('alpha_d', 'D'))
@@ -129,7 +130,7 @@ def surfaces_are_least_squares(
       )
     )
   return checks.Check(
-    'Drawn surfaces',
+    SURFACES,
     'The drawn surfaces are Eq. 1 fitted by least squares to all points.',
     tuple(numbers),
     checks.outcome(not far),
@@ -166,11 +167,11 @@ def exponents_are_stable(study: code_laws.Study) -> checks.Check:
   unstable = [name for name, move in moves.items() if abs(move) > 2]
   labels = [f'>= {way[1] / published.BILLION:g}B' for way in ways]
   spans = [
-    f'{min(values):.2f} to {max(values):.2f}'
+    f'{min(values):.2f}–{max(values):.2f}'
     for values in zip(*betas.values(), strict=True)
   ]
   return checks.Check(
-    'Exponents of D',
+    EXPONENTS,
     'The exponents are properties of the languages.',
     tuple(
       (f'alpha_D with D {label}', span)

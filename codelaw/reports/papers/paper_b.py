@@ -66,7 +66,7 @@ class PaperB:
         *_unknown(responses, self.noises),
       ),
       sections=(
-        contents.Section('Checks', (), (checks_lib.table(found),)),
+        checks_lib.section(found),
         _variants(scores),
         _responses(scores, responses, self),
         _kinds(),
@@ -154,16 +154,17 @@ def _answer(
     for measure, r in responses.items()
   }
   return findings.Answer(
-    f'Code before text: {before[first]:+.1f}% in {_MEASURES[first]} before the'
-    f' cooldown, {after[first]:+.1f}% after it.',
+    f'Code before text: {_MEASURES[first]}'
+    f' {variant_checks.change_text(before[first])} before the cooldown,'
+    f' {variant_checks.change_text(after[first])} after it.',
     (
       f'{variant_checks.name_of(headline).capitalize()} against'
       f' {variant_checks.name_of(baseline)}: '
       + ', '.join(
-        f'{word} {before[measure]:+.1f}% before and {after[measure]:+.1f}%'
-        ' after the cooldown that both have'
-        if number == 0
-        else f'{word} {before[measure]:+.1f}% and {after[measure]:+.1f}%'
+        f'{word} {variant_checks.change_text(before[measure])}'
+        + (' before' if number == 0 else '')
+        + f' and {variant_checks.change_text(after[measure])}'
+        + (' after the cooldown that both have' if number == 0 else '')
         for number, (measure, word) in enumerate(_MEASURES.items())
       )
       + '. One run each.',
@@ -185,8 +186,8 @@ def _unknown(
       f'Best code share for {_MEASURES[measure]}: the best point leads the next'
       f' by {found.margin:.1f}%, which means something only if another seed'
       f' changes a score by less than about {critical:.1f}%; the interval'
-      f' {found.optimum_low:.0f}% to {found.optimum_high:.0f}% assumes noises of'
-      f' {noises[0]:g}% to {noises[-1]:g}%.'
+      f' {found.optimum_low:.0f}% to {found.optimum_high:.0f}% assumes noises'
+      f' of {noises[0]:g}% to {noises[-1]:g}%.'
     )
   return texts
 
@@ -224,7 +225,10 @@ def _variant_table(scores: variant_checks.Scores) -> tables.Table:
         f'{variant_checks.name_of(side[0])}, {side[1]}',
         f'{row["text_tokens_billions"]:g} + {row["code_tokens_billions"]:g}',
         *(
-          f'{values[m]:g}\n{variant_checks.change(values[m], against[m]):+.1f}%'
+          f'{values[m]:.1f}\n'
+          + variant_checks.change_text(
+            variant_checks.change(values[m], against[m])
+          )
           for m in _MEASURES
         ),
         f'{language:.1f}',
@@ -264,7 +268,11 @@ def _stage_table(scores: variant_checks.Scores) -> tables.Table:
         )
         low, high = variant_checks.change_range(*sides)
         value = variant_checks.change(*sides)
-        cells.append(f'{value:+.1f}%\n{low:+.1f} to {high:+.1f}')
+        cells.append(
+          f'{variant_checks.change_text(value)}\n'
+          f'{variant_checks.change_text(low)} to'
+          f' {variant_checks.change_text(high)}'
+        )
         data.append(
           {
             'variant': variant,

@@ -18,7 +18,7 @@ MEASURES = {
 HEADLINE = 'balanced_to_text'
 BASELINE = 'text_only'
 _HALF_SCORE = 0.05  # Scores are printed to one decimal.
-_LAST = {'cooldown': 'after the cooldown'}
+_LARGE = 200.0  # Percent of change from which factors are easier to read.
 
 # (variant, stage) -> measure -> score.
 Scores = dict[tuple[str, str], dict[str, float]]
@@ -39,6 +39,17 @@ def change(variant: float, baseline: float) -> float:
   10.0
   """
   return round(100 * (variant / baseline - 1), 9)
+
+
+def change_text(percent: float) -> str:
+  """A relative change in words: a percentage, or a factor when it is large.
+
+  >>> change_text(8.16), change_text(1100.0)
+  ('+8.2%', '12 times')
+  """
+  if percent >= _LARGE:
+    return f'{1 + percent / 100:.2g} times'
+  return f'{percent:+.1f}%'
 
 
 def change_range(variant: float, baseline: float) -> tuple[float, float]:
@@ -85,14 +96,18 @@ def claim(scores: Scores, stated: dict[str, str]) -> checks.Check:
   low, high = change_range(*values)
   printed = printed_range(stated['printed_percent'])
   holds = _meet((low, high), printed)
-  words = f'{_side(sides[0])} against {_side(sides[1])}'
+  words = f'{name_of(sides[0][0])} over {name_of(sides[1][0])}'
+  if sides[0][0] == sides[1][0]:
+    words = f'{name_of(sides[0][0])}, its cooldown'
+  elif sides[0][1] == 'cooldown':
+    words += ', after the cooldown'
   computed = change(*values)
   if holds:
-    verdict = f'The table gives {computed:+.1f}%.'
+    verdict = f'The table gives {change_text(computed)}.'
   else:
     reading = next(_readings(scores, measure, sides, printed), None)
     verdict = (
-      f'The table gives {computed:+.1f}%, the text'
+      f'The table gives {change_text(computed)}, the text'
       f' {stated["printed_percent"]}%'
       + (
         f', which is {reading}.'
@@ -102,10 +117,10 @@ def claim(scores: Scores, stated: dict[str, str]) -> checks.Check:
     )
   return checks.Check(
     f'{MEASURES[measure].capitalize()}, {words}',
-    f'{MEASURES[measure]} changes by {stated["printed_percent"]}%',
+    f'{change_text(float(stated["printed_percent"]))}.',
     (
       ('scores', f'{values[0]:g} and {values[1]:g}'),
-      ('change', f'{low:+.1f}% to {high:+.1f}%'),
+      ('with rounding', f'{change_text(low)} to {change_text(high)}'),
     ),
     checks.outcome(holds),
     verdict,
@@ -114,11 +129,6 @@ def claim(scores: Scores, stated: dict[str, str]) -> checks.Check:
 
 def _meet(one: tuple[float, float], other: tuple[float, float]) -> bool:
   return one[0] <= other[1] and other[0] <= one[1]
-
-
-def _side(side: tuple[str, str]) -> str:
-  variant, stage = side
-  return f'{name_of(variant)} {_LAST.get(stage, "before it")}'
 
 
 def _readings(
@@ -173,9 +183,11 @@ def survives_cooldown(scores: Scores) -> checks.Check:
       scores[HEADLINE, 'cooldown'][measure],
       scores[BASELINE, 'cooldown'][measure],
     )
-    numbers.append((word, f'{before:+.1f}% before, {after:+.1f}% after'))
+    numbers.append(
+      (word, f'{change_text(before)} before, {change_text(after)} after')
+    )
     if after < 0.5 * before:
-      lost.append(f'{word} from {before:+.1f}% to {after:+.1f}%')
+      lost.append(f'{word} from {change_text(before)} to {change_text(after)}')
   return checks.Check(
     'Gains after the cooldown',
     f'The gains of {name_of(HEADLINE)} over {name_of(BASELINE)} are those of'

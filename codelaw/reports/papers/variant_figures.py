@@ -29,7 +29,7 @@ def variants(scores: variant_checks.Scores) -> figure_lib.Figure:
       axes.plot([before, after], [place] * 2, color=figures.GRID, lw=2.5)
       for value, other in ((before, after), (after, before)):
         axes.annotate(
-          f'{value:g}',
+          f'{value:.1f}',
           (value, place),
           xytext=(0, 7),
           textcoords='offset points',
