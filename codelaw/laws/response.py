@@ -18,7 +18,7 @@ from scipy import linalg
 
 from codelaw import errors
 
-_GRID = 101
+_GRID = 51
 _NUM_PATHS = 2000
 _LENGTHS = (0.35, 0.6, 1.0)  # Of the range of shares.
 _AMPLITUDES = (0.5, 1.0, 2.0)  # Of the spread of the values.

@@ -4,6 +4,9 @@ import os
 import subprocess
 import sys
 
+import pytest
+
+from codelaw.cli import gin_config
 from codelaw.cli import main
 
 _BLOCKED = (
@@ -25,6 +28,41 @@ def test_page_and_events_are_written(study, tmp_path, capsys):
 def test_a_folder_without_a_study_is_one_sentence(tmp_path, capsys):
   assert main.main(['report', f'--study={tmp_path}']) == 2
   assert 'nothing to report' in capsys.readouterr().err
+
+
+def test_a_gin_file_names_a_page(tmp_path, capsys):
+  out, logdir = tmp_path / 'page.html', tmp_path / 'events'
+  code = main.main(
+    [
+      'report',
+      '--gin_file=papers/paper_b.gin',
+      '--gin.PaperB.noises=(2.0,)',
+      f'--gin_search_paths={gin_config.config_root()}',
+      f'--out={out}',
+      f'--logdir={logdir}',
+    ]
+  )
+  assert code == 0, capsys.readouterr().err
+  assert 'To Code, or Not To Code?' in out.read_text()
+  assert list(logdir.iterdir())
+
+
+@pytest.mark.parametrize(
+  ('flags', 'words'),
+  [
+    ([], 'got neither'),
+    (['--study=x', '--gin_file=papers/paper_b.gin'], 'got both'),
+    (['--gin_file=papers/paper_b.gin'], 'needs --out=FILE.html'),
+    (['--study=x', '--gin.PaperB.seed=1'], 'no gin settings'),
+    (
+      ['--gin_file=papers/paper_b.gin', '--out=x', '--gin.PaperB.seeds=1'],
+      'PaperB',
+    ),
+  ],
+)
+def test_mistakes_are_one_sentence(flags, words, capsys):
+  assert main.main(['report', *flags]) == 2
+  assert words in capsys.readouterr().err
 
 
 def test_it_works_without_the_training_half(study, tmp_path):

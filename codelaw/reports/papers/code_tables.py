@@ -166,10 +166,11 @@ def mixtures(found: code_allocation.Comparison) -> tables.Table:
   """What the laws predict for equal, published and our shares."""
   rows, data = [], []
   for strength, losses in found.mixtures.items():
+    laws_of = code_allocation.strength_name(strength)
     for entry in losses:
       rows.append(
         (
-          f'{entry.name}, by laws with {code_allocation.strength_name(strength)}',
+          f'{entry.name}, by laws with {laws_of}',
           f'{entry.loss:.4f}',
           f'{entry.gain:+.5f}'
           if entry.low is None
