@@ -14,6 +14,7 @@ import pandas as pd
 
 from codelaw.laws import forms
 from codelaw.laws import results
+from codelaw.laws import synergy_patterns
 from codelaw.planning import confirmation as confirmation_lib
 from codelaw.reports import allocation_plots
 from codelaw.reports import downloads
@@ -27,6 +28,7 @@ from codelaw.reports import plan_tables
 from codelaw.reports import predictions
 from codelaw.reports import run_tables
 from codelaw.reports import study_folder
+from codelaw.reports import synergy_plots
 from codelaw.reports import tables
 
 
@@ -272,16 +274,31 @@ def _synergy(study: study_folder.Study) -> Section:
   found = study.synergy
   if not found:
     return Section('', (), ())
-  picture = Picture(
-    'synergy',
-    mixture_plots.synergy_heat_map(found),
-    'How much lower (+, blue) or higher (-, orange) the loss of the target is'
-    ' when the auxiliary replaces half of its tokens; * marks gains whose'
-    ' interval excludes 0.',
-  )
-  return Section(
-    'Synergy between sources', (picture,), (plan_tables.synergy(found),)
-  )
+  pictures = [
+    Picture(
+      'synergy',
+      synergy_plots.synergy_heat_map(found),
+      'How much lower (+, blue) or higher (-, orange) the loss of the target is'
+      ' when the auxiliary replaces half of its tokens; * marks gains that are'
+      ' significant after correction for the number of pairs.',
+    )
+  ]
+  transfers = synergy_patterns.transfers(study.mixture_fits)
+  if transfers:
+    pictures.append(
+      Picture(
+        'transfer',
+        synergy_plots.transfer_heat_map(transfers),
+        'Beside it, from runs on all mixtures: tokens of the target that one'
+        ' token of the auxiliary is worth in the transfer law. Bold: its'
+        ' interval lies above .01; in brackets: the runs left it at a bound.',
+      )
+    )
+  asymmetries = synergy_patterns.asymmetries(found)
+  shown = [plan_tables.synergy(found)]
+  if asymmetries:
+    shown.append(plan_tables.asymmetries(asymmetries))
+  return Section('Synergy between sources', tuple(pictures), tuple(shown))
 
 
 def _mixture_laws(study: study_folder.Study) -> Section:

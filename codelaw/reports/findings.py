@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import dataclasses
 
 from codelaw.laws import results
+from codelaw.laws import synergy_patterns
 from codelaw.planning import caution
 from codelaw.planning import confirmation as confirmation_lib
 from codelaw.planning import mixture_gin
@@ -154,6 +155,7 @@ def warnings(study: study_folder.Study) -> Iterator[str]:
     yield from study.allocation.warnings
   if study.confirmation is not None:
     yield from _surprise(study.confirmation)
+  yield from synergy_patterns.warnings(study.synergy)
   yield from _of_fits((*study.fits, *study.mixture_fits))
   for record in study.run_records:
     if record.status != 'finished':

@@ -6,6 +6,7 @@ import dataclasses
 import pandas as pd
 
 from codelaw.laws import synergy as synergy_lib
+from codelaw.laws import synergy_patterns
 from codelaw.planning import allocation as allocation_lib
 from codelaw.planning import confirmation as confirmation_lib
 from codelaw.reports import tables
@@ -17,13 +18,17 @@ def synergy(entries: Sequence[synergy_lib.Synergy]) -> tables.Table:
   return tables.Table(
     'Gains of pairs',
     'Gain of the target when half of its tokens are replaced by the auxiliary,'
-    f' at equal total tokens; noise of a run from: {noise}.',
-    ('target', 'auxiliary', 'gain', 'loss alone', 'loss in pair', 'cells'),
+    f' at equal total tokens; noise of a run from: {noise}. p is two-sided and'
+    ' corrected for the number of pairs (Benjamini and Hochberg); * marks what'
+    ' is significant.',
+    ('target', 'auxiliary', 'gain', 'p', 'loss alone', 'loss in pair', 'cells'),
     tuple(
       (
         entry.target,
         entry.auxiliary,
         tables.band(entry.gain, (entry.low, entry.high), '+.2%'),
+        tables.number(entry.adjusted_p_value, '.2g')
+        + (' *' if entry.significant else ''),
         f'{entry.baseline_loss:.4f}',
         f'{entry.loss:.4f}',
         str(entry.num_cells),
@@ -31,6 +36,30 @@ def synergy(entries: Sequence[synergy_lib.Synergy]) -> tables.Table:
       for entry in entries
     ),
     pd.DataFrame([dataclasses.asdict(entry) for entry in entries]),
+  )
+
+
+def asymmetries(entries: Sequence[synergy_patterns.Asymmetry]) -> tables.Table:
+  """One row per pair that was measured both ways, largest first."""
+  ordered = sorted(entries, key=lambda entry: -abs(entry.difference))
+  return tables.Table(
+    'Asymmetry of pairs',
+    'Gain of the first source from the second, less that of the second from'
+    ' the first; * marks what is significant after correction for the number'
+    ' of pairs. Errors of the two gains are taken as independent.',
+    ('first', 'second', 'difference of gains'),
+    tuple(
+      (
+        entry.first,
+        entry.second,
+        tables.band(entry.difference, (entry.low, entry.high), '+.2%')
+        if not entry.significant
+        else tables.band(entry.difference, (entry.low, entry.high), '+.2%')
+        + ' *',
+      )
+      for entry in ordered
+    ),
+    pd.DataFrame([dataclasses.asdict(entry) for entry in ordered]),
   )
 
 

@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 
+from codelaw.cli import gin_config
 from codelaw.cli import main
 from codelaw.laws import results
 from tests.laws import simulated
@@ -55,17 +56,44 @@ def test_laws_without_a_study_get_a_page(tmp_path, capsys, make_fit):
   assert 'download="fit.json"' in page
 
 
+def test_a_gin_file_names_a_page(tmp_path, capsys):
+  out, logdir = tmp_path / 'page.html', tmp_path / 'events'
+  code = main.main(
+    [
+      'report',
+      '--gin_file=papers/paper_b.gin',
+      '--gin.PaperB.noises=(2.0,)',
+      f'--gin_search_paths={gin_config.config_root()}',
+      f'--out={out}',
+      f'--logdir={logdir}',
+    ]
+  )
+  assert code == 0, capsys.readouterr().err
+  assert 'To Code, or Not To Code?' in out.read_text()
+  assert list(logdir.iterdir())
+
+
 @pytest.mark.parametrize(
-  ('flags', 'got'),
+  ('flags', 'words'),
   [
     ([], 'got neither'),
-    (['--study=a', '--fit=b'], 'got --study and --fit'),
-    (['--study=a', '--runs=c'], 'got --study and --runs'),
+    (
+      ['--study=x', '--gin_file=papers/paper_b.gin'],
+      'got --study and --gin_file',
+    ),
+    (['--study=x', '--fit=y'], 'got --study and --fit'),
+    (['--study=x', '--runs=y'], '--runs belongs to laws alone'),
+    (['--gin_file=papers/paper_b.gin'], 'needs --out=FILE.html'),
+    (['--study=x', '--gin.PaperB.seed=1'], 'no gin settings'),
+    (
+      ['--gin_file=papers/paper_b.gin', '--out=x', '--gin.PaperB.seeds=1'],
+      'PaperB',
+    ),
   ],
 )
-def test_a_report_is_of_a_study_or_of_laws(flags, got, capsys):
+def test_mistakes_are_one_sentence(flags, words, capsys):
   assert main.main(['report', *flags]) == 2
-  assert got in capsys.readouterr().err
+  assert words in capsys.readouterr().err
 
 
 def test_it_works_without_the_training_half(study, tmp_path):

@@ -71,8 +71,14 @@ def test_doubts_are_collected(found):
   run, other, *rest = found.run_records
   failed = dataclasses.replace(run, status='failed', message='loss is NaN')
   short = dataclasses.replace(other, realised_tokens={'code/python': 1})
+  unsure = dataclasses.replace(
+    found.synergy[0], standard_error=None, p_value=None, noise_from='unknown'
+  )
   doubted = dataclasses.replace(
-    found, fits=(fit,), run_records=(failed, short, *rest)
+    found,
+    fits=(fit,),
+    run_records=(failed, short, *rest),
+    synergy=(unsure, *found.synergy[1:]),
   )
   words = ' '.join(findings.warnings(doubted))
   for part in (
@@ -81,6 +87,7 @@ def test_doubts_are_collected(found):
     'E is doubtful.',
     'is failed: loss is NaN',
     'other token counts than planned',
+    'have no interval: no run was repeated',
   ):
     assert part in words
 

@@ -76,7 +76,7 @@ def test_doubts_come_before_numbers_and_figures(page):
     )
   ]
   assert order == sorted(order)
-  assert page.count('<figure>') == 10
+  assert page.count('<figure>') == 11
   assert 'prefers-color-scheme: dark' in page
   assert '--gin_file=generated/planted_mixture.gin' in page
 

@@ -25,6 +25,7 @@ def test_figures_and_tables_arrive(study, tmp_path):
       'optimal_sizes',
       'mixture_residuals',
       'synergy',
+      'transfer',
       'predicted_measured',
       'tokens',
     )
