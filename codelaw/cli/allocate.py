@@ -17,6 +17,7 @@ from codelaw import storage
 from codelaw.cli import gin_config
 from codelaw.laws import results
 from codelaw.planning import allocation as allocation_lib
+from codelaw.planning import choosing
 from codelaw.planning import mixture_gin
 from codelaw.runs import table
 
@@ -88,7 +89,7 @@ def run(args: argparse.Namespace) -> None:
   ranges = _ranges(args.runs) if args.runs else None
   given = (args.num_params is not None, args.num_tokens is not None)
   if args.flop_budget is not None and not any(given):
-    found = allocation_lib.allocate_budget(
+    found = choosing.allocate_budget(
       fits,
       flop_budget=args.flop_budget,
       settings=settings,
@@ -96,7 +97,7 @@ def run(args: argparse.Namespace) -> None:
       ranges=ranges,
     )
   elif args.flop_budget is None and all(given):
-    found = allocation_lib.allocate(
+    found = choosing.allocate(
       fits,
       num_params=args.num_params,
       num_tokens=args.num_tokens,

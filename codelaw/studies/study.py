@@ -41,6 +41,7 @@ from codelaw.laws import results
 from codelaw.laws import selection
 from codelaw.laws import synergy
 from codelaw.planning import allocation as allocation_lib
+from codelaw.planning import choosing
 from codelaw.planning import confirmation as confirmation_lib
 from codelaw.planning import mixture_gin
 from codelaw.reports import contents
@@ -197,7 +198,7 @@ def _analyse(
     synergy.matrix(table, mixed, study.fit.interval_level),
   )
   final = sweep.final_run(study)
-  allocation = allocation_lib.allocate(
+  allocation = choosing.allocate(
     mixed,
     num_params=accounting.num_params(final.model),
     num_tokens=final.num_steps * final.tokens_per_step,
