@@ -174,6 +174,8 @@ def solve(
   losses: np.ndarray | None = None,
   weights: np.ndarray | None = None,
   precise: bool = False,
+  penalty: tuple[np.ndarray, np.ndarray] | None = None,
+  fixed: np.ndarray | None = None,
 ) -> Solutions:
   """Solves K starts, each with its own losses and weights where given.
 
@@ -185,14 +187,24 @@ def solve(
     losses: [K, n] scaled losses, or None for the problem's own.
     weights: [K, n], or None for the problem's own.
     precise: solve to the limit of float64, as the best start deserves.
+    penalty: (matrix [Q, P], target [Q] or [K, Q]), which adds
+      |matrix @ coordinates - target|^2 / 2 to the objective, or None.
+    fixed: [P] or [K, P], True for coordinates that stay at their start (moved
+      into the bounds); None for none.
+
+  Returns:
+    The solutions; their objectives hold the penalty.
   """
   count = starts.shape[0]
   shape = (count, task.losses.size)
   low, high = bounds(task.law)
+  matrix, target = penalty or (np.zeros((0, low.size)), np.zeros(0))
   lanes = [
     np.clip(starts, low, high),
     np.broadcast_to(task.losses if losses is None else losses, shape),
     np.broadcast_to(task.weights if weights is None else weights, shape),
+    np.broadcast_to(target, (count, len(matrix))),
+    np.broadcast_to(False if fixed is None else fixed, starts.shape),
   ]
   parts = []
   with float64():
@@ -206,6 +218,7 @@ def solve(
             _signed(task.law),
             objective,
             *(lane[index] for lane in lanes),
+            np.asarray(matrix, dtype=np.float64),
             task.columns,
             low,
             high,
@@ -270,6 +283,9 @@ def _solve_lanes(
   starts,
   losses,
   weights,
+  target,
+  fixed,
+  matrix,
   columns,
   low,
   high,
@@ -282,6 +298,7 @@ def _solve_lanes(
     formula,
     signed,
     objective,
+    matrix,
     columns,
     low,
     high,
@@ -289,13 +306,14 @@ def _solve_lanes(
     tolerance,
     max_iterations,
   )
-  return jax.vmap(lane)(starts, losses, weights)
+  return jax.vmap(lane)(starts, losses, weights, target, fixed)
 
 
 def _solve_one(
   formula,
   signed,
   objective,
+  penalty_matrix,
   columns,
   low,
   high,
@@ -305,6 +323,8 @@ def _solve_one(
   start,
   losses,
   weights,
+  target,
+  fixed,
 ):
   """One Levenberg-Marquardt run with projection on the bounds.
 
@@ -328,6 +348,9 @@ def _solve_one(
       size = jnp.abs(r)
       rho = jnp.where(size <= delta, rho, delta * (size - 0.5 * delta))
     result = jnp.sum(weights * rho)
+    result = result + 0.5 * jnp.sum(
+      (penalty_matrix @ coordinates - target) ** 2
+    )
     return jnp.where(jnp.isfinite(result), result, jnp.inf)
 
   def iterate(state):
@@ -338,10 +361,13 @@ def _solve_one(
     if robust:
       slope = weights * jnp.minimum(1.0, delta / jnp.maximum(jnp.abs(r), delta))
     gradient = jacobian.T @ (slope * r)
-    curvature = (jacobian.T * slope[None, :]) @ jacobian
+    gradient = gradient + penalty_matrix.T @ (penalty_matrix @ at - target)
+    pull = penalty_matrix.T @ penalty_matrix
+    curvature = (jacobian.T * slope[None, :]) @ jacobian + pull
     diagonal = jnp.diag(curvature)
     diagonal = diagonal + 1e-12 * jnp.max(diagonal) + 1e-300
     held = ((at <= low) & (gradient > 0)) | ((at >= high) & (gradient < 0))
+    held = held | fixed
     gradient = jnp.where(held, 0.0, gradient)
 
     def candidate(matrix):
@@ -354,7 +380,7 @@ def _solve_one(
     matrices = [curvature]
     if robust:
       within = weights * (jnp.abs(r) <= delta)
-      matrices.append((jacobian.T * within[None, :]) @ jacobian)
+      matrices.append((jacobian.T * within[None, :]) @ jacobian + pull)
     points = jnp.stack([candidate(matrix) for matrix in matrices])
     totals = jax.vmap(total)(points)
     best = jnp.argmin(totals)
