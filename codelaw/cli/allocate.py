@@ -2,23 +2,32 @@
 
 Reads mixture laws from fit.json and writes a gin file that `codelaw train`
 takes after a run's own gin file, and beside it the whole allocation as JSON.
-With --flop_budget it chooses model size and tokens too.
+With --flop_budget it chooses model size and tokens too; with --stages every
+stage of the run has rates of its own.
+
+Objectives: `mean`, the weighted mean of the losses; `worst`, the greatest
+loss; `worst_excess`, the greatest loss above a run of the same cost on that
+source alone; `target:code/rust`, one loss.
 """
 
 import argparse
+from collections.abc import Sequence
 import dataclasses
 import shlex
 
 import rich.console
 import rich.table
 
+from codelaw import accounting
 from codelaw import errors
 from codelaw import storage
 from codelaw.cli import gin_config
+from codelaw.cli import model_files
 from codelaw.laws import results
 from codelaw.planning import allocation as allocation_lib
 from codelaw.planning import choosing
 from codelaw.planning import mixture_gin
+from codelaw.planning import space as space_lib
 from codelaw.runs import table
 
 EXAMPLE = (
@@ -46,12 +55,19 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     help='training FLOPs; chooses N and D with 6 N D = C instead of taking'
     ' them',
   )
+  model_files.add_flag(parser, 'that a budget may choose from')
+  parser.add_argument(
+    '--objective',
+    metavar='NAME',
+    help='mean (default), worst, worst_excess or target:SOURCE',
+  )
   pairs = 'SOURCE=VALUE[,SOURCE=VALUE]'
   for flag, text in (
     ('weights', 'weights of the losses; sources not named weigh nothing'),
     ('floor', 'least rates'),
     ('ceiling', 'greatest rates'),
     ('supply', 'tokens there are of a source; unlimited where not named'),
+    ('natural', 'shares in the data as found; those of the supply by default'),
     ('prior', 'rates the answer is drawn to'),
   ):
     parser.add_argument(f'--{flag}', metavar=pairs, help=text)
@@ -66,6 +82,23 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     type=float,
     metavar='S',
     help='pull to the prior, nats per token (default 0)',
+  )
+  parser.add_argument(
+    '--stages',
+    metavar='STAGE=WEIGHT[,STAGE=WEIGHT]',
+    help='stages of the run, in order, with their shares of its tokens',
+  )
+  for flag, text in (
+    ('stage_floor', 'least rates in single stages'),
+    ('stage_ceiling', 'greatest rates in single stages'),
+  ):
+    parser.add_argument(
+      f'--{flag}', metavar='STAGE:SOURCE=VALUE[,...]', help=text
+    )
+  parser.add_argument(
+    '--recency',
+    metavar='STAGE=VALUE[,...]',
+    help='what a token of a stage counts beside one of another (default 1)',
   )
   parser.add_argument(
     '--runs',
@@ -88,6 +121,11 @@ def run(args: argparse.Namespace) -> None:
   fits = results.read(args.fit)
   ranges = _ranges(args.runs) if args.runs else None
   given = (args.num_params is not None, args.num_tokens is not None)
+  models = model_files.read(args)
+  if models and args.flop_budget is None:
+    raise errors.UserError(
+      '--models are what a --flop_budget chooses from; got no --flop_budget.'
+    )
   if args.flop_budget is not None and not any(given):
     found = choosing.allocate_budget(
       fits,
@@ -95,6 +133,12 @@ def run(args: argparse.Namespace) -> None:
       settings=settings,
       supply=supply,
       ranges=ranges,
+      sizes={
+        accounting.num_params(shape): accounting.train_flops_per_token(
+          shape, args.sequence_length
+        )
+        for shape in models
+      },
     )
   elif args.flop_budget is None and all(given):
     found = choosing.allocate(
@@ -125,52 +169,94 @@ def run(args: argparse.Namespace) -> None:
 def show(
   allocation: allocation_lib.Allocation, console: rich.console.Console
 ) -> None:
-  """Prints rates, losses, gain and warnings."""
+  """Prints rates, losses, gains and warnings."""
   level = f'{allocation.interval_level:.0%}'
-  rates = rich.table.Table(
-    title=f'Rates for {allocation.num_params:,} parameters and'
-    f' {allocation.num_tokens:,} tokens'
+  natural = allocation.natural_gain is not None
+  _print_table(
+    console,
+    f'Rates for {allocation.num_params:,} parameters and'
+    f' {allocation.num_tokens:,} tokens',
+    ['source', 'rate', f'{level} band', 'uniform']
+    + ['natural'] * natural
+    + ['tokens', 'epochs'],
+    [
+      [
+        name,
+        f'{share.rate:.4f}',
+        _band(share.low, share.high),
+        f'{share.uniform_rate:.4f}',
+        *([f'{share.natural_rate:.4f}'] if natural else []),
+        f'{share.num_tokens:,.0f}',
+        '' if share.epochs is None else f'{share.epochs:.2f}',
+      ]
+      for name, share in allocation.sources.items()
+    ],
   )
-  for heading in ('source', 'rate', f'{level} band', 'uniform', 'tokens'):
-    rates.add_column(
-      heading, justify='left' if heading == 'source' else 'right'
+  if allocation.stages:
+    _print_table(
+      console,
+      'Rates by stage',
+      ['source', *(f'{n}, {level} band' for n in allocation.stages)],
+      [
+        [
+          source,
+          *(
+            f'{stage.rates[source]:.4f}  '
+            + _band(stage.low.get(source), stage.high.get(source))
+            for stage in allocation.stages.values()
+          ),
+        ]
+        for source in allocation.sources
+      ],
     )
-  rates.add_column('epochs', justify='right')
-  for name, share in allocation.sources.items():
-    rates.add_row(
-      name,
-      f'{share.rate:.4f}',
-      _band(share.low, share.high),
-      f'{share.uniform_rate:.4f}',
-      f'{share.num_tokens:,.0f}',
-      '' if share.epochs is None else f'{share.epochs:.2f}',
-    )
-  losses = rich.table.Table(title='Predicted loss, nats per token')
-  for heading in ('target', 'weight', 'allocated', f'{level} band', 'uniform'):
-    losses.add_column(
-      heading, justify='left' if heading == 'target' else 'right'
-    )
-  for name, target in allocation.targets.items():
-    losses.add_row(
-      name,
-      f'{target.weight:.3f}',
-      f'{target.loss:.4f}',
-      _band(target.low, target.high),
-      f'{target.uniform_loss:.4f}',
-    )
-  console.print(rates)
-  console.print(losses)
-  gain = mixture_gin.interval_text(
-    allocation.gain_low, allocation.gain_high, allocation.interval_level
+  _print_table(
+    console,
+    'Predicted loss, nats per token',
+    ['target', 'weight', 'allocated', f'{level} band', 'uniform'],
+    [
+      [
+        name,
+        f'{target.weight:.3f}',
+        f'{target.loss:.4f}',
+        _band(target.low, target.high),
+        f'{target.uniform_loss:.4f}',
+      ]
+      for name, target in allocation.targets.items()
+    ],
   )
+  if allocation.num_params_low is not None:
+    console.print(
+      f'The best size has the {level} band {allocation.num_params_low:,.0f} to'
+      f' {allocation.num_params_high:,.0f} parameters, the best number of'
+      f' tokens {allocation.num_tokens_low:,.0f} to'
+      f' {allocation.num_tokens_high:,.0f} ({allocation.flops_convention}).',
+      soft_wrap=True,
+      highlight=False,
+    )
   console.print(
-    f'Predicted gain over uniform rates: {allocation.gain:.4f} nats per'
-    f' token{gain}.',
+    f'{mixture_gin.objective_text(allocation).capitalize()}:'
+    f' {allocation.objective:.4f} nats per token; predicted gain over '
+    + ', over '.join(mixture_gin.gain_texts(allocation))
+    + '.',
     soft_wrap=True,
     highlight=False,
   )
   for warning in allocation.warnings:
     console.print(f'[yellow]warning:[/yellow] {warning}', highlight=False)
+
+
+def _print_table(
+  console: rich.console.Console,
+  title: str,
+  headings: Sequence[str],
+  rows: Sequence[Sequence[str]],
+) -> None:
+  shown = rich.table.Table(title=title)
+  for place, heading in enumerate(headings):
+    shown.add_column(heading, justify='right' if place else 'left')
+  for row in rows:
+    shown.add_row(*row)
+  console.print(shown)
 
 
 def _band(low: float | None, high: float | None) -> str:
@@ -179,8 +265,13 @@ def _band(low: float | None, high: float | None) -> str:
 
 def _settings(args: argparse.Namespace) -> allocation_lib.AllocationSettings:
   """Settings from gin, over which flags win."""
-  settings = gin_config.load(args, entry=allocation_lib.AllocationSettings)
+  settings = gin_config.load(
+    args, allocation_lib.AllocationSettings, [space_lib.StageLimits]
+  )
   flags = {
+    'objective': args.objective,
+    'stages': _stages(args),
+    'natural': _pairs('natural', args.natural),
     'weights': _pairs('weights', args.weights),
     'floors': _pairs('floor', args.floor),
     'ceilings': _pairs('ceiling', args.ceiling),
@@ -190,6 +281,37 @@ def _settings(args: argparse.Namespace) -> allocation_lib.AllocationSettings:
   }
   given = {name: value for name, value in flags.items() if value is not None}
   return dataclasses.replace(settings, **given)
+
+
+def _stages(
+  args: argparse.Namespace,
+) -> tuple[space_lib.StageLimits, ...] | None:
+  """The stages that the flags describe; None without --stages."""
+  limits: dict[str, dict[str, dict[str, float]]] = {}
+  recency = _pairs('recency', args.recency) or {}
+  for flag in ('stage_floor', 'stage_ceiling'):
+    for name, value in (_pairs(flag, getattr(args, flag)) or {}).items():
+      stage, _, source = name.partition(':')
+      limits.setdefault(stage, {}).setdefault(flag, {})[source] = value
+  weights = _pairs('stages', args.stages)
+  unknown = sorted({*limits, *recency} - {*(weights or {})})
+  if unknown:
+    raise errors.UserError(
+      f'--stages names {", ".join(weights or {}) or "nothing"}; got limits or'
+      f' a recency of {", ".join(unknown)}.'
+    )
+  if weights is None:
+    return None
+  return tuple(
+    space_lib.StageLimits(
+      name,
+      token_weight=weight,
+      recency=recency.get(name, 1.0),
+      floors=limits.get(name, {}).get('stage_floor', {}),
+      ceilings=limits.get(name, {}).get('stage_ceiling', {}),
+    )
+    for name, weight in weights.items()
+  )
 
 
 def _pairs(flag: str, text: str | None) -> dict[str, float] | None:
@@ -229,10 +351,18 @@ def _command(args: argparse.Namespace) -> str:
     'num_params',
     'num_tokens',
     'flop_budget',
+    'models',
+    'sequence_length',
+    'objective',
     'weights',
     'floor',
     'ceiling',
+    'stages',
+    'stage_floor',
+    'stage_ceiling',
+    'recency',
     'supply',
+    'natural',
     'prior',
     'max_epochs',
     'prior_strength',

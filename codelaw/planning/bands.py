@@ -7,6 +7,7 @@ size are those of the best choice under each bootstrap parameter set.
 from collections.abc import Mapping
 from collections.abc import Sequence
 import dataclasses
+import math
 
 import numpy as np
 
@@ -41,8 +42,8 @@ class Bands:
     """(low, high) of `losses`, `rates`, `stages`, ...; Nones when empty."""
     if not self.count or name not in self.percentiles:
       return None, None
-    low, high = self.percentiles[name][(slice(None), *place)]
-    return float(low), float(high)
+    low, high = self.percentiles[name]
+    return float(low[place]), float(high[place])
 
 
 def bands(
@@ -80,16 +81,17 @@ def bands(
       values[f'gain/{name}'] = scores[:, place] - scores[:, allocated]
   best = []
   for sample, single in zip(samples, singles, strict=True):
-    found = [
-      (
-        optimum.solve(problem, c.space, c.starts, sample, single),
-        c.space,
+    least = math.inf
+    for choice in choices:
+      z, objectives = optimum.search(
+        problem, choice.space, choice.starts, sample, single
       )
-      for c in choices
-    ]
-    solution, space = min(found, key=lambda pair: pair[0].objective)
-    z = space.evened(solution.z)
-    best.append((space.totals(z), space.rates(z), *space.size(z)))
+      if objectives.min() < least:
+        least, space = float(objectives.min()), choice.space
+        chosen = space.evened(z)
+    best.append(
+      (space.totals(chosen), space.rates(chosen), *space.size(chosen))
+    )
   for name, column in zip(
     ('rates', 'stages', 'num_params', 'num_tokens'),
     zip(*best, strict=True),

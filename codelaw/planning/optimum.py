@@ -17,6 +17,7 @@ from codelaw.planning import space as space_lib
 
 _NUM_RANDOM_STARTS = 8
 _NUM_MIXTURES = 512  # to tell how linear an objective is
+_NEARLY_ZERO = 10 * space_lib.LEAST_RATE
 _SAME_OPTIMUM = 1e-7  # nats per token between starts that agree
 
 
@@ -149,21 +150,19 @@ class _Task:
     return self._inside(np.asarray(result.x)[:size])
 
   def _inside(self, z: np.ndarray) -> np.ndarray:
-    """The nearest point of the space, the size of z kept where it can be."""
-    lower, upper = self.space.bounds()
-    found = self.space.nearest(np.clip(z, lower, upper))
-    return z if found is None else np.clip(found, lower, upper)
+    """The nearest point of the space."""
+    found = self.space.nearest(np.clip(z, *self.space.bounds()))
+    return z if found is None else found
 
   def settled(self, z: np.ndarray) -> np.ndarray:
-    """The point with rates that the solver kept off 0 moved onto it."""
-    count = self.space.num_rates
-    aim = z.copy()
-    aim[:count][z[:count] <= 2 * space_lib.LEAST_RATE] = -1.0
-    bare = self.space.nearest(aim, around=z)
-    if bare is None or (aim == z).all():
+    """The optimum where the rates that were kept off 0 are 0, if no worse."""
+    bare = self.space.without(z, _NEARLY_ZERO)
+    aim = bare.nearest(np.clip(z, *bare.bounds()), around=z)
+    if aim is None or (bare.upper == self.space.upper).all():
       return z
-    worse = self.score(bare) > self.score(z) + _SAME_OPTIMUM
-    return z if worse else bare
+    found = dataclasses.replace(self, space=bare).minimise(aim)
+    worse = self.score(found) > self.score(z) + _SAME_OPTIMUM
+    return z if worse else found
 
   def multipliers(self, z: np.ndarray) -> np.ndarray:
     """Of the targets [K]; see `Solution`.
@@ -217,14 +216,14 @@ def _column(rows: np.ndarray) -> np.ndarray:
   return np.zeros((len(rows), 1))
 
 
-def solve(
+def search(
   problem: objective_lib.Objective,
   space: space_lib.Space,
   starts: Sequence[np.ndarray],
   parameters: np.ndarray,
   singles: np.ndarray,
-) -> Solution:
-  """Best local optimum over the starts.
+) -> tuple[np.ndarray, np.ndarray]:
+  """The best point [n], and the objective where each start ended.
 
   Args:
     problem: the objective.
@@ -236,15 +235,29 @@ def solve(
   task = _Task(problem, space, parameters, singles)
   ends = [task.minimise(start) for start in starts]
   values = np.array([task.score(end) for end in ends])
-  best = int(np.nanargmin(values))
-  z = task.settled(ends[best])
+  return ends[int(np.nanargmin(values))], values
+
+
+def solve(
+  problem: objective_lib.Objective,
+  space: space_lib.Space,
+  starts: Sequence[np.ndarray],
+  parameters: np.ndarray,
+  singles: np.ndarray,
+) -> Solution:
+  """`search`, with the optimality conditions checked where it ended."""
+  z, values = search(problem, space, starts, parameters, singles)
+  task = _Task(problem, space, parameters, singles)
+  z = task.settled(z)
   multipliers = task.multipliers(z)
   return Solution(
     z=z,
     objective=task.score(z),
     residual=task.residual(z, multipliers),
     multipliers=multipliers,
-    num_starts_at_optimum=int(np.sum(values <= values[best] + _SAME_OPTIMUM)),
+    num_starts_at_optimum=int(
+      np.sum(values <= np.nanmin(values) + _SAME_OPTIMUM)
+    ),
   )
 
 

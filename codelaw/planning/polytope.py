@@ -16,6 +16,9 @@ from scipy import linalg
 from scipy import optimize
 
 _RANK = 1e-10  # relative; our equations have coefficients of order one
+# By how much inequalities may be missed: points on several borders at once
+# would otherwise count as outside, by rounding.
+_TOLERANCE = 1e-10
 _INCOMPATIBLE = 1e-14
 
 
@@ -54,16 +57,17 @@ class Polytope:
     basis = linalg.null_space(self.A, rcond=_RANK)
     slack = self.h - self.G @ some
     if not basis.size:
-      return some if (slack <= 1e-9).all() else None
+      return some if (slack <= _TOLERANCE).all() else None
     orthogonal, upper = np.linalg.qr(matrix @ basis)
     free = orthogonal.T @ (target - matrix @ some)
     # Distances of order one keep the digits of the least-distance programme.
     scale = max(1.0, float(np.linalg.norm(free)))
-    rows = self.G @ linalg.solve_triangular(upper, basis.T, trans='T').T
-    move = _least_distance(rows, (slack - rows @ free) / scale)
+    rows = self.G @ np.linalg.solve(upper.T, basis.T).T
+    least = slack - rows @ free - _TOLERANCE
+    move = _least_distance(rows, least / scale)
     if move is None:
       return None
-    return some + basis @ linalg.solve_triangular(upper, free + scale * move)
+    return some + basis @ np.linalg.solve(upper, free + scale * move)
 
   def nearest(self, point: np.ndarray) -> np.ndarray | None:
     """The point [n] of the polytope nearest to `point` [n] (Euclidean)."""

@@ -225,7 +225,8 @@ class Space:
       return self.total.project(target)
     if around is None:
       around = target
-    return self.polytope(around).nearest(target)
+    found = self.polytope(around).nearest(target)
+    return None if found is None else np.clip(found, *self.bounds())
 
   def start(self, rates: np.ndarray) -> np.ndarray:
     """The point nearest to rates [S] in every stage, at the size to begin."""
@@ -240,6 +241,15 @@ class Space:
     if self.flop_budget is None:
       return found
     return np.append(found, math.log(self.num_params))
+
+  def without(self, z: np.ndarray, least: float) -> 'Space':
+    """The part of the space in which what is below `least` at z is 0."""
+    rates = self.rates(z)
+    upper = np.where(rates <= least, self.lower, self.upper)
+    if not self.is_simple:
+      return dataclasses.replace(self, upper=upper)
+    total = dataclasses.replace(self.total, upper=upper[0])
+    return dataclasses.replace(self, upper=upper, total=total)
 
   def evened(self, z: np.ndarray) -> np.ndarray:
     """The point with the effective shares of z whose stages differ least.
@@ -257,6 +267,7 @@ class Space:
       limits,
       A=np.concatenate([limits.A, held]),
       b=np.append(limits.b, held @ rates),
+      h=np.minimum(limits.h, limits.G @ rates),  # z itself stays one of them
     )
     spread = np.eye(len(self.names)) - self.token_shares
     matrix = np.kron(
@@ -264,7 +275,9 @@ class Space:
       np.eye(len(self.total.sources)),
     )
     found = limits.least_squares(matrix, np.zeros(len(matrix)))
-    return z if found is None else np.append(found, z[self.num_rates :])
+    if found is None:
+      return z
+    return np.append(np.clip(found, *fixed.bounds()), z[self.num_rates :])
 
 
 def build(
