@@ -57,6 +57,12 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
   )
   model_files.add_flag(parser, 'that a budget may choose from')
   parser.add_argument(
+    '--sequence_length',
+    type=int,
+    metavar='T',
+    help='tokens per sequence of --models, for the FLOPs of attention',
+  )
+  parser.add_argument(
     '--objective',
     metavar='NAME',
     help='mean (default), worst, worst_excess or target:SOURCE',
@@ -117,14 +123,16 @@ def run(args: argparse.Namespace) -> None:
       f'--out must name a file that ends in .gin, got {args.out}.'
     )
   settings = _settings(args)
-  supply = _pairs('supply', args.supply)
+  supply = pairs('supply', args.supply)
   fits = results.read(args.fit)
   ranges = _ranges(args.runs) if args.runs else None
   given = (args.num_params is not None, args.num_tokens is not None)
   models = model_files.read(args)
-  if models and args.flop_budget is None:
+  if models and (args.flop_budget is None or (args.sequence_length or 0) < 1):
     raise errors.UserError(
-      '--models are what a --flop_budget chooses from; got no --flop_budget.'
+      '--models are what a --flop_budget chooses from, and need a positive'
+      f' --sequence_length; got --flop_budget={args.flop_budget} and'
+      f' --sequence_length={args.sequence_length}.'
     )
   if args.flop_budget is not None and not any(given):
     found = choosing.allocate_budget(
@@ -271,12 +279,12 @@ def _settings(args: argparse.Namespace) -> allocation_lib.AllocationSettings:
   flags = {
     'objective': args.objective,
     'stages': _stages(args),
-    'natural': _pairs('natural', args.natural),
-    'weights': _pairs('weights', args.weights),
-    'floors': _pairs('floor', args.floor),
-    'ceilings': _pairs('ceiling', args.ceiling),
+    'natural': pairs('natural', args.natural),
+    'weights': pairs('weights', args.weights),
+    'floors': pairs('floor', args.floor),
+    'ceilings': pairs('ceiling', args.ceiling),
     'max_epochs': args.max_epochs,
-    'prior': _pairs('prior', args.prior),
+    'prior': pairs('prior', args.prior),
     'prior_strength': args.prior_strength,
   }
   given = {name: value for name, value in flags.items() if value is not None}
@@ -288,12 +296,12 @@ def _stages(
 ) -> tuple[space_lib.StageLimits, ...] | None:
   """The stages that the flags describe; None without --stages."""
   limits: dict[str, dict[str, dict[str, float]]] = {}
-  recency = _pairs('recency', args.recency) or {}
+  recency = pairs('recency', args.recency) or {}
   for flag in ('stage_floor', 'stage_ceiling'):
-    for name, value in (_pairs(flag, getattr(args, flag)) or {}).items():
+    for name, value in (pairs(flag, getattr(args, flag)) or {}).items():
       stage, _, source = name.partition(':')
       limits.setdefault(stage, {}).setdefault(flag, {})[source] = value
-  weights = _pairs('stages', args.stages)
+  weights = pairs('stages', args.stages)
   unknown = sorted({*limits, *recency} - {*(weights or {})})
   if unknown:
     raise errors.UserError(
@@ -314,8 +322,12 @@ def _stages(
   )
 
 
-def _pairs(flag: str, text: str | None) -> dict[str, float] | None:
-  """{'code/c': 0.3} from 'code/c=0.3'; None for a flag not given."""
+def pairs(flag: str, text: str | None) -> dict[str, float] | None:
+  """{'code/c': 0.3} from 'code/c=0.3'; None for a flag not given.
+
+  Raises:
+    UserError: naming the flag, when the text has another shape.
+  """
   if text is None:
     return None
   values: dict[str, float] = {}

@@ -28,7 +28,7 @@ class ModelChoice:
 
 
 def add_flag(parser: argparse.ArgumentParser, purpose: str) -> None:
-  """Adds --models and --sequence_length.
+  """Adds --models.
 
   Args:
     parser: of the verb.
@@ -39,29 +39,16 @@ def add_flag(parser: argparse.ArgumentParser, purpose: str) -> None:
     metavar='FILE.gin[,FILE.gin]',
     help=f'gin files of models {purpose}; their FLOPs are counted exactly',
   )
-  parser.add_argument(
-    '--sequence_length',
-    type=int,
-    default=None,
-    metavar='T',
-    help='tokens per sequence of the models, for the FLOPs of attention',
-  )
 
 
 def read(args: argparse.Namespace) -> list[accounting.ModelShape]:
   """The models that --models names, from the smallest; empty without it.
 
   Raises:
-    UserError: for a file that cannot be read or binds no scoped ModelShape,
-      and where --sequence_length is missing.
+    UserError: for a file that cannot be read or binds no scoped ModelShape.
   """
   if args.models is None:
     return []
-  if not args.sequence_length or args.sequence_length < 1:
-    raise errors.UserError(
-      '--models needs --sequence_length, a positive whole number, to count'
-      f' FLOPs; got {args.sequence_length!r}.'
-    )
   files = [name for name in args.models.split(',') if name]
   scopes = [scope for name in files for scope in _scopes(name, args)]
   references = ', '.join(f'@{scope}/ModelShape()' for scope in scopes)

@@ -79,19 +79,10 @@ def bands(
   for place, name in enumerate(names):
     if place != allocated:
       values[f'gain/{name}'] = scores[:, place] - scores[:, allocated]
-  best = []
-  for sample, single in zip(samples, singles, strict=True):
-    least = math.inf
-    for choice in choices:
-      z, objectives = optimum.search(
-        problem, choice.space, choice.starts, sample, single
-      )
-      if objectives.min() < least:
-        least, space = float(objectives.min()), choice.space
-        chosen = space.evened(z)
-    best.append(
-      (space.totals(chosen), space.rates(chosen), *space.size(chosen))
-    )
+  best = [
+    (space.totals(z), space.rates(z), *space.size(z))
+    for space, z in optima(problem, choices, samples)
+  ]
   for name, column in zip(
     ('rates', 'stages', 'num_params', 'num_tokens'),
     zip(*best, strict=True),
@@ -104,3 +95,26 @@ def bands(
     len(samples),
     {name: np.percentile(v, tails, axis=0) for name, v in values.items()},
   )
+
+
+def optima(
+  problem: objective_lib.Objective,
+  choices: Sequence[Choice],
+  samples: np.ndarray,
+) -> list[tuple[space_lib.Space, np.ndarray]]:
+  """The best choice (its space, its point) for each parameter set [B, P]."""
+  sizes = [size for choice in choices for size in choice.sizes]
+  found = []
+  for sample, single in zip(
+    samples, problem.singles(sizes, samples), strict=True
+  ):
+    least = math.inf
+    for choice in choices:
+      z, objectives = optimum.search(
+        problem, choice.space, choice.starts, sample, single
+      )
+      if objectives.min() < least:
+        least, best = float(objectives.min()), (choice.space, z)
+    space, z = best
+    found.append((space, space.evened(z)))
+  return found

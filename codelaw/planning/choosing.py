@@ -53,7 +53,7 @@ def allocate(
   """
   settings = settings or allocation_lib.AllocationSettings()
   with jax.enable_x64(True):
-    work = _Work(_problem(fits, settings), settings, supply or {})
+    work = _Work(objective_of(fits, settings), settings, supply or {})
     space = work.space(num_params, num_tokens)
     choice = bands_lib.Choice(
       space, work.starts(space), [(num_params, num_tokens)]
@@ -100,7 +100,7 @@ def allocate_budget(
       f'num_params_range must be (least, greatest), got {num_params_range!r}.'
     )
   with jax.enable_x64(True):
-    problem = _problem(fits, settings)
+    problem = objective_of(fits, settings)
     for law in problem.laws:
       if not {'num_params', 'num_tokens'} <= set(law.columns):
         raise errors.UserError(
@@ -127,15 +127,34 @@ def allocate_budget(
     )
 
 
-def _problem(
+def objective_of(
   fits: Sequence[results.Fit], settings: allocation_lib.AllocationSettings
 ) -> objective_lib.Objective:
+  """What `allocate` minimises; inside `jax.enable_x64(True)`."""
   return objective_lib.build(
     fits,
     criterion=settings.objective,
     weights=settings.weights,
     prior=settings.prior,
     prior_strength=settings.prior_strength,
+  )
+
+
+def space_of(
+  problem: objective_lib.Objective,
+  found: allocation_lib.Allocation,
+  settings: allocation_lib.AllocationSettings,
+  supply: Mapping[str, float],
+) -> space_lib.Space:
+  """The space that an allocation was found in, from its size on."""
+  work = _Work(problem, settings, supply)
+  if found.flops_convention != _SIX_N or found.flop_budget is None:
+    return work.space(found.num_params, found.num_tokens)
+  return work.space(
+    found.num_params,
+    found.num_tokens,
+    flop_budget=found.flop_budget,
+    num_params_range=(found.num_params / 1e3, found.num_params * 1e3),
   )
 
 

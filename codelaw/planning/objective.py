@@ -114,6 +114,14 @@ def _losses_of_each(layout, points, parameters):
   return over_sets(layout, points, parameters)
 
 
+@functools.partial(jax.jit, static_argnums=0)
+def _hessians(layout, point, parameters, weights):
+  def mean(point, own):
+    return weights @ predict(layout, point, own)
+
+  return jax.vmap(jax.hessian(mean), in_axes=(None, 0))(point, parameters)
+
+
 @dataclasses.dataclass(frozen=True)
 class Objective:
   """Predicted losses of all targets, and the number made of them.
@@ -236,6 +244,10 @@ class Objective:
   ) -> np.ndarray:
     """Losses [B, n, K] at points [n, S + 2] for parameter sets [B, P]."""
     return np.asarray(_losses_of_each(self.layout, points, parameters))
+
+  def hessians(self, point: np.ndarray, parameters: np.ndarray) -> np.ndarray:
+    """Of the weighted mean at a point, per set [B, P]: [B, S + 2, S + 2]."""
+    return np.asarray(_hessians(self.layout, point, parameters, self.weights))
 
   def singles(
     self, sizes: Sequence[tuple[float, float]], parameters: np.ndarray
