@@ -88,7 +88,7 @@ class Answer:
       num_params=round(size[0]),
       num_tokens=(
         round(size[1])
-        if flop_budget is None
+        if self.choice.space.flop_budget is None
         # One token more could be more than the supply.
         else math.floor(size[1] * (1 - _ROUNDING))
       ),

@@ -43,6 +43,9 @@ _DISAGREE = 1e-3  # in rates or log N, between the best of bootstrap fits
 _FLATTEST = 1e-2  # least curvature that counts, relative to the greatest
 _KEPT = (2.5, 97.5)  # percentiles that samples are moved into
 _FEW_SAMPLES = 50
+# Under a Huber function much narrower than the noise a fit is nearly a median,
+# whose variance is pi / 2 times that of a mean.
+_MEDIAN = math.pi / 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -304,7 +307,11 @@ def _knowledge(
   # A few resamples of a law that hardly holds together would count for most.
   both = np.clip(both, *np.percentile(both, _KEPT, axis=0))
   both = (both - both.mean(axis=0)) / math.sqrt(len(both) - 1)
-  noise = [fit.diagnostics['residual_log_sd'] ** 2 for fit in problem.fits]
+  noise = [
+    fit.diagnostics['residual_log_sd'] ** 2
+    * (_MEDIAN if fit.objective_name == 'log_huber' else 1.0)
+    for fit in problem.fits
+  ]
   known = knowledge_lib.Knowledge(
     np.einsum('bki,bkj->kij', both, both), np.array(noise), quantity.shape[2]
   )

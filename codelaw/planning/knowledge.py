@@ -9,8 +9,8 @@ import dataclasses
 
 import numpy as np
 
-_POWERS = (0.0, 0.5, 1.0)  # of the cost, by which a gain is divided
-_PASSES = 4
+_POWERS = (0.0, 0.25, 0.5, 1.0)  # of the cost, by which a gain is divided
+_PASSES = 8
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,9 +67,25 @@ def choose(
     (indices, repeated where a run is repeated; the knowledge afterwards).
   """
   found = [
-    _greedy(knowledge, costs, budget, max_runs, power) for power in _POWERS
+    _exchanged(
+      *_greedy(knowledge, costs, budget, max_runs, power),
+      costs,
+      budget,
+      max_runs,
+    )
+    for power in _POWERS
   ]
-  chosen, known = min(found, key=lambda pair: pair[1].regret)
+  return min(found, key=lambda pair: pair[1].regret)
+
+
+def _exchanged(
+  chosen: list[int],
+  known: Knowledge,
+  costs: np.ndarray,
+  budget: float,
+  max_runs: int,
+) -> tuple[list[int], Knowledge]:
+  """Each run in turn gives way to a better one that its cost allows."""
   for _ in range(_PASSES):
     before = known.regret
     for place in range(len(chosen)):
@@ -80,15 +96,11 @@ def choose(
       best = int(np.argmax(gains))
       if gains[best] > (rest.regret - known.regret) * (1 + 1e-9):
         chosen[place], known = best, rest.after(best)
-    more, known = _greedy(
-      known,
-      costs,
-      budget - costs[chosen].sum(),
-      max_runs - len(chosen),
-      power=0.0,
-    )
-    chosen += more
-    if known.regret > before * (1 - 1e-6):
+    left = budget - costs[chosen].sum()
+    room = max_runs - len(chosen)
+    more, known = _greedy(known, costs, left, room, power=0.0)
+    chosen = chosen + more
+    if known.regret > before * (1 - 1e-4):
       break
   return chosen, known
 

@@ -78,6 +78,12 @@ def _sources(fit: results.Fit) -> set[str]:
   return shares | {forms.source_of(fit.target)} if shares else set()
 
 
+def _drawn_alike(fit: results.Fit) -> bool:
+  """Whether bootstrap fits of other targets come from the same noise."""
+  simulated = fit.diagnostics.get('bootstrap', 'noise') == 'noise'
+  return simulated and 'pooling' not in fit.diagnostics
+
+
 # Of every law: its formula, where its parameters begin and end in the array of
 # all, and where its columns are in a point.
 Layout = tuple[tuple[Callable, int, int, tuple[int, ...]], ...]
@@ -180,8 +186,11 @@ class Objective:
   def bootstrap(self, count: int) -> np.ndarray:
     """Up to `count` bootstrap parameter sets, [B, P].
 
-    Set b takes the b-th bootstrap fit of every target: fits of one table
-    that drew the same runs keep what they have in common.
+    Resampled runs (`runs`) and pooled fits are kept together: set b takes the
+    b-th bootstrap fit of every target, so that targets keep what they have in
+    common. Simulated noise (`noise`) is drawn alike for every target, as if
+    one run were lucky for all of them; the noise of different losses is taken
+    to be independent instead: each target takes its fits from another one on.
     """
     available = min(
       len(values)
@@ -192,8 +201,12 @@ class Objective:
       np.linspace(0, available - 1, min(count, available)).astype(int)
     )
     columns = [
-      np.asarray(fit.bootstrap_estimates[name], float)[picked]
-      for fit, law in zip(self.fits, self.laws, strict=True)
+      np.asarray(fit.bootstrap_estimates[name], float)[
+        (picked + place * available // len(self.fits)) % available
+        if _drawn_alike(fit)
+        else picked
+      ]
+      for place, (fit, law) in enumerate(zip(self.fits, self.laws, strict=True))
       for name in (law.parameters if len(picked) else ())
     ]
     return np.stack(columns, axis=1) if columns else np.empty((0, 0))
