@@ -16,17 +16,18 @@ import dataclasses
 import shlex
 
 import rich.console
-import rich.table
 
 from codelaw import accounting
 from codelaw import errors
 from codelaw import storage
+from codelaw.cli import allocate_view
 from codelaw.cli import gin_config
 from codelaw.cli import model_files
 from codelaw.laws import results
 from codelaw.planning import allocation as allocation_lib
 from codelaw.planning import choosing
 from codelaw.planning import mixture_gin
+from codelaw.planning import recency as recency_lib
 from codelaw.planning import space as space_lib
 from codelaw.runs import table
 
@@ -104,7 +105,8 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
   parser.add_argument(
     '--recency',
     metavar='STAGE=VALUE[,...]',
-    help='what a token of a stage counts beside one of another (default 1)',
+    help='what a token of a stage counts beside one of another (default 1);'
+    ' `fit` takes it from --runs, whose stages must differ',
   )
   parser.add_argument(
     '--runs',
@@ -122,9 +124,10 @@ def run(args: argparse.Namespace) -> None:
     raise errors.UserError(
       f'--out must name a file that ends in .gin, got {args.out}.'
     )
-  settings = _settings(args)
-  supply = pairs('supply', args.supply)
   fits = results.read(args.fit)
+  targets = list(dict.fromkeys(fit.target for fit in fits))
+  settings = _settings(args, targets)
+  supply = pairs('supply', args.supply)
   ranges = _ranges(args.runs) if args.runs else None
   given = (args.num_params is not None, args.num_tokens is not None)
   models = model_files.read(args)
@@ -162,7 +165,7 @@ def run(args: argparse.Namespace) -> None:
       'Give either --num_params and --num_tokens, or --flop_budget alone.'
     )
   console = rich.console.Console()
-  show(found, console)
+  allocate_view.show(found, console)
   json_file = f'{args.out.removesuffix(".gin")}.json'
   storage.write_json(json_file, allocation_lib.to_json(found))
   storage.write_text(args.out, mixture_gin.mixture_gin(found, _command(args)))
@@ -174,111 +177,16 @@ def run(args: argparse.Namespace) -> None:
   )
 
 
-def show(
-  allocation: allocation_lib.Allocation, console: rich.console.Console
-) -> None:
-  """Prints rates, losses, gains and warnings."""
-  level = f'{allocation.interval_level:.0%}'
-  natural = allocation.natural_gain is not None
-  _print_table(
-    console,
-    f'Rates for {allocation.num_params:,} parameters and'
-    f' {allocation.num_tokens:,} tokens',
-    ['source', 'rate', f'{level} band', 'uniform']
-    + ['natural'] * natural
-    + ['tokens', 'epochs'],
-    [
-      [
-        name,
-        f'{share.rate:.4f}',
-        _band(share.low, share.high),
-        f'{share.uniform_rate:.4f}',
-        *([f'{share.natural_rate:.4f}'] if natural else []),
-        f'{share.num_tokens:,.0f}',
-        '' if share.epochs is None else f'{share.epochs:.2f}',
-      ]
-      for name, share in allocation.sources.items()
-    ],
-  )
-  if allocation.stages:
-    _print_table(
-      console,
-      'Rates by stage',
-      ['source', *(f'{n}, {level} band' for n in allocation.stages)],
-      [
-        [
-          source,
-          *(
-            f'{stage.rates[source]:.4f}  '
-            + _band(stage.low.get(source), stage.high.get(source))
-            for stage in allocation.stages.values()
-          ),
-        ]
-        for source in allocation.sources
-      ],
-    )
-  _print_table(
-    console,
-    'Predicted loss, nats per token',
-    ['target', 'weight', 'allocated', f'{level} band', 'uniform'],
-    [
-      [
-        name,
-        f'{target.weight:.3f}',
-        f'{target.loss:.4f}',
-        _band(target.low, target.high),
-        f'{target.uniform_loss:.4f}',
-      ]
-      for name, target in allocation.targets.items()
-    ],
-  )
-  if allocation.num_params_low is not None:
-    console.print(
-      f'The best size has the {level} band {allocation.num_params_low:,.0f} to'
-      f' {allocation.num_params_high:,.0f} parameters, the best number of'
-      f' tokens {allocation.num_tokens_low:,.0f} to'
-      f' {allocation.num_tokens_high:,.0f} ({allocation.flops_convention}).',
-      soft_wrap=True,
-      highlight=False,
-    )
-  console.print(
-    f'{mixture_gin.objective_text(allocation).capitalize()}:'
-    f' {allocation.objective:.4f} nats per token; predicted gain over '
-    + ', over '.join(mixture_gin.gain_texts(allocation))
-    + '.',
-    soft_wrap=True,
-    highlight=False,
-  )
-  for warning in allocation.warnings:
-    console.print(f'[yellow]warning:[/yellow] {warning}', highlight=False)
-
-
-def _print_table(
-  console: rich.console.Console,
-  title: str,
-  headings: Sequence[str],
-  rows: Sequence[Sequence[str]],
-) -> None:
-  shown = rich.table.Table(title=title)
-  for place, heading in enumerate(headings):
-    shown.add_column(heading, justify='right' if place else 'left')
-  for row in rows:
-    shown.add_row(*row)
-  console.print(shown)
-
-
-def _band(low: float | None, high: float | None) -> str:
-  return '' if low is None else f'{low:.4f} to {high:.4f}'
-
-
-def _settings(args: argparse.Namespace) -> allocation_lib.AllocationSettings:
+def _settings(
+  args: argparse.Namespace, targets: Sequence[str]
+) -> allocation_lib.AllocationSettings:
   """Settings from gin, over which flags win."""
   settings = gin_config.load(
     args, allocation_lib.AllocationSettings, [space_lib.StageLimits]
   )
   flags = {
     'objective': args.objective,
-    'stages': _stages(args),
+    'stages': _stages(args, targets),
     'natural': pairs('natural', args.natural),
     'weights': pairs('weights', args.weights),
     'floors': pairs('floor', args.floor),
@@ -291,12 +199,30 @@ def _settings(args: argparse.Namespace) -> allocation_lib.AllocationSettings:
   return dataclasses.replace(settings, **given)
 
 
+def _recency(
+  args: argparse.Namespace, targets: Sequence[str]
+) -> dict[str, float]:
+  """The recency of stages, with `fit` replaced by what the runs say."""
+  text = args.recency
+  stage, _, value = (text or '').partition('=')
+  if value != 'fit':
+    return pairs('recency', text) or {}
+  if args.runs is None:
+    raise errors.UserError(f'--recency={text} needs --runs, the table to fit.')
+  rows = table.read(args.runs)
+  if 'is_final' in rows:
+    rows = rows[rows['is_final']]
+  found = recency_lib.fit(rows, stage, targets)
+  print(f'recency of {found}')
+  return {stage: found.value}
+
+
 def _stages(
-  args: argparse.Namespace,
+  args: argparse.Namespace, targets: Sequence[str]
 ) -> tuple[space_lib.StageLimits, ...] | None:
   """The stages that the flags describe; None without --stages."""
   limits: dict[str, dict[str, dict[str, float]]] = {}
-  recency = pairs('recency', args.recency) or {}
+  recency = _recency(args, targets)
   for flag in ('stage_floor', 'stage_ceiling'):
     for name, value in (pairs(flag, getattr(args, flag)) or {}).items():
       stage, _, source = name.partition(':')

@@ -143,7 +143,7 @@ def run(args: argparse.Namespace) -> None:
   )
   plans = _plans(design, settings, models)
   command = _command(args)
-  _write(args.out, design, plans, command)
+  _write(args.out, design, plans, list(found.sources), command)
   _show(design, plans, args.out)
 
 
@@ -197,6 +197,7 @@ def _write(
   folder: str,
   design: design_lib.Design,
   plans: dict[str, records.RunPlan],
+  sources: list[str],
   command: str,
 ) -> None:
   root = storage.path(folder)
@@ -231,11 +232,11 @@ def _write(
       'num_tokens': chosen.num_tokens,
       'train_flops': chosen.flops,
       'seed': plan.seed,
-      **{f'share/{s}': rate for s, rate in sorted(chosen.rates.items())},
+      **{f'share/{s}': chosen.rates.get(s, 0.0) for s in sources},
     }
     for (name, plan), chosen in zip(plans.items(), design.runs, strict=True)
   ]
-  table = pd.DataFrame(rows).fillna(0.0)
+  table = pd.DataFrame(rows)
   storage.write_text(root / 'design.csv', table.to_csv(index=False))
 
 
@@ -257,11 +258,15 @@ def _show(
       ),
     )
   console.print(shown)
+  what = (
+    'Expected regret of the allocation, nats per token'
+    if design.free
+    else 'Variance of the predicted objective'
+  )
   console.print(
-    f'They cost {design.flops:.4g} of {design.flop_budget:.4g} FLOPs. Expected'
-    f' regret of the allocation: {design.regret_now:.3g} nats per token now,'
-    f' {design.regret_after:.3g} with them, {design.regret_random:.3g} with'
-    ' random runs of the same cost.'
+    f'They cost {design.flops:.4g} of {design.flop_budget:.4g} FLOPs. {what}:'
+    f' {design.regret_now:.3g} now, {design.regret_after:.3g} with them,'
+    f' {design.regret_random:.3g} with random runs of the same cost.'
   )
   for note in design.notes:
     console.print(f'[yellow]note:[/yellow] {note}')

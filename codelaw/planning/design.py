@@ -74,7 +74,7 @@ class Design:
     flops: of all of them.
     flop_budget: they were chosen within.
     regret_now: expected regret of an allocation from the laws so far, nats
-      per token; the spread of the predicted objective where no rate is in
+      per token; the variance of the predicted objective where nothing is in
       doubt.
     regret_after: expected when the runs are done.
     regret_random: the mean of that over random designs of equal cost.
