@@ -116,17 +116,27 @@ def _allocation(study: study_folder.Study) -> Section:
   found = study.allocation
   if found is None:
     return Section('', (), ())
-  picture = Picture(
-    'allocation',
-    allocation_plots.allocation_bars(found),
-    'Allocated shares of tokens next to uniform ones; the line is the'
-    f' {found.interval_level:.0%} band over bootstrap fits of the laws.',
-  )
-  shown = (
-    plan_tables.allocation_rates(found),
-    plan_tables.allocation_losses(found),
-  )
-  return Section('Allocation', (picture,), shown)
+  pictures = [
+    Picture(
+      'allocation',
+      allocation_plots.allocation_bars(found),
+      'Allocated shares of tokens next to uniform ones; the line is the'
+      f' {found.interval_level:.0%} band over bootstrap fits of the laws.',
+    )
+  ]
+  shown = [plan_tables.allocation_rates(found)]
+  if found.stages:
+    pictures.append(
+      Picture(
+        'stages',
+        allocation_plots.stage_rates(found),
+        "Shares of each stage's tokens; lines are"
+        f' {found.interval_level:.0%} bands.',
+      )
+    )
+    shown.append(plan_tables.stage_rates(found))
+  shown.append(plan_tables.allocation_losses(found))
+  return Section('Allocation', tuple(pictures), tuple(shown))
 
 
 def _confirmation(study: study_folder.Study) -> Section:

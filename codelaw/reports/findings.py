@@ -7,14 +7,19 @@ neither tells the mixtures apart, that is the answer.
 from collections.abc import Iterator
 from collections.abc import Sequence
 import dataclasses
+import re
 
 from codelaw.laws import results
 from codelaw.laws import synergy_patterns
+from codelaw.planning import allocation as allocation_lib
 from codelaw.planning import caution
 from codelaw.planning import confirmation as confirmation_lib
 from codelaw.planning import mixture_gin
+from codelaw.reports import figures
 from codelaw.reports import predictions
 from codelaw.reports import study_folder
+
+_NUMBER = re.compile(r'[-+]?\d[\d.,]*(e[-+]?\d+)?')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,17 +44,7 @@ def answer(study: study_folder.Study) -> Answer:
   allocation, confirmation = study.allocation, study.confirmation
   if allocation is None:
     return _without_allocation(study)
-  sentences = [
-    f'For {allocation.num_params:,} parameters and {allocation.num_tokens:,}'
-    f' tokens the laws predict a weighted loss of {allocation.objective:.4f}'
-    f' nats per token at the allocated rates and'
-    f' {allocation.uniform_objective:.4f} at uniform rates: a gain of'
-    f' {allocation.gain:.4f}'
-    + mixture_gin.interval_text(
-      allocation.gain_low, allocation.gain_high, allocation.interval_level
-    )
-    + '.'
-  ]
+  sentences = [*_predicted(allocation)]
   if confirmation is not None:
     sentences.append(_measured(confirmation))
   label = 'Recommended shares of the training tokens.'
@@ -88,6 +83,52 @@ def answer(study: study_folder.Study) -> Answer:
   )
   ordered = tuple(sorted(rates.items(), key=lambda item: -item[1]))
   return Answer(title, tuple(sentences), ordered, label)
+
+
+_OBJECTIVES = {
+  'worst': 'greatest loss of a target',
+  'worst_excess': 'greatest loss above that of a run on the target alone',
+}
+
+
+def _predicted(allocation: allocation_lib.Allocation) -> Iterator[str]:
+  """Yields what the laws predict for the allocated rates."""
+  size = f'{allocation.num_params:,} parameters'
+  tokens = f'{allocation.num_tokens:,} tokens'
+  if allocation.flop_budget is not None:
+    size += _range(allocation.num_params_low, allocation.num_params_high)
+    tokens += _range(allocation.num_tokens_low, allocation.num_tokens_high)
+    yield (
+      f'A budget of {allocation.flop_budget:.3g} FLOPs is best spent on {size}'
+      f' and {tokens}.'
+    )
+  what = _OBJECTIVES.get(allocation.objective_name, 'weighted loss')
+  yield (
+    f'For {allocation.num_params:,} parameters and {allocation.num_tokens:,}'
+    f' tokens the laws predict a {what} of {allocation.objective:.4f} nats per'
+    f' token at the allocated rates and {allocation.uniform_objective:.4f} at'
+    f' uniform rates: a gain of {allocation.gain:.4f}'
+    + mixture_gin.interval_text(
+      allocation.gain_low, allocation.gain_high, allocation.interval_level
+    )
+    + '.'
+  )
+  if allocation.natural_gain is not None:
+    yield (
+      f'Over natural shares the gain is {allocation.natural_gain:.4f}'
+      + mixture_gin.interval_text(
+        allocation.natural_gain_low,
+        allocation.natural_gain_high,
+        allocation.interval_level,
+      )
+      + '.'
+    )
+
+
+def _range(low: float | None, high: float | None) -> str:
+  if low is None or high is None:
+    return ''
+  return f' ({figures.short(low)} to {figures.short(high)})'
 
 
 def _without_allocation(study: study_folder.Study) -> Answer:
@@ -169,18 +210,28 @@ def warnings(study: study_folder.Study) -> Iterator[str]:
 
 
 def _of_fits(fits: Sequence[results.Fit]) -> Iterator[str]:
-  """What the fits warn of; the same words about several targets come once."""
-  targets: dict[tuple[str, str], list[str]] = {}
+  """What the fits warn of, what concerns most targets first.
+
+  Words about several targets come once; where only their numbers differ,
+  with those of the first target.
+  """
+  alike: dict[tuple[str, str], list[tuple[str, str]]] = {}
   for fit in fits:
     texts = list(fit.diagnostics.get('warnings', ()))
     if not fit.converged:
       texts.insert(0, f'did not converge: {fit.termination}')
     for text in texts:
-      names = targets.setdefault((fit.law, text), [])
-      names.append(predictions.label(fit))
-  for (law, text), names in targets.items():
+      found = alike.setdefault((fit.law, _NUMBER.sub('#', text)), [])
+      found.append((predictions.label(fit), text))
+  for (law, _), found in sorted(alike.items(), key=lambda item: -len(item[1])):
+    names = list(dict.fromkeys(name for name, _ in found))
     laws = 'laws' if len(names) > 1 else 'law'
-    yield f'The {law} {laws} of {", ".join(names)}: {text}.'
+    name, text = found[0]
+    same = len({text for _, text in found}) == 1
+    numbers = '' if same else f' ({name}; the others alike)'
+    if not same and len(names) == 1:
+      numbers = f' (and {len(found) - 1} more like it)'
+    yield f'The {law} {laws} of {", ".join(names)}: {text}{numbers}.'
 
 
 def _surprise(

@@ -14,6 +14,7 @@ from codelaw.laws import results
 from codelaw.reports import predictions
 from codelaw.reports import tables
 
+_NOTED_CHANGE = 1.0  # Of an estimate, in its standard errors.
 _AXES = (
   ('compute', 'compute'),
   ('num_params', 'N'),
@@ -215,9 +216,10 @@ def coefficients(fits: Sequence[results.Fit]) -> Iterator[tables.Table]:
 def comparison(fits: Sequence[results.Fit]) -> tables.Table:
   """One row per law of a target that was compared with others, best first."""
   known = [fit for fit in fits if predictions.held_out_error(fit) is not None]
-  order = list(dict.fromkeys((fit.target, fit.group) for fit in known))
+  keys = [(fit.target, fit.group) for fit in known]
+  order = list(dict.fromkeys(keys))
   compared = sorted(
-    known,
+    (fit for fit, key in zip(known, keys, strict=True) if keys.count(key) > 1),
     key=lambda fit: (
       order.index((fit.target, fit.group)),
       predictions.held_out_error(fit),
@@ -335,6 +337,9 @@ def influence(fits: Sequence[results.Fit]) -> tables.Table:
   for fit in fits:
     for entry in fit.diagnostics.get('influence') or ():
       name = entry['parameter']
+      data.append({**_key(fit), 'with_all': fit.estimates.get(name), **entry})
+      if abs(entry['standard_errors']) < _NOTED_CHANGE:
+        continue
       rows.append(
         (
           f'{predictions.label(fit)} ({fit.law})',
@@ -346,11 +351,11 @@ def influence(fits: Sequence[results.Fit]) -> tables.Table:
           tables.number(entry['standard_errors'], '+.1f'),
         )
       )
-      data.append({**_key(fit), 'with_all': fit.estimates.get(name), **entry})
   return tables.Table(
     'Influence of runs',
     'Estimates when runs are left out, and the change in standard errors:'
-    ' beyond 2 or 3, those runs decide the estimate.',
+    ' beyond 2 or 3, those runs decide the estimate. Changes below'
+    f' {_NOTED_CHANGE:g} are in the file only.',
     (
       'target',
       'left out',

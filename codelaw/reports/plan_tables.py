@@ -65,18 +65,28 @@ def asymmetries(entries: Sequence[synergy_patterns.Asymmetry]) -> tables.Table:
 
 def allocation_rates(found: allocation_lib.Allocation) -> tables.Table:
   """One row per source."""
+  natural = any(s.natural_rate is not None for s in found.sources.values())
   return tables.Table(
     'Allocated rates',
     f'Shares of tokens with {found.interval_level:.0%} bootstrap bands over'
     f' {found.num_bootstraps} fits; optimality residual'
     f' {found.optimality_residual:.1e}, {found.num_starts_at_optimum} of'
     f' {found.num_starts} starts agree.',
-    ('source', 'rate', 'uniform', 'limits', 'tokens', 'epochs'),
+    (
+      'source',
+      'rate',
+      'uniform',
+      *(('natural',) if natural else ()),
+      'limits',
+      'tokens',
+      'epochs',
+    ),
     tuple(
       (
         name,
         tables.band(share.rate, (share.low, share.high), '.4f'),
         f'{share.uniform_rate:.4f}',
+        *((tables.number(share.natural_rate, '.4f'),) if natural else ()),
         f'{share.floor:.3g} to {share.ceiling:.3g}',
         f'{share.num_tokens:,.0f}',
         tables.number(share.epochs, '.2f'),
@@ -85,6 +95,45 @@ def allocation_rates(found: allocation_lib.Allocation) -> tables.Table:
     ),
     pd.DataFrame(
       [{'source': n, **dataclasses.asdict(s)} for n, s in found.sources.items()]
+    ),
+  )
+
+
+def stage_rates(found: allocation_lib.Allocation) -> tables.Table:
+  """One row per source, one column per stage."""
+  return tables.Table(
+    'Rates of the stages',
+    f"Shares of each stage's tokens with {found.interval_level:.0%} bootstrap"
+    ' bands.',
+    ('source', *found.stages),
+    tuple(
+      (
+        name,
+        *(
+          tables.band(
+            stage.rates[name],
+            (stage.low.get(name), stage.high.get(name)),
+            '.4f',
+          )
+          for stage in found.stages.values()
+        ),
+      )
+      for name in found.sources
+    ),
+    pd.DataFrame(
+      [
+        {
+          'stage': stage,
+          'token_share': share.token_share,
+          'recency': share.recency,
+          'source': name,
+          'rate': share.rates[name],
+          'low': share.low.get(name),
+          'high': share.high.get(name),
+        }
+        for stage, share in found.stages.items()
+        for name in found.sources
+      ]
     ),
   )
 

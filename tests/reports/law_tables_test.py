@@ -73,6 +73,8 @@ def test_laws_that_cannot_be_told_apart_are_called_so(make_fit, ends, verdict):
   alone = _fit(make_fit)
   table = law_tables.comparison([second, alone, first])
   assert table.headings[3:] == ('N', 'more than the first', 'verdict')
+  assert len(table.rows) == 2
+  assert not law_tables.comparison([first]).rows
   assert table.rows[0][2:] == ('1.10%', '', '', '')
   assert table.rows[1][2:4] == ('1.20%', '2.00%')
   assert table.rows[1][-1] == verdict
@@ -95,7 +97,8 @@ def test_influence_shows_both_estimates(make_fit):
     'estimate': 0.5,
     'standard_errors': 3.2,
   }
-  table = law_tables.influence([_fit(make_fit, influence=[entry])])
+  little = {**entry, 'standard_errors': -0.9}
+  table = law_tables.influence([_fit(make_fit, influence=[entry, little])])
   assert table.rows == (
     (
       'code/go (chinchilla)',
@@ -107,7 +110,8 @@ def test_influence_shows_both_estimates(make_fit):
       '+3.2',
     ),
   )
-  assert table.data['with_all'].tolist() == [0.28]
+  assert table.data['with_all'].tolist() == [0.28, 0.28]
+  assert table.data['standard_errors'].tolist() == [3.2, -0.9]
 
 
 def test_tables_without_content_are_left_out(make_fit):

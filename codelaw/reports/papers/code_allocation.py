@@ -19,6 +19,7 @@ from codelaw.laws import forms
 from codelaw.laws import results
 from codelaw.laws import solver
 from codelaw.planning import allocation as allocation_lib
+from codelaw.planning import choosing
 from codelaw.reports.papers import published
 from codelaw.reports.papers import transfer
 
@@ -162,7 +163,7 @@ def best(
   settings: allocation_lib.AllocationSettings,
 ) -> allocation_lib.Allocation:
   """The best rates at a size (N, D)."""
-  return allocation_lib.allocate(
+  return choosing.allocate(
     fits,
     num_params=size[0],
     num_tokens=size[1],
