@@ -264,5 +264,6 @@ def _in_raw_units(
     task.weights,
     dict.fromkeys(task.scales, 1.0),
     task.num_points,
+    task.leniency,
   )
   return raw, np.array(coordinates)

@@ -27,11 +27,12 @@ class Fit:
     intervals: parameter -> (low, high), bootstrap percentiles.
     interval_level: of the intervals, like 0.9.
     objective: value of the objective at the optimum, summed over points.
-    objective_name: `log_huber` or `least_squares`.
+    objective_name: one of `objectives.NAMES`.
     num_points: rows of the run table that were fitted.
     num_starts: starting points of the solver.
     num_starts_at_optimum: starts that ended at the optimum, to the tolerance
-      that `fitting.OPTIMUM_TOLERANCE` states.
+      that `fitting.OPTIMUM_TOLERANCE` states, of the `num_starts_followed` of
+      the diagnostics; those given up early never count.
     converged: whether the solver met its own criterion at the optimum.
     termination: why it stopped, one of `fitting.TERMINATIONS`.
     diagnostics: `rmse`, `r2`, `mean_relative_error`, `condition_number`,

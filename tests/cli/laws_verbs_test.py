@@ -6,13 +6,13 @@ import pandas as pd
 import pytest
 
 import codelaw
-from codelaw.cli import collect as collect_verb
 from codelaw.cli import gin_config
 from codelaw.cli import main
 from codelaw.laws import fitting
 from codelaw.laws import results
 from codelaw.laws import selection
 from codelaw.runs import collect
+from codelaw.runs import folders
 from codelaw.runs import table as run_table
 from tests.laws import simulated
 from tests.runs import run_folders
@@ -144,7 +144,7 @@ def test_laws_at_one_size_say_that_they_know_no_other(
 
 
 def test_fit_from_events_equals_fit_from_the_table(runs, tmp_path):
-  collected = collect.collect(collect_verb.run_folders([str(runs)]))
+  collected = collect.collect(folders.find([str(runs)]))
   law, rows = selection.select('exponential', collected, simulated.TARGET)
   settings = fitting.FitSettings(num_starts=64, num_bootstraps=20)
   fit = fitting.fit(law, rows, simulated.TARGET, settings)
@@ -245,16 +245,9 @@ def test_mistakes_end_with_code_2(tmp_path, capsys, arguments, words):
   assert not (tmp_path / 'fit.json').exists()
 
 
-def test_collect_refuses_gin_and_missing_folders(tmp_path, capsys):
+def test_collect_refuses_unused_gin_and_missing_folders(tmp_path, capsys):
   out = f'--out={tmp_path}/x.csv'
   assert main.main(['collect', '--runs=none/*', out]) == 2
   assert 'names no folder' in capsys.readouterr().err
   assert main.main(['collect', '--runs=.', out, '--gin.SEED=1']) == 2
-  assert 'no gin settings' in capsys.readouterr().err
-
-
-def test_run_folders_by_folder_pattern_and_name(runs):
-  every = collect_verb.run_folders([str(runs)])
-  assert len(every) == 25
-  assert collect_verb.run_folders([f'{runs}/*']) == every
-  assert collect_verb.run_folders([every[0], every[0]]) == every[:1]
+  assert 'Nothing uses the gin binding SEED' in capsys.readouterr().err

@@ -99,9 +99,11 @@ def test_evaluations_that_repeat_a_run_add_no_certainty(objective):
     assert errors[1] == pytest.approx(errors[0], rel=0.02)
     assert errors[2] < 0.7 * errors[0]  # As 75 runs they would add some.
     widths = [
-      np.diff(fit.diagnostics['profile_intervals'][name])[0]
+      np.diff(fit.diagnostics['profile_intervals'].get(name, (0, 0)))[0]
       for fit in (once, repeated)
     ]
+    # The lower envelope has no profile intervals.
+    assert (widths[0] > 0) == (objective != 'lower_envelope')
     assert widths[1] == pytest.approx(widths[0], rel=0.02)
     spreads = [np.std(f.bootstrap_estimates[name]) for f in (once, repeated)]
     # The same draws for the same 25 runs.
