@@ -18,6 +18,7 @@ from codelaw.laws import forms
 from codelaw.laws import results
 from codelaw.laws import synergy
 from codelaw.planning import allocation
+from codelaw.planning import choosing
 from codelaw.planning import confirmation
 from codelaw.planning import ladder
 from tests import example
@@ -169,7 +170,7 @@ def _write_study(root):
     ]
     results.write(root / 'fits' / 'fit.json', single)
     results.write(root / 'fits' / 'mixture' / 'fit.json', mixture)
-    allocated = allocation.allocate(
+    allocated = choosing.allocate(
       mixture,
       num_params=500_000,
       num_tokens=8_000_000,

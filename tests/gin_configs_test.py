@@ -15,12 +15,14 @@ from codelaw import records
 from codelaw import size_rules
 from codelaw.cli import corpus
 from codelaw.cli import gin_config
+from codelaw.cli import report
 from codelaw.cli import study
 from codelaw.cli import train
 from codelaw.corpora import languages
 from codelaw.corpora import plan as plan_lib
 from codelaw.data import shards
 from codelaw.laws import fitting
+from codelaw.reports.papers import plan as papers_plan
 from codelaw.studies import sweep
 from codelaw.train import optimizer
 from codelaw.train import topology
@@ -98,6 +100,8 @@ def built(file):
     )
   if kind == 'laws':
     return load(fitting.FitSettings, (), [file])
+  if kind == 'papers':
+    return load(papers_plan.ReportPlan, report.PARTS, [file])
   if kind == 'studies':
     return load(sweep.StudyPlan, study.PARTS, [file])
   if file == RUN:

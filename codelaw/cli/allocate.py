@@ -2,22 +2,33 @@
 
 Reads mixture laws from fit.json and writes a gin file that `codelaw train`
 takes after a run's own gin file, and beside it the whole allocation as JSON.
-With --flop_budget it chooses model size and tokens too.
+With --flop_budget it chooses model size and tokens too; with --stages every
+stage of the run has rates of its own.
+
+Objectives: `mean`, the weighted mean of the losses; `worst`, the greatest
+loss; `worst_excess`, the greatest loss above a run of the same cost on that
+source alone; `target:code/rust`, one loss.
 """
 
 import argparse
+from collections.abc import Sequence
 import dataclasses
 import shlex
 
 import rich.console
-import rich.table
 
+from codelaw import accounting
 from codelaw import errors
 from codelaw import storage
+from codelaw.cli import allocate_view
 from codelaw.cli import gin_config
+from codelaw.cli import model_files
 from codelaw.laws import results
 from codelaw.planning import allocation as allocation_lib
+from codelaw.planning import choosing
 from codelaw.planning import mixture_gin
+from codelaw.planning import recency as recency_lib
+from codelaw.planning import space as space_lib
 from codelaw.runs import table
 
 EXAMPLE = (
@@ -45,12 +56,25 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     help='training FLOPs; chooses N and D with 6 N D = C instead of taking'
     ' them',
   )
+  model_files.add_flag(parser, 'that a budget may choose from')
+  parser.add_argument(
+    '--sequence_length',
+    type=int,
+    metavar='T',
+    help='tokens per sequence of --models, for the FLOPs of attention',
+  )
+  parser.add_argument(
+    '--objective',
+    metavar='NAME',
+    help='mean (default), worst, worst_excess or target:SOURCE',
+  )
   pairs = 'SOURCE=VALUE[,SOURCE=VALUE]'
   for flag, text in (
     ('weights', 'weights of the losses; sources not named weigh nothing'),
     ('floor', 'least rates'),
     ('ceiling', 'greatest rates'),
     ('supply', 'tokens there are of a source; unlimited where not named'),
+    ('natural', 'shares in the data as found; those of the supply by default'),
     ('prior', 'rates the answer is drawn to'),
   ):
     parser.add_argument(f'--{flag}', metavar=pairs, help=text)
@@ -65,6 +89,24 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     type=float,
     metavar='S',
     help='pull to the prior, nats per token (default 0)',
+  )
+  parser.add_argument(
+    '--stages',
+    metavar='STAGE=WEIGHT[,STAGE=WEIGHT]',
+    help='stages of the run, in order, with their shares of its tokens',
+  )
+  for flag, text in (
+    ('stage_floor', 'least rates in single stages'),
+    ('stage_ceiling', 'greatest rates in single stages'),
+  ):
+    parser.add_argument(
+      f'--{flag}', metavar='STAGE:SOURCE=VALUE[,...]', help=text
+    )
+  parser.add_argument(
+    '--recency',
+    metavar='STAGE=VALUE[,...]',
+    help='what a token of a stage counts beside one of another (default 1);'
+    ' `fit` takes it from --runs, whose stages must differ',
   )
   parser.add_argument(
     '--runs',
@@ -82,21 +124,35 @@ def run(args: argparse.Namespace) -> None:
     raise errors.UserError(
       f'--out must name a file that ends in .gin, got {args.out}.'
     )
-  settings = _settings(args)
-  supply = _pairs('supply', args.supply)
   fits = results.read(args.fit)
+  targets = list(dict.fromkeys(fit.target for fit in fits))
+  settings = _settings(args, targets)
+  supply = pairs('supply', args.supply)
   ranges = _ranges(args.runs) if args.runs else None
   given = (args.num_params is not None, args.num_tokens is not None)
+  models = model_files.read(args)
+  if models and (args.flop_budget is None or (args.sequence_length or 0) < 1):
+    raise errors.UserError(
+      '--models are what a --flop_budget chooses from, and need a positive'
+      f' --sequence_length; got --flop_budget={args.flop_budget} and'
+      f' --sequence_length={args.sequence_length}.'
+    )
   if args.flop_budget is not None and not any(given):
-    found = allocation_lib.allocate_budget(
+    found = choosing.allocate_budget(
       fits,
       flop_budget=args.flop_budget,
       settings=settings,
       supply=supply,
       ranges=ranges,
+      sizes={
+        accounting.num_params(shape): accounting.train_flops_per_token(
+          shape, args.sequence_length
+        )
+        for shape in models
+      },
     )
   elif args.flop_budget is None and all(given):
-    found = allocation_lib.allocate(
+    found = choosing.allocate(
       fits,
       num_params=args.num_params,
       num_tokens=args.num_tokens,
@@ -109,7 +165,7 @@ def run(args: argparse.Namespace) -> None:
       'Give either --num_params and --num_tokens, or --flop_budget alone.'
     )
   console = rich.console.Console()
-  show(found, console)
+  allocate_view.show(found, console)
   json_file = f'{args.out.removesuffix(".gin")}.json'
   storage.write_json(json_file, allocation_lib.to_json(found))
   storage.write_text(args.out, mixture_gin.mixture_gin(found, _command(args)))
@@ -121,78 +177,83 @@ def run(args: argparse.Namespace) -> None:
   )
 
 
-def show(
-  allocation: allocation_lib.Allocation, console: rich.console.Console
-) -> None:
-  """Prints rates, losses, gain and warnings."""
-  level = f'{allocation.interval_level:.0%}'
-  rates = rich.table.Table(
-    title=f'Rates for {allocation.num_params:,} parameters and'
-    f' {allocation.num_tokens:,} tokens'
-  )
-  for heading in ('source', 'rate', f'{level} band', 'uniform', 'tokens'):
-    rates.add_column(
-      heading, justify='left' if heading == 'source' else 'right'
-    )
-  rates.add_column('epochs', justify='right')
-  for name, share in allocation.sources.items():
-    rates.add_row(
-      name,
-      f'{share.rate:.4f}',
-      _band(share.low, share.high),
-      f'{share.uniform_rate:.4f}',
-      f'{share.num_tokens:,.0f}',
-      '' if share.epochs is None else f'{share.epochs:.2f}',
-    )
-  losses = rich.table.Table(title='Predicted loss, nats per token')
-  for heading in ('target', 'weight', 'allocated', f'{level} band', 'uniform'):
-    losses.add_column(
-      heading, justify='left' if heading == 'target' else 'right'
-    )
-  for name, target in allocation.targets.items():
-    losses.add_row(
-      name,
-      f'{target.weight:.3f}',
-      f'{target.loss:.4f}',
-      _band(target.low, target.high),
-      f'{target.uniform_loss:.4f}',
-    )
-  console.print(rates)
-  console.print(losses)
-  gain = mixture_gin.interval_text(
-    allocation.gain_low, allocation.gain_high, allocation.interval_level
-  )
-  console.print(
-    f'Predicted gain over uniform rates: {allocation.gain:.4f} nats per'
-    f' token{gain}.',
-    soft_wrap=True,
-    highlight=False,
-  )
-  for warning in allocation.warnings:
-    console.print(f'[yellow]warning:[/yellow] {warning}', highlight=False)
-
-
-def _band(low: float | None, high: float | None) -> str:
-  return '' if low is None else f'{low:.4f} to {high:.4f}'
-
-
-def _settings(args: argparse.Namespace) -> allocation_lib.AllocationSettings:
+def _settings(
+  args: argparse.Namespace, targets: Sequence[str]
+) -> allocation_lib.AllocationSettings:
   """Settings from gin, over which flags win."""
-  settings = gin_config.load(args, entry=allocation_lib.AllocationSettings)
+  settings = gin_config.load(
+    args, allocation_lib.AllocationSettings, [space_lib.StageLimits]
+  )
   flags = {
-    'weights': _pairs('weights', args.weights),
-    'floors': _pairs('floor', args.floor),
-    'ceilings': _pairs('ceiling', args.ceiling),
+    'objective': args.objective,
+    'stages': _stages(args, targets),
+    'natural': pairs('natural', args.natural),
+    'weights': pairs('weights', args.weights),
+    'floors': pairs('floor', args.floor),
+    'ceilings': pairs('ceiling', args.ceiling),
     'max_epochs': args.max_epochs,
-    'prior': _pairs('prior', args.prior),
+    'prior': pairs('prior', args.prior),
     'prior_strength': args.prior_strength,
   }
   given = {name: value for name, value in flags.items() if value is not None}
   return dataclasses.replace(settings, **given)
 
 
-def _pairs(flag: str, text: str | None) -> dict[str, float] | None:
-  """{'code/c': 0.3} from 'code/c=0.3'; None for a flag not given."""
+def _recency(
+  args: argparse.Namespace, targets: Sequence[str]
+) -> dict[str, float]:
+  """The recency of stages, with `fit` replaced by what the runs say."""
+  text = args.recency
+  stage, _, value = (text or '').partition('=')
+  if value != 'fit':
+    return pairs('recency', text) or {}
+  if args.runs is None:
+    raise errors.UserError(f'--recency={text} needs --runs, the table to fit.')
+  rows = table.read(args.runs)
+  if 'is_final' in rows:
+    rows = rows[rows['is_final']]
+  found = recency_lib.fit(rows, stage, targets)
+  print(f'recency of {found}')
+  return {stage: found.value}
+
+
+def _stages(
+  args: argparse.Namespace, targets: Sequence[str]
+) -> tuple[space_lib.StageLimits, ...] | None:
+  """The stages that the flags describe; None without --stages."""
+  limits: dict[str, dict[str, dict[str, float]]] = {}
+  recency = _recency(args, targets)
+  for flag in ('stage_floor', 'stage_ceiling'):
+    for name, value in (pairs(flag, getattr(args, flag)) or {}).items():
+      stage, _, source = name.partition(':')
+      limits.setdefault(stage, {}).setdefault(flag, {})[source] = value
+  weights = pairs('stages', args.stages)
+  unknown = sorted({*limits, *recency} - {*(weights or {})})
+  if unknown:
+    raise errors.UserError(
+      f'--stages names {", ".join(weights or {}) or "nothing"}; got limits or'
+      f' a recency of {", ".join(unknown)}.'
+    )
+  if weights is None:
+    return None
+  return tuple(
+    space_lib.StageLimits(
+      name,
+      token_weight=weight,
+      recency=recency.get(name, 1.0),
+      floors=limits.get(name, {}).get('stage_floor', {}),
+      ceilings=limits.get(name, {}).get('stage_ceiling', {}),
+    )
+    for name, weight in weights.items()
+  )
+
+
+def pairs(flag: str, text: str | None) -> dict[str, float] | None:
+  """{'code/c': 0.3} from 'code/c=0.3'; None for a flag not given.
+
+  Raises:
+    UserError: naming the flag, when the text has another shape.
+  """
   if text is None:
     return None
   values: dict[str, float] = {}
@@ -228,10 +289,18 @@ def _command(args: argparse.Namespace) -> str:
     'num_params',
     'num_tokens',
     'flop_budget',
+    'models',
+    'sequence_length',
+    'objective',
     'weights',
     'floor',
     'ceiling',
+    'stages',
+    'stage_floor',
+    'stage_ceiling',
+    'recency',
     'supply',
+    'natural',
     'prior',
     'max_epochs',
     'prior_strength',

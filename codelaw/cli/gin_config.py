@@ -126,7 +126,7 @@ def load(
   gin.clear_config()
   # Gin can only add to its search paths, and its own reader also takes any
   # folder below the working directory for a Python package and fails on it.
-  gin.config._LOCATION_PREFIXES[:] = ['', *_search_paths(args)]
+  gin.config._LOCATION_PREFIXES[:] = ['', *search_paths(args)]
   gin.config._FILE_READERS[:] = [(open, os.path.isfile)]
   bindings = [*args.gin_bindings, *overrides]
   # Gin logs an error for every search path that an include is not in.
@@ -165,7 +165,12 @@ def load(
 _wrapped: dict[Callable[..., Any], Any] = {}
 
 
-def _search_paths(args: argparse.Namespace) -> list[str]:
+def search_paths(args: argparse.Namespace) -> list[str]:
+  """Folders in which gin files are looked for.
+
+  Raises:
+    UserError: when --gin_search_paths names something else.
+  """
   folders = [
     folder
     for paths in args.gin_search_paths

@@ -29,6 +29,7 @@ VERBS = {
   'fit': 'fit scaling laws to a run table',
   'predict': 'predict losses, with intervals, for new rows',
   'allocate': 'find the best rates and write them as a gin file',
+  'design': 'propose the next runs, which make the allocation surest',
   'export': 'write a run as a Hugging Face folder',
   'import': 'make a run from a Hugging Face folder, to start others from',
   'report': 'write the HTML report and its TensorBoard figures',

@@ -1,17 +1,22 @@
 """Predict losses, with intervals, for the rows of a table from fitted laws.
 
 Each target gets its first fit, which is the best by held-out error after
-`codelaw fit --law=all`. Points beyond the range of the fitted runs are
+`codelaw fit --law=all`. Intervals hold what is not known of the laws, not the
+noise of a single run. Points beyond the range of the fitted runs are
 predicted and named.
 """
 
 import argparse
+from collections.abc import Iterator
+from collections.abc import Sequence
 import sys
 
+import pandas as pd
 import rich
 from rich import table as rich_table
 
 from codelaw.cli import gin_config
+from codelaw.laws import forms
 from codelaw.laws import predict
 from codelaw.laws import results
 from codelaw.runs import table as run_table
@@ -21,7 +26,8 @@ EXAMPLE = (
   ' --points=results/quickstart/runs.csv'
   ' --out=generated/quickstart_predictions.csv'
 )
-_MAX_PRINTED_ROWS = 10
+_MAX_PRINTED = 20
+_SHARE_TOLERANCE = 0.01
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -65,27 +71,79 @@ def run(args: argparse.Namespace) -> None:
   points = run_table.read(args.points, columns)
   table = predict.predict(fits, points, args.group_by, args.interval)
   run_table.write(args.out, table)
-  for note in predict.beyond_ranges(fits, points):
+  for note in (
+    *predict.beyond_ranges(fits, points),
+    *_doubts(fits, points, table),
+  ):
     print(f'note: {note}', file=sys.stderr)
-  targets = [
+  _print(table, fits[0].interval_level, args.out)
+
+
+def _doubts(
+  fits: Sequence[results.Fit], points: pd.DataFrame, table: pd.DataFrame
+) -> Iterator[str]:
+  """Yields what the points have that the laws do not know."""
+  for target in _targets(table):
+    missing = int(table[f'predicted/{target}'].isna().sum())
+    if missing:
+      yield (
+        f'{missing} of {len(table)} points have no prediction of {target}:'
+        ' their group has no fit.'
+      )
+  laws = [forms.law_of(fit) for fit in fits]
+  shares = sorted(
+    {c for law in laws for c in law.columns if c.startswith('share/')}
+  )
+  if shares:
+    known = [name for name in shares if name in points]
+    off = (points[known].fillna(0).sum(axis=1) - 1).abs() > _SHARE_TOLERANCE
+    if off.any():
+      others = [
+        name
+        for name in points
+        if name.startswith('share/') and name not in shares
+      ]
+      unknown = f' They do not know {", ".join(others)}.' if others else ''
+      yield (
+        f'In {off.sum()} of {len(points)} points the shares of the sources of'
+        f' these laws do not sum to 1.{unknown}'
+      )
+  fixed = sorted({law.name for law in laws if 'num_params' not in law.columns})
+  if fixed and 'num_params' in points:
+    yield (
+      f'The law {", ".join(fixed)} knows neither size nor tokens: it holds at'
+      ' those of the runs it was fitted to.'
+    )
+
+
+def _targets(table: pd.DataFrame) -> list[str]:
+  return [
     name.removeprefix('predicted/')
     for name in table
     if name.startswith('predicted/')
   ]
-  shown = rich_table.Table(title=f'Predictions {args.out}')
-  shown.add_column('run_id')
-  for target in targets:
-    shown.add_column(target, justify='right')
-  for _, row in table.head(_MAX_PRINTED_ROWS).iterrows():
-    shown.add_row(
-      str(row['run_id']),
-      *(
-        f'{row[f"predicted/{target}"]:.4f}\n'
-        f'{row[f"predicted_low/{target}"]:.4f}'
-        f' to {row[f"predicted_high/{target}"]:.4f}'
-        for target in targets
-      ),
-    )
+
+
+def _print(table: pd.DataFrame, level: float, where: str) -> None:
+  targets = _targets(table)
+  shown = rich_table.Table(title=f'Predictions {where}')
+  for heading in ('run_id', 'target'):
+    shown.add_column(heading, overflow='fold')
+  for heading in ('predicted', f'{level:.0%} interval'):
+    shown.add_column(heading, justify='right')
+  count = min(len(table), max(1, _MAX_PRINTED // max(1, len(targets))))
+  for _, row in table.head(count).iterrows():
+    for target in targets:
+      value, low, high = (
+        row[f'{name}/{target}']
+        for name in ('predicted', 'predicted_low', 'predicted_high')
+      )
+      shown.add_row(
+        str(row['run_id']),
+        target,
+        '' if pd.isna(value) else f'{value:.4f}',
+        '' if pd.isna(low) else f'{low:.4f} to {high:.4f}',
+      )
   rich.print(shown)
-  if len(table) > _MAX_PRINTED_ROWS:
-    print(f'The first {_MAX_PRINTED_ROWS} of {len(table)} rows.')
+  if len(table) > count:
+    print(f'The first {count} of {len(table)} points.')

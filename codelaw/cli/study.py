@@ -15,7 +15,7 @@ import rich.console
 
 from codelaw import accounting
 from codelaw import records
-from codelaw.cli import allocate
+from codelaw.cli import allocate_view
 from codelaw.cli import corpus
 from codelaw.cli import gin_config
 from codelaw.cli import progress as progress_lib
@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> None:
   with _Steps() as steps:
     outcome = study_lib.run(study, _command(args), steps)
   console = rich.console.Console(highlight=False, soft_wrap=True)
-  allocate.show(outcome.allocation, console)
+  allocate_view.show(outcome.allocation, console)
   console.print(f'Confirmation: {outcome.confirmation.verdict}')
   console.print(
     f'\nDone in {progress_lib.duration(time.monotonic() - start)}.'

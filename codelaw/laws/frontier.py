@@ -32,8 +32,7 @@ class Frontier:
 
   Sizes, tokens and losses are rows of three: the estimate, and the lower and
   upper end of the band. They are not a number where the least loss lies at
-  an end of the sizes searched, and bands are not where there are no
-  bootstrap fits.
+  an end of the sizes searched, and bands are none without bootstrap fits.
 
   Attributes:
     compute: [K], 6 N D in the units of the table's N and D.
@@ -100,22 +99,27 @@ def of(
       ),
     )
   margin = 1e-5 * math.log(sizes[1] / sizes[0])
-  inside = (logarithms > math.log(sizes[0]) + margin) & (
-    logarithms < math.log(sizes[1]) - margin
-  )
-  num_params = np.where(inside, np.exp(logarithms), np.nan)
-  per_token = FLOPS_PER_PARAMETER_AND_TOKEN * num_params
-  with np.errstate(divide='ignore', invalid='ignore'):
+  low, high = math.log(sizes[0]) + margin, math.log(sizes[1]) - margin
+  level = fit.interval_level
+  # A draw whose optimum lies beyond the sizes searched counts as their end;
+  # where so many do that an end of the band is one, the band is open there.
+  band = _with_band(logarithms, level)
+  band[(band < low) | (band > high)] = np.nan
+  inside = (logarithms > low) & (logarithms < high)
+  with np.errstate(divide='ignore', invalid='ignore'):  # One budget has none.
     exponents = (logarithms[:, -1] - logarithms[:, 0]) / np.log(
       compute[-1] / compute[0]
     )
   exponents[~(inside[:, 0] & inside[:, -1])] = np.nan
-  level = fit.interval_level
+  num_params = np.exp(band)
+  num_tokens = compute / (FLOPS_PER_PARAMETER_AND_TOKEN * num_params)
+  loss = _with_band(losses, level)
+  loss[np.isnan(band)] = np.nan
   return Frontier(
     compute=np.asarray(compute, dtype=np.float64),
-    num_params=_with_band(num_params, level),
-    num_tokens=_with_band(compute / per_token, level),
-    loss=_with_band(np.where(inside, losses, np.nan), level),
+    num_params=num_params,
+    num_tokens=num_tokens[[0, 2, 1]],  # The most tokens go with the least size.
+    loss=loss,
     exponent=_with_band(exponents, level),
   )
 
@@ -125,7 +129,6 @@ def _with_band(values: np.ndarray, level: float) -> np.ndarray:
   if len(values) == 1:
     nothing = np.full_like(values[0], np.nan)
     return np.stack([values[0], nothing, nothing])
-  # Not a number where one of the draws has none: the band is open there.
   ends = np.percentile(values[1:], (50 * (1 - level), 50 * (1 + level)), axis=0)
   return np.stack([values[0], *ends])
 

@@ -5,6 +5,12 @@ Definition: the gain of auxiliary j on target i is
 both at the same N and the same total tokens: L[i+i] of a run on i alone,
 L[i+j] of a run on i and j half and half. Positive: j helps i.
 (arXiv:2512.13472 Eq. 2 prints the opposite sign; its numbers have this one.)
+Where source i holds fewer tokens than the run, L[i+i] sees them repeatedly;
+the gain then holds also what fresh tokens are worth against repeated ones.
+
+The noise of a run is one of, in this order of trust: `seeds`, repetitions of
+a run with other seeds; `fit residuals`, the scatter about the target's law,
+which holds the law's misfit too; or `unknown`, and then there is no interval.
 """
 
 from collections.abc import Iterable
@@ -16,16 +22,31 @@ import os
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from codelaw import errors
 from codelaw import records
 from codelaw import storage
 from codelaw.laws import results
 from codelaw.laws import selection
+from codelaw.laws import significance
 
 _SHARE_TOLERANCE = 0.01  # Whole sequences, and padding, move shares a little.
 _SIZE_TOLERANCE = 0.02  # Of N and of total tokens that count as equal.
+
+
+@dataclasses.dataclass(frozen=True)
+class Noise:
+  """Noise of the log loss of one run.
+
+  Attributes:
+    log_sd: its standard deviation.
+    degrees_of_freedom: behind that estimate; infinite where it is known.
+    source: where it is from, in words; see the module.
+  """
+
+  log_sd: float
+  degrees_of_freedom: float
+  source: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,7 +63,16 @@ class Synergy:
     baseline_loss: L[i+i], a mean over runs.
     num_cells: pairs of N and total tokens the gain is averaged over.
     noise_from: `seeds` (runs repeated with another seed), `fit residuals`
-      (the target's fitted law), or `unknown`.
+      (the target's fitted law), or `unknown`; see the module.
+    standard_error: of the log of L[i+j] / L[i+i]; None where the noise is
+      unknown, 0 on the diagonal.
+    degrees_of_freedom: of the noise; None where it is unknown.
+    p_value: two-sided, of no gain; None on the diagonal or without noise.
+    adjusted_p_value: after Benjamini and Hochberg over all pairs of the
+      matrix, see `significance.adjusted`.
+    significant: whether adjusted_p_value is at most 1 - interval level, so
+      that of the pairs called so that share is false on average; None where
+      it cannot be said.
   """
 
   target: str
@@ -54,6 +84,11 @@ class Synergy:
   baseline_loss: float
   num_cells: int
   noise_from: str
+  standard_error: float | None = None
+  degrees_of_freedom: float | None = None
+  p_value: float | None = None
+  adjusted_p_value: float | None = None
+  significant: bool | None = None
 
 
 def matrix(
@@ -75,7 +110,8 @@ def matrix(
 
   Returns:
     Entries in order of target and auxiliary, with the diagonal; pairs without
-    runs are left out.
+    runs are left out. Intervals are of single pairs; significance is corrected
+    for the number of pairs.
 
   Raises:
     UserError: when no pair has its runs.
@@ -85,7 +121,11 @@ def matrix(
     rows = table[table['is_final'].astype(bool)]
   sources = selection.sources(rows)
   noise_of_fit = {
-    fit.target: float(fit.diagnostics['residual_log_sd'])
+    fit.target: Noise(
+      float(fit.diagnostics['residual_log_sd']),
+      fit.num_points - len(fit.estimates),
+      'fit residuals',
+    )
     for fit in reversed(fits)
   }
   entries = []
@@ -94,11 +134,9 @@ def matrix(
     if column not in rows:
       continue
     cells = _cells(rows[rows[column].notna()], column, target, sources)
-    noise, quantile, noise_from = _noise(
-      cells, noise_of_fit.get(column), interval_level
-    )
+    noise = _noise(cells, noise_of_fit.get(column))
     for auxiliary in sources:
-      entry = _entry(target, auxiliary, cells, noise * quantile, noise_from)
+      entry = _entry(target, auxiliary, cells, noise, interval_level)
       if entry is not None:
         entries.append(entry)
   if all(entry.target == entry.auxiliary for entry in entries):
@@ -107,17 +145,24 @@ def matrix(
       ' source alone and one on that source and another, half and half, with'
       ' equal parameters and total tokens.'
     )
-  return entries
+  return _with_significance(entries, interval_level)
 
 
 def of_losses(
   losses: Mapping[tuple[str, str], float],
+  noise: Mapping[str, Noise] | None = None,
+  interval_level: float = 0.9,
 ) -> list[Synergy]:
-  """Synergies of published losses: (target, auxiliary) -> L[target+auxiliary].
+  """Synergies of published losses, of one run each.
 
   >>> losses = {('python', 'python'): 2.0, ('python', 'java'): 1.5}
-  >>> [entry.gain for entry in of_losses(losses)]
+  >>> [round(entry.gain, 6) for entry in of_losses(losses)]
   [0.0, 0.25]
+
+  Args:
+    losses: (target, auxiliary) -> L[target+auxiliary].
+    noise: of the runs, by target; unknown where absent.
+    interval_level: of the intervals.
 
   Raises:
     UserError: when a target has no loss with itself.
@@ -129,12 +174,17 @@ def of_losses(
         f'The synergy of {auxiliary} on {target} needs the loss of {target}'
         ' with itself.'
       )
-    baseline = losses[target, target]
-    gain = (baseline - loss) / baseline
-    entries.append(
-      Synergy(target, auxiliary, gain, None, None, loss, baseline, 1, 'unknown')
+    cell = {target: [losses[target, target]], auxiliary: [loss]}
+    entry = _entry(
+      target,
+      auxiliary,
+      {(0, 0): cell},
+      (noise or {}).get(target),
+      interval_level,
     )
-  return entries
+    assert entry is not None  # The only cell has both.
+    entries.append(entry)
+  return _with_significance(entries, interval_level)
 
 
 def write(path: storage.PathLike, entries: Iterable[Synergy]) -> None:
@@ -185,32 +235,26 @@ def _bins(values: pd.Series) -> np.ndarray:
   return bins
 
 
-def _noise(
-  cells: _Cells, noise_of_fit: float | None, level: float
-) -> tuple[float, float, str]:
-  """(noise of one log loss, quantile for the interval, where it is from)."""
+def _noise(cells: _Cells, noise_of_fit: Noise | None) -> Noise | None:
   repeated = [
     np.log(losses)
     for cell in cells.values()
     for losses in cell.values()
     if len(losses) > 1
   ]
-  tail = 0.5 * (1 + level)
   if repeated:
     free = sum(len(losses) - 1 for losses in repeated)
     squares = sum(np.sum((losses - losses.mean()) ** 2) for losses in repeated)
-    return math.sqrt(squares / free), float(stats.t.ppf(tail, free)), 'seeds'
-  if noise_of_fit is not None:
-    return noise_of_fit, float(stats.norm.ppf(tail)), 'fit residuals'
-  return math.nan, math.nan, 'unknown'
+    return Noise(math.sqrt(squares / free), free, 'seeds')
+  return noise_of_fit
 
 
 def _entry(
   target: str,
   auxiliary: str,
   cells: _Cells,
-  half_width: float,
-  noise_from: str,
+  noise: Noise | None,
+  interval_level: float,
 ) -> Synergy | None:
   common = [
     (cell[target], cell[auxiliary])
@@ -220,25 +264,57 @@ def _entry(
   if not common:
     return None
   ratio = np.mean([_mean_log(other) - _mean_log(own) for own, other in common])
-  width = (
-    half_width
-    * math.sqrt(sum(1 / len(own) + 1 / len(other) for own, other in common))
-    / len(common)
-  )
-  if auxiliary == target:
-    width = 0.0
-  known = math.isfinite(width)
-  return Synergy(
+  entry = Synergy(
     target=target,
     auxiliary=auxiliary,
-    gain=float(-np.expm1(ratio)),
-    low=float(-np.expm1(ratio + width)) if known else None,
-    high=float(-np.expm1(ratio - width)) if known else None,
+    gain=float(0.0 - np.expm1(ratio)),  # Never -0.
+    low=None,
+    high=None,
     loss=float(np.mean([np.mean(other) for _, other in common])),
     baseline_loss=float(np.mean([np.mean(own) for own, _ in common])),
     num_cells=len(common),
-    noise_from=noise_from,
+    noise_from='unknown' if noise is None else noise.source,
   )
+  if auxiliary == target:
+    return dataclasses.replace(entry, low=0.0, high=0.0, standard_error=0.0)
+  if noise is None:
+    return entry
+  error = (
+    noise.log_sd
+    * math.sqrt(sum(1 / len(own) + 1 / len(other) for own, other in common))
+    / len(common)
+  )
+  free = noise.degrees_of_freedom
+  width = error * significance.quantile(interval_level, free)
+  return dataclasses.replace(
+    entry,
+    low=float(-np.expm1(ratio + width)),
+    high=float(-np.expm1(ratio - width)),
+    standard_error=error,
+    degrees_of_freedom=free,
+    p_value=significance.p_value(float(ratio), error, free),
+  )
+
+
+def _with_significance(
+  entries: Sequence[Synergy], interval_level: float
+) -> list[Synergy]:
+  """Entries with their p-values corrected for the number of pairs."""
+  tested = [entry for entry in entries if entry.p_value is not None]
+  adjusted = iter(
+    significance.adjusted([e.p_value for e in tested if e.p_value is not None])
+  )
+  result = []
+  for entry in entries:
+    if entry.p_value is not None:
+      value = next(adjusted)
+      entry = dataclasses.replace(
+        entry,
+        adjusted_p_value=value,
+        significant=value <= 1 - interval_level,
+      )
+    result.append(entry)
+  return result
 
 
 def _mean_log(losses: Sequence[float]) -> float:

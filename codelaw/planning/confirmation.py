@@ -28,7 +28,7 @@ class ArmRun:
   Attributes:
     run_id: name of the run.
     seed: by which it is paired with a run of the other arm.
-    objective: what the allocation minimised, measured: the weighted mean of
+    objective: what the allocation minimised, measured: `Allocation.score` of
       `losses`, in nats per token.
     losses: target (`loss/code/python`) -> held-out loss, nats per token.
   """

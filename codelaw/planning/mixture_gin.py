@@ -11,6 +11,7 @@ import textwrap
 
 from codelaw import errors
 from codelaw import gin_text
+from codelaw import records
 from codelaw.planning import allocation as allocation_lib
 
 _UNITS = 10_000
@@ -28,30 +29,55 @@ def rounded_rates(
   Raises:
     UserError: when the rates do not sum to 1 to begin with.
   """
-  total = math.fsum(share.rate for share in sources.values())
+  return _rounded(
+    {name: share.rate for name, share in sources.items()},
+    {name: share.floor for name, share in sources.items()},
+    {name: share.ceiling for name, share in sources.items()},
+  )
+
+
+def stages(
+  allocation: allocation_lib.Allocation,
+) -> tuple[records.Stage, ...]:
+  """The stages of a run with the allocated rates; empty for one mixture.
+
+  The learning rate is constant and falls linearly to 0 in the last stage, as
+  in gin_configs/schedules/wsd.gin.
+  """
+  names = list(allocation.stages)
+  return tuple(
+    records.Stage(
+      name,
+      records.MixtureRates(_rounded(stage.rates, stage.floors, stage.ceilings)),
+      token_weight=stage.token_share,
+      learning_rate_shape='linear' if name == names[-1] else 'constant',
+      end_factor=0.0 if name == names[-1] else 1.0,
+    )
+    for name, stage in allocation.stages.items()
+  )
+
+
+def _rounded(
+  rates: Mapping[str, float],
+  floors: Mapping[str, float],
+  ceilings: Mapping[str, float],
+) -> dict[str, float]:
+  total = math.fsum(rates.values())
   if abs(total - 1) > 1e-6:
     raise errors.UserError(f'Rates must sum to 1, got a sum of {total!r}.')
-  exact = {name: share.rate * _UNITS for name, share in sources.items()}
-  least = {
-    name: math.ceil(share.floor * _UNITS - _SLACK)
-    for name, share in sources.items()
-  }
-  most = {
-    name: math.floor(share.ceiling * _UNITS + _SLACK)
-    for name, share in sources.items()
-  }
+  exact = {name: rate * _UNITS for name, rate in rates.items()}
+  least = {name: math.ceil(floors[name] * _UNITS - _SLACK) for name in rates}
+  most = {name: math.floor(ceilings[name] * _UNITS + _SLACK) for name in rates}
   units = {
     name: max(least[name], min(most[name], math.floor(exact[name] + _SLACK)))
-    for name in sources
+    for name in rates
   }
-  for _ in range(len(sources)):
+  for _ in range(len(rates)):
     missing = _UNITS - sum(units.values())
     step = 1 if missing > 0 else -1
     room = [
-      name
-      for name in sources
-      if least[name] <= units[name] + step <= most[name]
-    ] or list(sources)
+      name for name in rates if least[name] <= units[name] + step <= most[name]
+    ] or list(rates)
     room.sort(key=lambda name: step * (units[name] - exact[name]))
     for name in room[: abs(missing)]:
       units[name] += step
@@ -70,7 +96,7 @@ def _exact_sum(units: Mapping[str, int]) -> dict[str, float]:
 
 
 def mixture_gin(allocation: allocation_lib.Allocation, command: str) -> str:
-  """Gin text that binds `MixtureRates.rates` to the allocation.
+  """Gin text that binds the rates of a run to the allocation.
 
   Args:
     allocation: whose rates are written.
@@ -78,7 +104,8 @@ def mixture_gin(allocation: allocation_lib.Allocation, command: str) -> str:
 
   Returns:
     Comment lines with command, laws, tables, predictions and warnings, then
-    the binding. Give it to `codelaw train` after the run's own gin file.
+    `MixtureRates.rates`, or a whole `Schedule.stages` (the warm-up is left as
+    it is). Give it to `codelaw train` after the run's own gin file.
   """
   lines = [
     f'Rates (shares of tokens) chosen by codelaw {allocation.codelaw_version}.',
@@ -89,11 +116,8 @@ def mixture_gin(allocation: allocation_lib.Allocation, command: str) -> str:
     + (
       f', {allocation.flop_budget:.4g} FLOPs' if allocation.flop_budget else ''
     ),
-    f'weighted loss: {allocation.objective:.4f} nats per token; gain over'
-    f' uniform {allocation.gain:.4f}'
-    + interval_text(
-      allocation.gain_low, allocation.gain_high, allocation.interval_level
-    ),
+    f'{objective_text(allocation)}: {allocation.objective:.4f} nats per token',
+    *(f'gain over {text}' for text in gain_texts(allocation)),
   ]
   for name, target in allocation.targets.items():
     lines.append(
@@ -107,10 +131,46 @@ def mixture_gin(allocation: allocation_lib.Allocation, command: str) -> str:
     textwrap.fill(line, 76, subsequent_indent='  ', break_long_words=False)
     for line in lines
   )
-  binding = gin_text.binding(
-    'MixtureRates.rates', rounded_rates(allocation.sources)
+  return gin_text.comment(header) + '\n' + _bindings(allocation)
+
+
+def _bindings(allocation: allocation_lib.Allocation) -> str:
+  found = stages(allocation)
+  if not found:
+    rates = rounded_rates(allocation.sources)
+    return gin_text.binding('MixtureRates.rates', rates)
+  names = ', '.join(f'@{stage.name}/Stage()' for stage in found)
+  return '\n'.join(
+    [
+      f'Schedule.stages = [{names}]\n',
+      *(gin_text.bindings(stage, stage.name) for stage in found),
+    ]
   )
-  return gin_text.comment(header) + '\n' + binding
+
+
+def objective_text(allocation: allocation_lib.Allocation) -> str:
+  """What was minimised, in a few words."""
+  return {
+    'mean': 'weighted loss',
+    'worst': 'loss of the worst target',
+    'worst_excess': 'worst excess over a run on the target alone',
+  }[allocation.objective_name]
+
+
+def gain_texts(allocation: allocation_lib.Allocation) -> list[str]:
+  """`uniform rates 0.1000 (90% interval ...)`, and natural shares if known."""
+  level = allocation.interval_level
+  low, high = allocation.gain_low, allocation.gain_high
+  texts = [
+    f'uniform rates {allocation.gain:.4f}' + interval_text(low, high, level)
+  ]
+  if allocation.natural_gain is not None:
+    low, high = allocation.natural_gain_low, allocation.natural_gain_high
+    texts.append(
+      f'natural shares {allocation.natural_gain:.4f}'
+      + interval_text(low, high, level)
+    )
+  return texts
 
 
 def interval_text(low: float | None, high: float | None, level: float) -> str:

@@ -1,16 +1,24 @@
-"""What an allocation minimises: the weighted loss that mixture laws predict.
+"""What an allocation minimises: one number made of predicted losses.
 
-  f(r) = sum_k w_k L_k(N, D, r) + strength * sum_j (r_j - prior_j)^2
+Owns the criteria. With L_k(N, D, r) the predicted loss of target k:
+  mean: sum_k w_k L_k, the weighted mean; `target:SOURCE` gives one target all
+    the weight.
+  worst: max_k L_k over the targets that have a weight: the worst language.
+  worst_excess: max_k (L_k - S_k), where S_k is the loss of target k after a
+    run of the same cost on its own source alone. Languages differ in the loss
+    that nothing can remove, so the greatest loss says which language is hard;
+    the greatest excess says which one the mixture treats worst.
+To each comes strength * sum_j (r_j - prior_j)^2.
 
-The laws come from `laws.forms`, so values and gradients are JAX's own, in
+The laws come from `laws.forms`, so values and derivatives are JAX's own, in
 float64; callers stay inside `jax.enable_x64(True)`.
 """
 
+from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence
 import dataclasses
 import functools
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -22,8 +30,8 @@ from codelaw.laws import results
 
 _SHARE = 'share/'
 
-# One array [P_k] per target; bootstrap fits stack them as [B, P_k].
-Parameters = tuple[np.ndarray, ...]
+CRITERIA = ('mean', 'worst', 'worst_excess')
+_TARGET = 'target:'
 
 
 def mixture_fits(fits: Sequence[results.Fit]) -> tuple[results.Fit, ...]:
@@ -70,13 +78,67 @@ def _sources(fit: results.Fit) -> set[str]:
   return shares | {forms.source_of(fit.target)} if shares else set()
 
 
+def _drawn_alike(fit: results.Fit) -> bool:
+  """Whether bootstrap fits of other targets come from the same noise."""
+  simulated = fit.diagnostics.get('bootstrap', 'noise') == 'noise'
+  return simulated and 'pooling' not in fit.diagnostics
+
+
+# Of every law: its formula, where its parameters begin and end in the array of
+# all, and where its columns are in a point.
+Layout = tuple[tuple[Callable, int, int, tuple[int, ...]], ...]
+
+
+def predict(
+  layout: Layout, point: jax.Array, parameters: jax.Array
+) -> jax.Array:
+  """Losses [K] of all laws at a point [S + 2]; traceable."""
+  columns = point.at[-2:].set(jnp.exp(point[-2:]))
+  return jnp.stack(
+    [
+      formula(parameters[first:last], columns[np.array(places)][:, None])[0]
+      for formula, first, last, places in layout
+    ]
+  )
+
+
+# One compiled program serves every objective over laws of the same forms.
+@functools.partial(jax.jit, static_argnums=0)
+def _losses_and_jacobian(layout, point, parameters):
+  def twice(point):
+    losses = predict(layout, point, parameters)
+    return losses, losses
+
+  jacobian, losses = jax.jacfwd(twice, has_aux=True)(point)
+  return losses, jacobian
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _losses_of_each(layout, points, parameters):
+  over_points = jax.vmap(predict, in_axes=(None, 0, None))
+  over_sets = jax.vmap(over_points, in_axes=(None, None, 0))
+  return over_sets(layout, points, parameters)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _hessians(layout, point, parameters, weights):
+  def mean(point, own):
+    return weights @ predict(layout, point, own)
+
+  return jax.vmap(jax.hessian(mean), in_axes=(None, 0))(point, parameters)
+
+
 @dataclasses.dataclass(frozen=True)
 class Objective:
-  """Predicted losses of all targets and their weighted sum.
+  """Predicted losses of all targets, and the number made of them.
+
+  A point [S + 2] is the share of every source, then log N and log D. The
+  parameters of all targets form one array [P], target after target.
 
   Attributes:
     fits: one per target, as `mixture_fits` returned them.
-    sources: names in the order of the rates, sorted.
+    sources: names in the order of the shares, sorted.
+    criterion: one of `CRITERIA`.
     weights: of the targets, float64 [K], with sum 1.
     prior: rates the solution is drawn to, float64 [S].
     prior_strength: of that pull, nats per token.
@@ -84,6 +146,7 @@ class Objective:
 
   fits: tuple[results.Fit, ...]
   sources: tuple[str, ...]
+  criterion: str
   weights: np.ndarray
   prior: np.ndarray
   prior_strength: float
@@ -94,84 +157,137 @@ class Objective:
     return tuple(forms.law_of(fit) for fit in self.fits)
 
   @functools.cached_property
-  def estimates(self) -> Parameters:
-    """The fitted parameters of every target, [P_k] each."""
-    return tuple(
-      np.array([fit.estimates[name] for name in law.parameters])
-      for fit, law in zip(self.fits, self.laws, strict=True)
+  def slices(self) -> tuple[slice, ...]:
+    """Where the parameters of every target are in the array of all."""
+    ends = np.cumsum([len(law.parameters) for law in self.laws]).tolist()
+    return tuple(map(slice, [0, *ends[:-1]], ends))
+
+  @functools.cached_property
+  def estimates(self) -> np.ndarray:
+    """The fitted parameters of all targets, float64 [P]."""
+    return np.array(
+      [
+        fit.estimates[name]
+        for fit, law in zip(self.fits, self.laws, strict=True)
+        for name in law.parameters
+      ]
     )
 
-  def bootstrap(self, count: int) -> Parameters:
-    """Up to `count` bootstrap parameter sets of every target, [B, P_k] each.
+  @property
+  def is_worst(self) -> bool:
+    """Whether the number is a maximum over targets."""
+    return self.criterion != 'mean'
 
-    Set b takes the b-th bootstrap fit of every target: fits of one table
-    that drew the same runs keep what they have in common.
+  @property
+  def counted(self) -> np.ndarray:
+    """Which targets count at all, bool [K]."""
+    return self.weights > 0
+
+  def bootstrap(self, count: int) -> np.ndarray:
+    """Up to `count` bootstrap parameter sets, [B, P].
+
+    Resampled runs (`runs`) and pooled fits are kept together: set b takes the
+    b-th bootstrap fit of every target, so that targets keep what they have in
+    common. Simulated noise (`noise`) is drawn alike for every target, as if
+    one run were lucky for all of them; the noise of different losses is taken
+    to be independent instead: each target takes its fits from another one on.
     """
     available = min(
       len(values)
       for fit in self.fits
       for values in (fit.bootstrap_estimates.values() or [()])
     )
-    if not available or not count:
-      return ()
     picked = np.unique(
       np.linspace(0, available - 1, min(count, available)).astype(int)
     )
-    return tuple(
-      np.stack(
-        [
-          np.asarray(fit.bootstrap_estimates[p])[picked] for p in law.parameters
-        ],
-        axis=1,
-      )
-      for fit, law in zip(self.fits, self.laws, strict=True)
-    )
-
-  def _losses(
-    self, rates: jax.Array, size: jax.Array, parameters: Parameters
-  ) -> jax.Array:
-    values = dict(
-      zip(('num_params', 'num_tokens'), size, strict=True),
-      **{
-        _SHARE + source: rates[place]
-        for place, source in enumerate(self.sources)
-      },
-    )
-    return jnp.stack(
-      [
-        law.formula(
-          jnp.asarray(own), jnp.stack([values[c] for c in law.columns])[:, None]
-        )[0]
-        for law, own in zip(self.laws, parameters, strict=True)
+    columns = [
+      np.asarray(fit.bootstrap_estimates[name], float)[
+        (picked + place * available // len(self.fits)) % available
+        if _drawn_alike(fit)
+        else picked
       ]
+      for place, (fit, law) in enumerate(zip(self.fits, self.laws, strict=True))
+      for name in (law.parameters if len(picked) else ())
+    ]
+    return np.stack(columns, axis=1) if columns else np.empty((0, 0))
+
+  def score(self, losses: np.ndarray, singles: np.ndarray) -> np.ndarray:
+    """The criterion, without the prior's pull, of losses [..., K] -> [...].
+
+    Args:
+      losses: of all targets, nats per token.
+      singles: S_k of `worst_excess`, [..., K]; others do not read them.
+    """
+    if not self.is_worst:
+      return losses @ self.weights
+    excess = losses - singles if self.criterion == 'worst_excess' else losses
+    return np.max(excess, axis=-1, where=self.counted, initial=-np.inf)
+
+  def point(
+    self, shares: np.ndarray, num_params: float, num_tokens: float
+  ) -> np.ndarray:
+    """The point [S + 2] of shares [S] at one size."""
+    return np.append(shares, np.log([num_params, num_tokens]))
+
+  @functools.cached_property
+  def layout(self) -> Layout:
+    """What the compiled functions need to know of the laws."""
+    count = len(self.sources)
+    place = {_SHARE + source: i for i, source in enumerate(self.sources)}
+    place |= {'num_params': count, 'num_tokens': count + 1}
+    return tuple(
+      (
+        law.formula,
+        part.start,
+        part.stop,
+        tuple(place[column] for column in law.columns),
+      )
+      for law, part in zip(self.laws, self.slices, strict=True)
     )
 
-  def _penalised(
-    self, rates: jax.Array, size: jax.Array, parameters: Parameters
-  ) -> jax.Array:
-    pull = self.prior_strength * jnp.sum((rates - self.prior) ** 2)
-    weighted = jnp.dot(self.weights, self._losses(rates, size, parameters))
-    return weighted + pull
+  def losses_and_jacobian(
+    self, point: np.ndarray, parameters: np.ndarray
+  ) -> tuple[np.ndarray, np.ndarray]:
+    """(losses [K], their derivative [K, S + 2]) at a point."""
+    losses, jacobian = _losses_and_jacobian(self.layout, point, parameters)
+    return np.asarray(losses), np.array(jacobian)
 
-  @functools.cached_property
-  def value_and_gradient(self) -> Any:
-    """Compiled (rates [S], [N, D], parameters) -> (f, its gradient [S])."""
-    return jax.jit(jax.value_and_grad(self._penalised))
+  def losses_of_each(
+    self, points: np.ndarray, parameters: np.ndarray
+  ) -> np.ndarray:
+    """Losses [B, n, K] at points [n, S + 2] for parameter sets [B, P]."""
+    return np.asarray(_losses_of_each(self.layout, points, parameters))
 
-  @functools.cached_property
-  def losses(self) -> Any:
-    """Compiled (rates [S], [N, D], parameters) -> losses [K]."""
-    return jax.jit(self._losses)
+  def hessians(self, point: np.ndarray, parameters: np.ndarray) -> np.ndarray:
+    """Of the weighted mean at a point, per set [B, P]: [B, S + 2, S + 2]."""
+    return np.asarray(_hessians(self.layout, point, parameters, self.weights))
 
-  @functools.cached_property
-  def bootstrap_losses(self) -> Any:
-    """`losses` over bootstrap parameter sets: -> [B, K]."""
-    return jax.jit(jax.vmap(self._losses, in_axes=(None, None, 0)))
+  def singles(
+    self, sizes: Sequence[tuple[float, float]], parameters: np.ndarray
+  ) -> np.ndarray:
+    """S_k [B, K]: the least loss over sizes (N, D) on the own source alone.
+
+    Zeros where the criterion does not read them.
+    """
+    if self.criterion != 'worst_excess':
+      return np.zeros((len(parameters), len(self.fits)))
+    own = [self.sources.index(forms.source_of(fit.target)) for fit in self.fits]
+    points = [
+      self.point(np.eye(len(self.sources))[place], *size)
+      for place in own
+      for size in sizes
+    ]
+    losses = self.losses_of_each(np.stack(points), parameters)
+    by_target = losses.reshape(len(parameters), len(own), len(sizes), -1)
+    return np.stack(
+      [by_target[:, k, :, k].min(axis=1) for k in range(len(own))], axis=1
+    )
 
 
 def build(
   fits: Sequence[results.Fit],
   *,
+  criterion: str,
   weights: Mapping[str, float],
   prior: Mapping[str, float],
   prior_strength: float,
@@ -180,9 +296,10 @@ def build(
 
   Args:
     fits: of a `fit.json`; see `mixture_fits`.
+    criterion: one of `CRITERIA`, or `target:SOURCE`.
     weights: source -> weight of its target; only their proportions count.
       Targets not named weigh nothing; with no weights at all they weigh the
-      same.
+      same. `worst` and `worst_excess` take every target with a weight.
     prior: source -> rate; equal rates when empty.
     prior_strength: nats per token; 0 ignores the prior.
 
@@ -192,11 +309,25 @@ def build(
   picked = mixture_fits(fits)
   sources = tuple(sorted(set().union(*(_sources(fit) for fit in picked))))
   targets = [forms.source_of(fit.target) for fit in picked]
+  if criterion.startswith(_TARGET):
+    if weights:
+      raise errors.UserError(
+        f'The objective {criterion} gives one target all the weight; got'
+        f' weights too, {dict(weights)!r}. Leave one of them out.'
+      )
+    weights = {criterion.removeprefix(_TARGET): 1.0}
+    criterion = 'mean'
+  if criterion not in CRITERIA:
+    raise errors.UserError(
+      f'There is no objective {criterion!r}; expected one of'
+      f' {", ".join(CRITERIA)} or {_TARGET}SOURCE, like {_TARGET}{targets[0]}.'
+    )
   return Objective(
     fits=picked,
     sources=sources,
-    weights=_proportions('weights', weights, targets, 'targets'),
-    prior=_proportions('prior', prior, sources, 'sources'),
+    criterion=criterion,
+    weights=proportions('weights', weights, targets, 'targets'),
+    prior=proportions('prior', prior, sources, 'sources'),
     prior_strength=_strength(prior_strength),
   )
 
@@ -209,9 +340,20 @@ def _strength(value: float) -> float:
   return float(value)
 
 
-def _proportions(
+def proportions(
   name: str, values: Mapping[str, float], known: Sequence[str], kind: str
 ) -> np.ndarray:
+  """Numbers of at least 0, by name, as shares [len(known)] of their sum.
+
+  Args:
+    name: of the setting, for errors.
+    values: entry -> number; equal shares when empty.
+    known: entries there are; 0 where `values` has none.
+    kind: what the entries are, for errors.
+
+  Raises:
+    UserError: for an unknown entry or a value that is no such number.
+  """
   if not values:
     return np.full(len(known), 1 / len(known))
   unknown = sorted(set(values) - set(known))

@@ -1,10 +1,10 @@
-"""The rates that minimise an objective within limits, and how sure they are.
+"""The choice that minimises an objective within a space, and its proof.
 
-Owns the solver, the check of its optimality conditions and the bootstrap
-bands. Callers stay inside `jax.enable_x64(True)`.
+Owns the solver, which is SciPy's SLSQP with JAX's derivatives (a maximum over
+targets as its epigraph: minimise t with L_k - S_k <= t), and the check of the
+optimality conditions. Callers stay inside `jax.enable_x64(True)`.
 """
 
-from collections.abc import Mapping
 from collections.abc import Sequence
 import dataclasses
 
@@ -13,12 +13,11 @@ from scipy import optimize
 
 from codelaw.planning import limits as limits_lib
 from codelaw.planning import objective as objective_lib
+from codelaw.planning import space as space_lib
 
-# Rates below this are 0: laws with powers of a share have no finite gradient
-# at a share of exactly 0, so the solver stays this far off and the answer is
-# moved onto the bound.
-_LEAST_RATE = 1e-6
 _NUM_RANDOM_STARTS = 8
+_NUM_MIXTURES = 512  # to tell how linear an objective is
+_NEARLY_ZERO = 10 * space_lib.LEAST_RATE
 _SAME_OPTIMUM = 1e-7  # nats per token between starts that agree
 
 
@@ -27,79 +26,242 @@ class Solution:
   """Where the solver ended.
 
   Attributes:
-    rates: best feasible rates found [S].
+    z: best point of the space found [n].
     objective: there, nats per token, the pull of a prior included.
-    residual: of `optimality_residual` there.
+    residual: of `_residual` there.
+    multipliers: of the targets [K], with sum 1: the weights with which a
+      weighted mean has the same optimum. Of a maximum, only targets that
+      attain it have one.
     num_starts_at_optimum: starts that ended at the best objective.
   """
 
-  rates: np.ndarray
+  z: np.ndarray
   objective: float
   residual: float
+  multipliers: np.ndarray
   num_starts_at_optimum: int
+
+
+@dataclasses.dataclass(frozen=True)
+class _Task:
+  """One objective over one space, for one set of parameters.
+
+  Attributes:
+    problem: the objective.
+    space: of the choices.
+    parameters: of the laws [P].
+    singles: S_k [K].
+  """
+
+  problem: objective_lib.Objective
+  space: space_lib.Space
+  parameters: np.ndarray
+  singles: np.ndarray
+
+  def losses(self, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(losses with the prior's pull [K], their derivative [K, n])."""
+    shares = self.space.shares(z)
+    point = self.problem.point(shares, *self.space.size(z))
+    losses, jacobian = self.problem.losses_and_jacobian(point, self.parameters)
+    away = shares - self.problem.prior
+    strength = self.problem.prior_strength
+    jacobian[:, :-2] += 2 * strength * away
+    return (
+      losses + strength * away @ away,
+      self.space.pull_back(jacobian),
+    )
+
+  def score(self, z: np.ndarray) -> float:
+    """The objective with the prior's pull."""
+    return float(self.problem.score(self.losses(z)[0], self.singles))
+
+  def minimise(self, start: np.ndarray) -> np.ndarray:
+    """A local optimum, in the space."""
+    return (
+      self._least_worst(start) if self.problem.is_worst else self._least(start)
+    )
+
+  def _least(self, start: np.ndarray) -> np.ndarray:
+    weights = self.problem.weights
+
+    def evaluate(z: np.ndarray) -> tuple[float, np.ndarray]:
+      losses, jacobian = self.losses(z)
+      return float(weights @ losses), weights @ jacobian
+
+    return self._search(evaluate, start, [], 0)
+
+  def _least_worst(self, start: np.ndarray) -> np.ndarray:
+    counted = self.problem.counted
+    last: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+
+    def gaps(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+      """T - L_k and its derivative; SLSQP asks for them one by one."""
+      if not last or not np.array_equal(last[0][0], y):
+        losses, jacobian = self.losses(y[:-1])
+        values = y[-1] - self._excess(losses)[counted]
+        rows = np.column_stack([-jacobian[counted], np.ones(counted.sum())])
+        last[:] = [(y.copy(), values, rows)]
+      return last[0][1:]
+
+    only_t = np.append(np.zeros(start.size), 1.0)
+    constraint = {
+      'type': 'ineq',
+      'fun': lambda y: gaps(y)[0],
+      'jac': lambda y: gaps(y)[1],
+    }
+    first = np.append(start, self.score(start))
+    return self._search(lambda y: (y[-1], only_t), first, [constraint], 1)
+
+  def _excess(self, losses: np.ndarray) -> np.ndarray:
+    excess = self.problem.criterion == 'worst_excess'
+    return losses - self.singles if excess else losses
+
+  def _search(self, evaluate, start, constraints, extra: int) -> np.ndarray:
+    """SLSQP over the space, with `extra` further unknowns at the end."""
+    space = self.space
+    size = start.size - extra
+    lower, upper = space.bounds(off_zero=True)
+    start = np.append(np.clip(start[:size], lower, upper), start[size:])
+    equal = np.pad(space.equalities, ((0, 0), (0, extra)))
+    constraints = [
+      *constraints,
+      {'type': 'eq', 'fun': lambda y: equal @ y - 1, 'jac': lambda y: equal},
+    ]
+    if space.inequalities(start[:size])[0].size:
+      constraints.append(
+        {
+          'type': 'ineq',
+          'fun': lambda y: space.inequalities(y[:size])[0],
+          'jac': lambda y: np.pad(
+            space.inequalities(y[:size])[1], ((0, 0), (0, extra))
+          ),
+        }
+      )
+    free = [(None, None)] * extra
+    result = optimize.minimize(
+      evaluate,
+      start,
+      jac=True,
+      method='SLSQP',
+      bounds=[*zip(lower, upper, strict=True), *free],
+      constraints=constraints,
+      options={'ftol': 1e-13, 'maxiter': 200},
+    )
+    return self._inside(np.asarray(result.x)[:size])
+
+  def _inside(self, z: np.ndarray) -> np.ndarray:
+    """The nearest point of the space."""
+    found = self.space.nearest(np.clip(z, *self.space.bounds()))
+    return z if found is None else found
+
+  def settled(self, z: np.ndarray) -> np.ndarray:
+    """The optimum where the rates that were kept off 0 are 0, if no worse."""
+    bare = self.space.without(z, _NEARLY_ZERO)
+    aim = bare.nearest(np.clip(z, *bare.bounds()), around=z)
+    if aim is None or (bare.upper == self.space.upper).all():
+      return z
+    found = dataclasses.replace(self, space=bare).minimise(aim)
+    worse = self.score(found) > self.score(z) + _SAME_OPTIMUM
+    return z if worse else found
+
+  def multipliers(self, z: np.ndarray) -> np.ndarray:
+    """Of the targets [K]; see `Solution`.
+
+    Those of a maximum are the dual values of the linear programme
+
+      minimise s over steps d that stay in the space, with
+      L_k + g_k d <= s for every target k that counts,
+
+    which no step lowers at an optimum. Where losses are convex in z, its value
+    is a lower bound of the objective over the whole space.
+    """
+    if not self.problem.is_worst:
+      return self.problem.weights
+    counted = self.problem.counted
+    losses, jacobian = self.losses(z)
+    values, rows = self._excess(losses)[counted], jacobian[counted]
+    limits = self.space.polytope(z)
+    found = optimize.linprog(
+      np.append(np.zeros(z.size), 1.0),
+      A_ub=np.block(
+        [[rows, -np.ones((len(rows), 1))], [-limits.G, _column(limits.G)]]
+      ),
+      b_ub=np.append(-values, limits.G @ z - limits.h + 1e-12),
+      A_eq=np.column_stack([limits.A, _column(limits.A)]),
+      b_eq=np.zeros(len(limits.A)),
+      bounds=(None, None),
+      method='highs',
+    )
+    result = np.zeros(counted.size)
+    if found.status == 0:
+      result[counted] = -found.ineqlin.marginals[: len(rows)]
+    else:
+      result[counted] = values == values.max()
+    return result / result.sum()
+
+  def residual(self, z: np.ndarray, multipliers: np.ndarray) -> float:
+    """Max |z - P(z - g)|, with P the projection on the space.
+
+    It is 0 exactly where the Karush-Kuhn-Tucker conditions hold: all free
+    rates have the same marginal loss, rates at their floor a greater one,
+    rates at their ceiling a smaller one. g is the gradient of the objective,
+    for a maximum that of its targets weighted by their multipliers.
+    """
+    gradient = multipliers @ self.losses(z)[1]
+    moved = self.space.nearest(z - gradient, around=z)
+    return 1.0 if moved is None else float(np.max(np.abs(z - moved)))
+
+
+def _column(rows: np.ndarray) -> np.ndarray:
+  return np.zeros((len(rows), 1))
+
+
+def search(
+  problem: objective_lib.Objective,
+  space: space_lib.Space,
+  starts: Sequence[np.ndarray],
+  parameters: np.ndarray,
+  singles: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+  """The best point [n], and the objective where each start ended.
+
+  Args:
+    problem: the objective.
+    space: of the choices.
+    starts: points of the space [n] each.
+    parameters: of the laws [P].
+    singles: S_k [K], of `Objective.singles`.
+  """
+  task = _Task(problem, space, parameters, singles)
+  ends = [task.minimise(start) for start in starts]
+  values = np.array([task.score(end) for end in ends])
+  return ends[int(np.nanargmin(values))], values
 
 
 def solve(
   problem: objective_lib.Objective,
-  size: tuple[float, float],
-  limits: limits_lib.Limits,
+  space: space_lib.Space,
   starts: Sequence[np.ndarray],
-  parameters: objective_lib.Parameters | None = None,
+  parameters: np.ndarray,
+  singles: np.ndarray,
 ) -> Solution:
-  """Best local optimum over the starts.
-
-  Args:
-    problem: the objective.
-    size: (N, D).
-    limits: of the rates.
-    starts: points [S] each; moved into the limits first.
-    parameters: of the laws; the fitted estimates when None.
-  """
-  parameters = problem.estimates if parameters is None else parameters
-  point = np.asarray(size, float)
-
-  def evaluate(rates: np.ndarray) -> tuple[float, np.ndarray]:
-    value, gradient = problem.value_and_gradient(rates, point, parameters)
-    return float(value), np.asarray(gradient)
-
-  lower = np.minimum(np.maximum(limits.lower, _LEAST_RATE), limits.upper)
-  inside = dataclasses.replace(limits, lower=lower)
-  ends, values = [], []
-  for start in starts:
-    result = optimize.minimize(
-      evaluate,
-      inside.project(start),
-      jac=True,
-      method='SLSQP',
-      bounds=list(zip(lower, limits.upper, strict=True)),
-      constraints={
-        'type': 'eq',
-        'fun': lambda rates: rates.sum() - 1,
-        'jac': np.ones_like,
-      },
-      options={'ftol': 1e-13, 'maxiter': 200},
-    )
-    rates = inside.project(np.asarray(result.x))
-    ends.append(rates)
-    values.append(evaluate(rates)[0])
-  best = int(np.nanargmin(values))
-  rates = ends[best]
-  # Onto the bound the solver was kept off, where that is no worse.
-  bare = limits.project(np.where(rates <= 2 * _LEAST_RATE, -1.0, rates))
-  if evaluate(bare)[0] <= values[best] + _SAME_OPTIMUM:
-    rates = bare
-  value, gradient = evaluate(rates)
+  """`search`, with the optimality conditions checked where it ended."""
+  z, values = search(problem, space, starts, parameters, singles)
+  task = _Task(problem, space, parameters, singles)
+  z = task.settled(z)
+  multipliers = task.multipliers(z)
   return Solution(
-    rates=rates,
-    objective=value,
-    residual=optimality_residual(rates, gradient, limits),
+    z=z,
+    objective=task.score(z),
+    residual=task.residual(z, multipliers),
+    multipliers=multipliers,
     num_starts_at_optimum=int(
-      np.sum(np.asarray(values) <= values[best] + _SAME_OPTIMUM)
+      np.sum(values <= np.nanmin(values) + _SAME_OPTIMUM)
     ),
   )
 
 
-def starting_points(limits: limits_lib.Limits, seed: int) -> list[np.ndarray]:
+def starting_rates(limits: limits_lib.Limits, seed: int) -> list[np.ndarray]:
   """Equal rates, near every corner, and random: feasible rates [S] each."""
   count = len(limits.sources)
   generator = np.random.default_rng(seed)
@@ -109,94 +271,22 @@ def starting_points(limits: limits_lib.Limits, seed: int) -> list[np.ndarray]:
   return [limits.project(point) for point in points]
 
 
-def optimality_residual(
-  rates: np.ndarray, gradient: np.ndarray, limits: limits_lib.Limits
+def curvature(
+  problem: objective_lib.Objective, size: tuple[float, float], seed: int = 0
 ) -> float:
-  """Max |r - P(r - g)|, with P the projection on the feasible rates.
+  """How far from linear in the rates the weighted mean of the losses is.
 
-  It is 0 exactly where the Karush-Kuhn-Tucker conditions hold: all free rates
-  have the same marginal loss, rates at their floor a greater one, rates at
-  their ceiling a smaller one.
-
-  Args:
-    rates: r, feasible [S].
-    gradient: g of the objective [S], nats per token per unit of rate.
-    limits: of the rates.
+  The share of its standard deviation over all mixtures (flat Dirichlet draws)
+  that no linear function of the rates explains: 0 for a linear law.
   """
-  return float(np.max(np.abs(rates - limits.project(rates - gradient))))
-
-
-def is_linear(
-  problem: objective_lib.Objective,
-  size: tuple[float, float],
-  points: Sequence[np.ndarray],
-) -> bool:
-  """Whether the objective is linear in the rates: halfway means halfway."""
-
-  def value(rates: np.ndarray) -> float:
-    return float(
-      problem.value_and_gradient(
-        rates, np.asarray(size, float), problem.estimates
-      )[0]
-    )
-
-  first, rest = points[0], points[1:]
-  ends = [value(first), *map(value, rest)]
-  bend = max(
-    abs(value((first + point) / 2) - (ends[0] + end) / 2)
-    for point, end in zip(rest, ends[1:], strict=True)
-  )
-  return bend < 1e-9 + 1e-6 * (max(ends) - min(ends))
-
-
-@dataclasses.dataclass(frozen=True)
-class Bands:
-  """Bootstrap percentiles [2, ...]: empty without bootstrap fits."""
-
-  count: int
-  percentiles: Mapping[str, np.ndarray]
-
-  def of(self, name: str, place: int) -> tuple[float | None, float | None]:
-    """(low, high) of `losses`, `gain` or `rates`; Nones when empty."""
-    if not self.count:
-      return None, None
-    low, high = self.percentiles[name][:, place]
-    return float(low), float(high)
-
-
-def bands(
-  problem: objective_lib.Objective,
-  size: tuple[float, float],
-  limits: limits_lib.Limits,
-  rates: np.ndarray,
-  num_bootstraps: int,
-) -> Bands:
-  """Bands of losses and gain at the rates, and of the best rates."""
-  samples = problem.bootstrap(num_bootstraps)
-  if not samples:
-    return Bands(0, {})
-  count = len(samples[0])
-  uniform = limits.uniform()
-  losses = np.asarray(problem.bootstrap_losses(rates, size, samples))
-  at_uniform = np.asarray(problem.bootstrap_losses(uniform, size, samples))
-  best = [
-    solve(
-      problem,
-      size,
-      limits,
-      [rates, uniform],
-      tuple(values[index] for values in samples),
-    ).rates
-    for index in range(count)
-  ]
-  level = problem.fits[0].interval_level
-  tails = [50 * (1 - level), 50 * (1 + level)]
-  gains = (at_uniform - losses) @ problem.weights
-  return Bands(
-    count,
-    {
-      'losses': np.percentile(losses, tails, axis=0),
-      'gain': np.percentile(gains[:, None], tails, axis=0),
-      'rates': np.percentile(best, tails, axis=0),
-    },
-  )
+  count = len(problem.sources)
+  shares = np.random.default_rng(seed).dirichlet(np.ones(count), _NUM_MIXTURES)
+  points = np.stack([problem.point(own, *size) for own in shares])
+  losses = problem.losses_of_each(points, problem.estimates[None])
+  values = losses[0] @ problem.weights
+  fitted = shares @ np.linalg.lstsq(shares, values, rcond=None)[0]
+  spread = values.std()
+  # Rounding errors of a constant are no curvature.
+  if spread <= 1e-12 * np.abs(values).max():
+    return 0.0
+  return float((values - fitted).std() / spread)

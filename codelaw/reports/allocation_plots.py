@@ -38,6 +38,17 @@ def allocation_bars(
   )
   end = max(share.high or share.rate for share in shares)
   end = max(end, *(share.uniform_rate for share in shares))
+  natural = [s.natural_rate for s in shares if s.natural_rate is not None]
+  if len(natural) == len(shares):
+    end = max(end, *natural)
+    axes.plot(
+      natural,
+      places + 0.19,
+      'D',
+      color=figures.VERMILION,
+      ms=5,
+      label='natural',
+    )
   for place, share in zip(places, shares, strict=True):
     if share.low is not None and share.high is not None:
       axes.plot(
@@ -59,6 +70,43 @@ def allocation_bars(
   axes.invert_yaxis()
   axes.xaxis.set_major_formatter(ticker.PercentFormatter(1, decimals=0))
   axes.set_xlabel('share of training tokens')
+  axes.grid(False, axis='y')
+  figures.legend(figure, *axes.get_legend_handles_labels())
+  return figure
+
+
+def stage_rates(
+  allocation: allocation_lib.Allocation,
+) -> figure_lib.Figure:
+  """Rates of every stage with their bands, source by source."""
+  names = list(allocation.sources)
+  stages = allocation.stages
+  height = 0.76 / len(stages)
+  figure, grid = figures.new(
+    1, 1, 1.1 + len(names) * (0.3 + 0.22 * len(stages))
+  )
+  axes = grid[0][0]
+  for place, (stage, found) in enumerate(stages.items()):
+    rows = np.arange(len(names)) + (place - (len(stages) - 1) / 2) * height
+    axes.barh(
+      rows,
+      [found.rates[name] for name in names],
+      height * 0.92,
+      color=figures.style(place)['color'],
+      label=f'{stage} ({found.token_share:.0%} of the tokens)',
+    )
+    for row, name in zip(rows, names, strict=True):
+      if name in found.low and name in found.high:
+        axes.plot(
+          [found.low[name], found.high[name]],
+          [row] * 2,
+          color=figures.INK,
+          lw=1.4,
+        )
+  axes.set_yticks(range(len(names)), names)
+  axes.invert_yaxis()
+  axes.xaxis.set_major_formatter(ticker.PercentFormatter(1, decimals=0))
+  axes.set_xlabel("share of the stage's tokens")
   axes.grid(False, axis='y')
   figures.legend(figure, *axes.get_legend_handles_labels())
   return figure

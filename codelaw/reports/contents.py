@@ -5,20 +5,30 @@ the study is missing is not there.
 """
 
 from collections.abc import Iterator
+from collections.abc import Mapping
 from collections.abc import Sequence
 import dataclasses
 
 from matplotlib import figure as figure_lib
 import pandas as pd
 
+from codelaw.laws import forms
 from codelaw.laws import results
+from codelaw.laws import synergy_patterns
 from codelaw.planning import confirmation as confirmation_lib
 from codelaw.reports import allocation_plots
+from codelaw.reports import downloads
 from codelaw.reports import findings
+from codelaw.reports import frontier_plots
+from codelaw.reports import frontier_tables
 from codelaw.reports import law_plots
+from codelaw.reports import law_tables
 from codelaw.reports import mixture_plots
+from codelaw.reports import plan_tables
 from codelaw.reports import predictions
+from codelaw.reports import run_tables
 from codelaw.reports import study_folder
+from codelaw.reports import synergy_plots
 from codelaw.reports import tables
 
 
@@ -80,7 +90,8 @@ def of_study(study: study_folder.Study) -> Page:
     warnings=tuple(findings.warnings(study)),
     sections=sections(study),
     commands=tuple(commands(study)),
-    provenance=tables.provenance(study),
+    provenance=run_tables.provenance(study),
+    files=tuple(downloads.shortened(name, json) for name, json in study.files),
   )
 
 
@@ -91,7 +102,8 @@ def sections(study: study_folder.Study) -> tuple[Section, ...]:
     for section in (
       _allocation(study),
       _confirmation(study),
-      _single_sources(study),
+      _comparison(study),
+      _laws(study),
       _synergy(study),
       _mixture_laws(study),
       _runs(study),
@@ -104,14 +116,27 @@ def _allocation(study: study_folder.Study) -> Section:
   found = study.allocation
   if found is None:
     return Section('', (), ())
-  picture = Picture(
-    'allocation',
-    allocation_plots.allocation_bars(found),
-    'Allocated shares of tokens next to uniform ones; the line is the'
-    f' {found.interval_level:.0%} band over bootstrap fits of the laws.',
-  )
-  shown = tables.allocation_rates(found), tables.allocation_losses(found)
-  return Section('Allocation', (picture,), shown)
+  pictures = [
+    Picture(
+      'allocation',
+      allocation_plots.allocation_bars(found),
+      'Allocated shares of tokens next to uniform ones; the line is the'
+      f' {found.interval_level:.0%} band over bootstrap fits of the laws.',
+    )
+  ]
+  shown = [plan_tables.allocation_rates(found)]
+  if found.stages:
+    pictures.append(
+      Picture(
+        'stages',
+        allocation_plots.stage_rates(found),
+        "Shares of each stage's tokens; lines are"
+        f' {found.interval_level:.0%} bands.',
+      )
+    )
+    shown.append(plan_tables.stage_rates(found))
+  shown.append(plan_tables.allocation_losses(found))
+  return Section('Allocation', tuple(pictures), tuple(shown))
 
 
 def _confirmation(study: study_folder.Study) -> Section:
@@ -126,56 +151,164 @@ def _confirmation(study: study_folder.Study) -> Section:
     f' Verdict: {found.verdict}',
   )
   return Section(
-    'Confirmation by runs', (picture,), (tables.confirmation_runs(found),)
+    'Confirmation by runs', (picture,), (plan_tables.confirmation_runs(found),)
   )
 
 
-def _single_sources(study: study_folder.Study) -> Section:
+def _comparison(study: study_folder.Study) -> Section:
+  table = law_tables.comparison((*study.fits, *study.mixture_fits))
+  return Section('Comparison', (), (table,) if table.rows else ())
+
+
+def _counting(
+  study: study_folder.Study, fits: Sequence[results.Fit]
+) -> list[results.Fit]:
+  """The laws that no other law of their target outdoes."""
+  outdone = predictions.outdone((*study.fits, *study.mixture_fits))
+  return [fit for fit in fits if fit not in outdone]
+
+
+def _drawn(
+  study: study_folder.Study, fits: Sequence[results.Fit]
+) -> list[predictions.Fitted]:
+  """The laws that count, with their points."""
+  return predictions.fitted(
+    _counting(study, fits), _fitted_rows(study), study.group_column
+  )
+
+
+def _laws(study: study_folder.Study) -> Section:
+  """Laws of size and tokens alone."""
   if not study.fits:
     return Section('', (), ())
+  laws = predictions.fitted(study.fits, _fitted_rows(study), study.group_column)
   pictures = []
-  drawn = [
-    fit
-    for fit in _first_laws(study.fits)
-    if study.table is not None
-    and len(predictions.single_source_rows(study.table, fit.target))
-  ]
-  if drawn and study.table is not None:
+  alone = [law for law in laws if _of_size_and_tokens(law.fit)]
+  if alone:
     pictures.append(
       Picture(
         'loss_curves',
-        law_plots.loss_curves(study.table, drawn),
-        'Held-out loss of runs on one source (dots), the fitted law (lines)'
-        ' and its bootstrap band, on logarithmic axes.',
+        law_plots.loss_curves(alone),
+        'Loss that was measured (dots), the fitted law (lines) and its'
+        ' bootstrap band, on logarithmic axes; colours are sizes.'
+        + _not_all(alone),
+        law_plots.curves(alone[: law_plots.MOST_PANELS]),
       )
     )
-  table = tables.fits(study.fits)
-  return Section('Laws of single sources', tuple(pictures), (table,))
+  if laws:
+    pictures.append(_residuals('residuals', laws))
+  frontier, shown = _frontiers('', laws, None)
+  return Section(
+    'Laws of size and tokens',
+    (*pictures, *frontier),
+    (*law_tables.of(study.fits), *shown),
+  )
 
 
-def _first_laws(fits: Sequence[results.Fit]) -> list[results.Fit]:
-  """The first law of each target that needs only size and tokens."""
-  chosen: dict[str, results.Fit] = {}
-  for fit in fits:
-    if not fit.group and not any('/' in name for name in fit.estimates):
-      chosen.setdefault(fit.target, fit)
-  return list(chosen.values())
+def _of_size_and_tokens(fit: results.Fit) -> bool:
+  return set(forms.law_of(fit).columns) == {'num_params', 'num_tokens'}
+
+
+def _fitted_rows(study: study_folder.Study) -> pd.DataFrame | None:
+  """The run table without the runs that the laws have not seen."""
+  table = study.table
+  if table is None or 'run_id' not in table:
+    return table
+  return table[table['run_id'].map(study.purposes).ne('confirm')]
+
+
+def _not_all(laws: Sequence[predictions.Fitted]) -> str:
+  most = law_plots.MOST_PANELS
+  return f' The first {most} of {len(laws)}.' if len(laws) > most else ''
+
+
+def _residuals(name: str, laws: Sequence[predictions.Fitted]) -> Picture:
+  return Picture(
+    name,
+    law_plots.residuals(laws),
+    'Errors of the laws at the points they were fitted to. Short thick lines'
+    ' are means over neighbouring points: a law of the right shape keeps them'
+    ' near 0 everywhere.'
+    + (
+      ''
+      if all(law.exact for law in laws)
+      else ' The table holds other points than those that were fitted.'
+    ),
+    law_plots.residual_rows(laws),
+  )
+
+
+def _frontiers(
+  prefix: str,
+  laws: Sequence[predictions.Fitted],
+  shares: Mapping[str, float] | None,
+) -> tuple[list[Picture], list[tables.Table]]:
+  """Isoloss contours and optimal sizes of the laws that have them."""
+  laws = [
+    law
+    for law in predictions.with_sizes(laws)
+    if law.compute[0] < law.compute[1]
+  ]
+  if not laws:
+    return [], []
+  frontiers = [predictions.frontier_of(law, shares) for law in laws]
+  others = [predictions.typical(law, shares) for law in laws]
+  at = ''
+  if any(others):
+    at = (
+      ', at the mean shares of the runs'
+      if shares is None
+      else ', at the allocated shares'
+    )
+  level = f'{laws[0].fit.interval_level:.0%}'
+  pictures = [
+    Picture(
+      f'{prefix}isoloss',
+      frontier_plots.isoloss(laws, frontiers, others),
+      f'Sizes and tokens of equal predicted loss (lines, nats per token){at}.'
+      ' Dots are the points; the orange line joins the size and tokens of'
+      f' least loss for each budget, with its {level} bootstrap band.'
+      + _not_all(laws),
+    ),
+    Picture(
+      f'{prefix}optimal_sizes',
+      frontier_plots.optimal_sizes(laws, frontiers),
+      'Size and tokens of least predicted loss against training compute'
+      f' C = 6 N D{at}, with {level} bootstrap bands; dashed beyond the runs.',
+    ),
+  ]
+  return pictures, [frontier_tables.frontiers(laws, frontiers)]
 
 
 def _synergy(study: study_folder.Study) -> Section:
   found = study.synergy
   if not found:
     return Section('', (), ())
-  picture = Picture(
-    'synergy',
-    mixture_plots.synergy_heat_map(found),
-    'How much lower (+, blue) or higher (-, orange) the loss of the target is'
-    ' when the auxiliary replaces half of its tokens; * marks gains whose'
-    ' interval excludes 0.',
-  )
-  return Section(
-    'Synergy between sources', (picture,), (tables.synergy(found),)
-  )
+  pictures = [
+    Picture(
+      'synergy',
+      synergy_plots.synergy_heat_map(found),
+      'How much lower (+, blue) or higher (-, orange) the loss of the target is'
+      ' when the auxiliary replaces half of its tokens; * marks gains that are'
+      ' significant after correction for the number of pairs.',
+    )
+  ]
+  transfers = synergy_patterns.transfers(study.mixture_fits)
+  if transfers:
+    pictures.append(
+      Picture(
+        'transfer',
+        synergy_plots.transfer_heat_map(transfers),
+        'Beside it, from runs on all mixtures: tokens of the target that one'
+        ' token of the auxiliary is worth in the transfer law. Bold: its'
+        ' interval lies above .01; in brackets: the runs left it at a bound.',
+      )
+    )
+  asymmetries = synergy_patterns.asymmetries(found)
+  shown = [plan_tables.synergy(found)]
+  if asymmetries:
+    shown.append(plan_tables.asymmetries(asymmetries))
+  return Section('Synergy between sources', tuple(pictures), tuple(shown))
 
 
 def _mixture_laws(study: study_folder.Study) -> Section:
@@ -184,7 +317,7 @@ def _mixture_laws(study: study_folder.Study) -> Section:
   pictures = []
   if study.table is not None:
     points = predictions.against_measured(
-      study.table, study.mixture_fits, study.purposes
+      study.table, _counting(study, study.mixture_fits), study.purposes
     )
     if len(points):
       pictures.append(
@@ -194,13 +327,21 @@ def _mixture_laws(study: study_folder.Study) -> Section:
           'Loss that the mixture laws predict against the loss that was'
           ' measured, for every run and target, and the error in percent;'
           ' filled marks are confirmation runs, which the laws have not seen.',
+          points,
         )
       )
-  table = tables.fits(study.mixture_fits)
+  laws = _drawn(study, study.mixture_fits)
+  if laws:
+    pictures.append(_residuals('mixture_residuals', laws))
+  shown: list[tables.Table] = []
+  if not _counting(study, study.fits):
+    rates = None if study.allocation is None else study.allocation.rates
+    frontier, shown = _frontiers('mixture_', laws, rates)
+    pictures += frontier
   return Section(
     'Laws of mixtures',
     tuple(pictures),
-    (table, *tables.coefficients(study.mixture_fits)),
+    (*law_tables.of(study.mixture_fits), *shown),
   )
 
 
@@ -215,9 +356,9 @@ def _runs(study: study_folder.Study) -> Section:
         ' what was trained on next to what was planned.',
       )
     )
-    shown.append(tables.tokens(study))
+    shown.append(run_tables.tokens(study))
   if study.table is not None:
-    shown.append(tables.runs(predictions.final_rows(study.table), study))
+    shown.append(run_tables.runs(predictions.final_rows(study.table), study))
   return Section('Runs', tuple(pictures), tuple(shown))
 
 

@@ -7,12 +7,19 @@ neither tells the mixtures apart, that is the answer.
 from collections.abc import Iterator
 from collections.abc import Sequence
 import dataclasses
+import re
 
 from codelaw.laws import results
+from codelaw.laws import synergy_patterns
+from codelaw.planning import allocation as allocation_lib
 from codelaw.planning import caution
 from codelaw.planning import confirmation as confirmation_lib
 from codelaw.planning import mixture_gin
+from codelaw.reports import figures
+from codelaw.reports import predictions
 from codelaw.reports import study_folder
+
+_NUMBER = re.compile(r'[-+]?\d[\d.,]*(e[-+]?\d+)?')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,24 +43,8 @@ def answer(study: study_folder.Study) -> Answer:
   """The recommendation and what it rests on."""
   allocation, confirmation = study.allocation, study.confirmation
   if allocation is None:
-    return Answer(
-      'This study has no allocation yet.',
-      (
-        'It holds runs and fits, shown below. Choose rates with `codelaw'
-        ' allocate`.',
-      ),
-    )
-  sentences = [
-    f'For {allocation.num_params:,} parameters and {allocation.num_tokens:,}'
-    f' tokens the laws predict a weighted loss of {allocation.objective:.4f}'
-    f' nats per token at the allocated rates and'
-    f' {allocation.uniform_objective:.4f} at uniform rates: a gain of'
-    f' {allocation.gain:.4f}'
-    + mixture_gin.interval_text(
-      allocation.gain_low, allocation.gain_high, allocation.interval_level
-    )
-    + '.'
-  ]
+    return _without_allocation(study)
+  sentences = [*_predicted(allocation)]
   if confirmation is not None:
     sentences.append(_measured(confirmation))
   label = 'Recommended shares of the training tokens.'
@@ -94,6 +85,96 @@ def answer(study: study_folder.Study) -> Answer:
   return Answer(title, tuple(sentences), ordered, label)
 
 
+_OBJECTIVES = {
+  'worst': 'greatest loss of a target',
+  'worst_excess': 'greatest loss above that of a run on the target alone',
+}
+
+
+def _predicted(allocation: allocation_lib.Allocation) -> Iterator[str]:
+  """Yields what the laws predict for the allocated rates."""
+  size = f'{allocation.num_params:,} parameters'
+  tokens = f'{allocation.num_tokens:,} tokens'
+  if allocation.flop_budget is not None:
+    size += _range(allocation.num_params_low, allocation.num_params_high)
+    tokens += _range(allocation.num_tokens_low, allocation.num_tokens_high)
+    yield (
+      f'A budget of {allocation.flop_budget:.3g} FLOPs is best spent on {size}'
+      f' and {tokens}.'
+    )
+  what = _OBJECTIVES.get(allocation.objective_name, 'weighted loss')
+  yield (
+    f'For {allocation.num_params:,} parameters and {allocation.num_tokens:,}'
+    f' tokens the laws predict a {what} of {allocation.objective:.4f} nats per'
+    f' token at the allocated rates and {allocation.uniform_objective:.4f} at'
+    f' uniform rates: a gain of {allocation.gain:.4f}'
+    + mixture_gin.interval_text(
+      allocation.gain_low, allocation.gain_high, allocation.interval_level
+    )
+    + '.'
+  )
+  if allocation.natural_gain is not None:
+    yield (
+      f'Over natural shares the gain is {allocation.natural_gain:.4f}'
+      + mixture_gin.interval_text(
+        allocation.natural_gain_low,
+        allocation.natural_gain_high,
+        allocation.interval_level,
+      )
+      + '.'
+    )
+
+
+def _range(low: float | None, high: float | None) -> str:
+  if low is None or high is None:
+    return ''
+  return f' ({figures.short(low)} to {figures.short(high)})'
+
+
+def _without_allocation(study: study_folder.Study) -> Answer:
+  """How good the laws are, where nothing has been allocated."""
+  fits = predictions.first((*study.fits, *study.mixture_fits))
+  if not fits:
+    return Answer(
+      'This study has no allocation yet.',
+      ('It holds runs, shown below. Fit laws to them with `codelaw fit`.',),
+    )
+  doubtful = sum(
+    bool(fit.diagnostics.get('warnings')) or not fit.converged for fit in fits
+  )
+  count = 'One law' if len(fits) == 1 else f'{len(fits)} laws'
+  if not doubtful:
+    title = f'{count}, without a warning.'
+  elif doubtful == len(fits):
+    title = f'{count}, {"each " if len(fits) > 1 else ""}with warnings.'
+  else:
+    title = f'{count}, {doubtful} of them with warnings.'
+  sentences = []
+  for key, words in (
+    ('mean_relative_error', 'On the points they were fitted to, they are off'),
+    (
+      'extrapolation_mean_relative_error',
+      'Fitted without the largest runs, they miss those',
+    ),
+  ):
+    errors = {
+      predictions.label(fit): fit.diagnostics[key]
+      for fit in fits
+      if fit.diagnostics.get(key) is not None
+    }
+    if errors:
+      least, worst = min(errors.values()), max(errors, key=errors.__getitem__)
+      span = f'{least:.1%} to {errors[worst]:.1%}'
+      sentences.append(
+        f'{words} by {span} on average (most: {worst}).'
+        if f'{least:.1%}' != f'{errors[worst]:.1%}'
+        else f'{words} by {least:.1%} on average.'
+      )
+  if study.mixture_fits:
+    sentences.append('No rates were chosen yet: `codelaw allocate` does that.')
+  return Answer(title, tuple(sentences))
+
+
 def _measured(confirmation: confirmation_lib.Confirmation) -> str:
   pairs = len(confirmation.arms['uniform'])
   interval = mixture_gin.interval_text(
@@ -115,6 +196,7 @@ def warnings(study: study_folder.Study) -> Iterator[str]:
     yield from study.allocation.warnings
   if study.confirmation is not None:
     yield from _surprise(study.confirmation)
+  yield from synergy_patterns.warnings(study.synergy)
   yield from _of_fits((*study.fits, *study.mixture_fits))
   for record in study.run_records:
     if record.status != 'finished':
@@ -128,18 +210,28 @@ def warnings(study: study_folder.Study) -> Iterator[str]:
 
 
 def _of_fits(fits: Sequence[results.Fit]) -> Iterator[str]:
-  """What the fits warn of; the same words about several targets come once."""
-  targets: dict[tuple[str, str], list[str]] = {}
+  """What the fits warn of, what concerns most targets first.
+
+  Words about several targets come once; where only their numbers differ,
+  with those of the first target.
+  """
+  alike: dict[tuple[str, str], list[tuple[str, str]]] = {}
   for fit in fits:
     texts = list(fit.diagnostics.get('warnings', ()))
     if not fit.converged:
       texts.insert(0, f'did not converge: {fit.termination}')
     for text in texts:
-      name = f'{fit.target} ({fit.group})' if fit.group else fit.target
-      targets.setdefault((fit.law, text), []).append(name)
-  for (law, text), names in targets.items():
+      found = alike.setdefault((fit.law, _NUMBER.sub('#', text)), [])
+      found.append((predictions.label(fit), text))
+  for (law, _), found in sorted(alike.items(), key=lambda item: -len(item[1])):
+    names = list(dict.fromkeys(name for name, _ in found))
     laws = 'laws' if len(names) > 1 else 'law'
-    yield f'The {law} {laws} of {", ".join(names)}: {text}.'
+    name, text = found[0]
+    same = len({text for _, text in found}) == 1
+    numbers = '' if same else f' ({name}; the others alike)'
+    if not same and len(names) == 1:
+      numbers = f' (and {len(found) - 1} more like it)'
+    yield f'The {law} {laws} of {", ".join(names)}: {text}{numbers}.'
 
 
 def _surprise(

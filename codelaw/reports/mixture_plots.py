@@ -1,79 +1,11 @@
-"""Figures of mixtures: synergy, and laws against what was measured."""
+"""Figures of mixtures: laws against what was measured."""
 
-from collections.abc import Sequence
-
-from matplotlib import colors
 from matplotlib import figure as figure_lib
 from matplotlib import ticker
-import numpy as np
 import pandas as pd
 
 from codelaw.laws import forms
-from codelaw.laws import synergy as synergy_lib
 from codelaw.reports import figures
-
-
-def synergy_heat_map(
-  entries: Sequence[synergy_lib.Synergy],
-) -> figure_lib.Figure:
-  """Gain of every target (row) from every auxiliary (column), in percent.
-
-  A cell in bold with a star has an interval that excludes 0.
-  """
-  targets = sorted({entry.target for entry in entries})
-  auxiliaries = sorted({entry.auxiliary for entry in entries})
-  values = np.full((len(targets), len(auxiliaries)), np.nan)
-  marks = {}
-  for entry in entries:
-    place = targets.index(entry.target), auxiliaries.index(entry.auxiliary)
-    values[place] = 100 * entry.gain
-    marks[place] = _excludes_zero(entry)
-  figure, grid = figures.new(1, 1, 1.6 + 0.5 * len(targets))
-  axes = grid[0][0]
-  most = float(np.nanmax(np.abs(values))) or 1.0
-  # Orange and blue with a pale middle: apart for colour-blind readers.
-  shades = colors.LinearSegmentedColormap.from_list(
-    'synergy', [figures.VERMILION, '#f6f6f4', figures.BLUE]
-  )
-  scale = colors.Normalize(-most, most)
-  axes.pcolormesh(
-    np.arange(len(auxiliaries) + 1) - 0.5,
-    np.arange(len(targets) + 1) - 0.5,
-    np.ma.masked_invalid(values),
-    cmap=shades,
-    norm=scale,
-    edgecolors=figures.GRID,
-    linewidth=1,
-  )
-  for place, marked in marks.items():
-    red, green, blue, _ = shades(scale(values[place]))
-    dark = 0.299 * red + 0.587 * green + 0.114 * blue < 0.45
-    axes.text(
-      place[1],
-      place[0],
-      f'{values[place]:+.1f}%' + (' *' if marked else ''),
-      ha='center',
-      va='center',
-      fontsize=9,
-      fontweight='bold' if marked else 'normal',
-      color='#ffffff' if dark else '#1b1f23',
-    )
-  axes.set_xticks(range(len(auxiliaries)), auxiliaries)
-  axes.set_yticks(range(len(targets)), targets)
-  axes.set_xlabel('auxiliary source (half of the tokens)')
-  axes.set_ylabel('target source')
-  axes.invert_yaxis()
-  axes.grid(False)
-  axes.tick_params(length=0)
-  for spine in axes.spines.values():
-    spine.set_visible(False)
-  return figure
-
-
-def _excludes_zero(entry: synergy_lib.Synergy) -> bool:
-  if entry.low is None or entry.high is None:
-    return False
-  return entry.low > 0 or entry.high < 0
 
 
 def predicted_against_measured(points: pd.DataFrame) -> figure_lib.Figure:
@@ -87,13 +19,12 @@ def predicted_against_measured(points: pd.DataFrame) -> figure_lib.Figure:
   figure, grid = figures.new(1, 2, 4.4)
   losses, errors = grid[0]
   for place, (target, rows) in enumerate(points.groupby('target')):
-    style = {
-      'color': figures.PALETTE[place % len(figures.PALETTE)],
-      'marker': figures.MARKERS[place % len(figures.MARKERS)],
-      'linestyle': '',
-    }
+    style = {**figures.style(place), 'linestyle': ''}
     for chosen, look in (
-      (rows[rows['purpose'] != 'confirm'], {'ms': 5, 'mfc': 'none'}),
+      (
+        rows[rows['purpose'] != 'confirm'],
+        {'ms': 5 if len(points) < 500 else 3, 'mfc': 'none'},
+      ),
       (rows[rows['purpose'] == 'confirm'], {'ms': 8, 'mec': figures.INK}),
     ):
       measured, predicted = chosen['measured'], chosen['predicted']

@@ -1,4 +1,6 @@
-"""A study's folder as one value; every part may be absent.
+"""A study as one value, from its folder or from single files.
+
+Every part may be absent.
 
 Owns the layout a report reads: runs.csv, fits/fit.json, fits/mixture/fit.json,
 synergy.json, allocation.json, confirmation.json, study.json,
@@ -19,11 +21,21 @@ import pandas as pd
 from codelaw import errors
 from codelaw import records
 from codelaw import storage
+from codelaw.laws import forms
 from codelaw.laws import results
 from codelaw.laws import synergy as synergy_lib
 from codelaw.planning import allocation as allocation_lib
 from codelaw.planning import confirmation as confirmation_lib
 from codelaw.runs import table as table_lib
+
+# Of a study's folder -> its name among the downloads of a page.
+_FILES = {
+  'fits/fit.json': 'fit.json',
+  'fits/mixture/fit.json': 'mixture_fit.json',
+  'synergy.json': 'synergy.json',
+  'allocation.json': 'allocation.json',
+  'confirmation.json': 'confirmation.json',
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,6 +54,9 @@ class Study:
     purposes: run id -> what the run was for.
     run_records: of the runs that have a run.json.
     notes: the other content of study.json.
+    files: (name, content) of the JSON files it was read from.
+    group_column: column of the table that names the group of a fit; None
+      where the laws have no groups.
   """
 
   folder: str
@@ -55,6 +70,8 @@ class Study:
   purposes: Mapping[str, str]
   run_records: tuple[records.RunRecord, ...]
   notes: Mapping[str, Any]
+  files: tuple[tuple[str, Any], ...] = ()
+  group_column: str | None = None
 
 
 def read(folder: storage.PathLike) -> Study:
@@ -90,6 +107,11 @@ def read(folder: storage.PathLike) -> Study:
       *_run_records(root / 'confirmation'),
     ),
     notes={k: v for k, v in study.items() if k not in ('name', 'runs')},
+    files=tuple(
+      (name, storage.read_json(root / file))
+      for file, name in _FILES.items()
+      if (root / file).exists()
+    ),
   )
   parts = (
     found.table is not None,
@@ -107,6 +129,46 @@ def read(folder: storage.PathLike) -> Study:
       ' folder that `codelaw study` wrote.'
     )
   return found
+
+
+def of_files(
+  fit: storage.PathLike,
+  *,
+  table: pd.DataFrame | None = None,
+  allocation: storage.PathLike | None = None,
+  group_column: str | None = None,
+) -> Study:
+  """A study that is no more than fits, perhaps with their table.
+
+  Args:
+    fit: a fit.json.
+    table: the run table that it was fitted to.
+    allocation: an allocation as JSON.
+    group_column: column of the table that names the group of a fit.
+
+  Raises:
+    UserError: when a file is missing or broken.
+  """
+  fits = results.read(fit)
+  mixtures = [found for found in fits if found.law in forms.MIXTURE_LAWS]
+  given = [('fit.json', fit)]
+  if allocation is not None:
+    given.append(('allocation.json', allocation))
+  return Study(
+    folder='',
+    name=os.fspath(fit),
+    table=table,
+    fits=tuple(found for found in fits if found not in mixtures),
+    mixture_fits=tuple(mixtures),
+    synergy=(),
+    allocation=None if allocation is None else _allocation(allocation),
+    confirmation=None,
+    purposes={},
+    run_records=(),
+    notes={},
+    files=tuple((name, storage.read_json(file)) for name, file in given),
+    group_column=group_column,
+  )
 
 
 def _part(file: Any, read_part: Callable[[Any], Any]) -> Any:

@@ -20,7 +20,6 @@ stopped at any moment goes on from there.
 """
 
 from collections.abc import Callable
-from collections.abc import Mapping
 from collections.abc import Sequence
 import dataclasses
 import os
@@ -41,6 +40,7 @@ from codelaw.laws import results
 from codelaw.laws import selection
 from codelaw.laws import synergy
 from codelaw.planning import allocation as allocation_lib
+from codelaw.planning import choosing
 from codelaw.planning import confirmation as confirmation_lib
 from codelaw.planning import mixture_gin
 from codelaw.reports import contents
@@ -197,7 +197,7 @@ def _analyse(
     synergy.matrix(table, mixed, study.fit.interval_level),
   )
   final = sweep.final_run(study)
-  allocation = allocation_lib.allocate(
+  allocation = choosing.allocate(
     mixed,
     num_params=accounting.num_params(final.model),
     num_tokens=final.num_steps * final.tokens_per_step,
@@ -280,14 +280,13 @@ def _confirm(
     root / 'confirmation' / 'runs.csv', root / 'confirmation', runs
   )
   final = table[table['is_final']].set_index('run_id')
-  weights = {name: t.weight for name, t in allocation.targets.items()}
   interval = None
   if allocation.gain_low is not None and allocation.gain_high is not None:
     interval = (-allocation.gain_high, -allocation.gain_low)
   plan = runs[0].plan
   result = confirmation_lib.paired_difference(
     **{
-      name: [_arm_run(planned, final, weights) for planned in arm]
+      name: [_arm_run(planned, final, allocation) for planned in arm]
       for name, arm in arms.items()
     },
     num_params=accounting.num_params(plan.model),
@@ -303,14 +302,14 @@ def _confirm(
 
 
 def _arm_run(
-  planned: sweep.PlannedRun, final: pd.DataFrame, weights: Mapping[str, float]
+  planned: sweep.PlannedRun,
+  final: pd.DataFrame,
+  allocation: allocation_lib.Allocation,
 ) -> confirmation_lib.ArmRun:
   losses = {
-    target: float(final.at[planned.run_id, target]) for target in weights
+    target: float(final.at[planned.run_id, target])
+    for target in allocation.targets
   }
   return confirmation_lib.ArmRun(
-    planned.run_id,
-    planned.plan.seed,
-    sum(weight * losses[target] for target, weight in weights.items()),
-    losses,
+    planned.run_id, planned.plan.seed, allocation.score(losses), losses
   )

@@ -105,6 +105,12 @@ class StudyPlan:
       raise errors.UserError(
         f'StudyPlan.pair_seeds must be at least 1, got {self.pair_seeds}.'
       )
+    if self.allocation.stages:
+      raise errors.UserError(
+        'A study trains one mixture throughout every run; got'
+        f' AllocationSettings.stages of {len(self.allocation.stages)} stages.'
+        ' Give stages to `codelaw allocate --stages` on its laws.'
+      )
     if self.confirmation_seeds < 2:
       raise errors.UserError(
         'StudyPlan.confirmation_seeds must be at least 2, because an interval'

@@ -70,6 +70,47 @@ def test_a_budget_chooses_the_size(fit_file):
   )
 
 
+def test_a_budget_chooses_among_models(fit_file, capsys):
+  flags = (
+    '--flop_budget=1e12',
+    '--models=models/sequential_14k.gin,models/sequential_108k.gin',
+    '--sequence_length=128',
+  )
+  assert _allocate(fit_file, *flags) == 0
+  content = json.loads((fit_file.parent / 'best.json').read_text())
+  assert content['num_params'] in (14_160, 107_760)
+  assert content['num_params_low'] >= 14_160
+  assert 'The best size has the 90% band' in capsys.readouterr().out
+  assert '--sequence_length=128' in (fit_file.parent / 'best.gin').read_text()
+
+
+def test_stages_objective_and_natural_shares_are_flags(fit_file, capsys):
+  flags = (
+    '--num_params=1e6',
+    '--num_tokens=1e8',
+    '--objective=worst_excess',
+    '--natural=code/c=3,code/java=1',
+    '--stages=main=9,cooldown=1',
+    '--stage_floor=cooldown:code/c=0.9',
+    '--stage_ceiling=main:code/c=0.5',
+    '--recency=cooldown=2',
+  )
+  assert _allocate(fit_file, *flags) == 0
+  content = json.loads((fit_file.parent / 'best.json').read_text())
+  assert content['objective_name'] == 'worst_excess'
+  cooldown = content['stages']['cooldown']
+  assert cooldown['token_share'] == pytest.approx(0.1)
+  assert cooldown['recency'] == 2
+  assert cooldown['rates']['code/c'] >= 0.9 - 1e-9
+  assert content['stages']['main']['rates']['code/c'] <= 0.5
+  gin_text = (fit_file.parent / 'best.gin').read_text()
+  assert 'Schedule.stages = [@main/Stage(), @cooldown/Stage()]' in gin_text
+  assert 'gain over natural shares' in gin_text
+  printed = capsys.readouterr().out
+  assert 'Rates by stage' in printed
+  assert 'natural' in printed
+
+
 def test_settings_come_from_gin_and_flags_win(fit_file):
   size = ('--num_params=1e6', '--num_tokens=1e8')
   bindings = (
@@ -93,6 +134,13 @@ def test_settings_come_from_gin_and_flags_win(fit_file):
     (['--flop_budget=1e15', '--runs=nowhere.csv'], 'nowhere.csv'),
     (['--flop_budget=1e15', '--fit=nowhere.json'], 'nowhere.json'),
     (['--flop_budget=1e15', '--out=best.txt'], 'ends in .gin'),
+    (['--flop_budget=1e15', '--models=models/sequential_14k.gin'], 'need a'),
+    (['--flop_budget=1e15', '--objective=best'], 'There is no objective'),
+    (['--flop_budget=1e15', '--recency=cooldown=2'], '--stages names nothing'),
+    (
+      ['--flop_budget=1e15', '--stages=main=1', '--stage_floor=end:code/c=1'],
+      'limits or a recency of end',
+    ),
   ],
 )
 def test_mistakes_end_in_one_sentence(fit_file, capsys, flags, message):

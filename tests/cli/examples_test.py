@@ -23,6 +23,7 @@ _LEAVES = {
   'fit': 'generated/quickstart_fits/fit.json',
   'predict': 'generated/quickstart_predictions.csv',
   'allocate': 'generated/allocation.gin',
+  'design': 'generated/quickstart_design/design.gin',
   'export': 'generated/hugging_face/config.json',
   'import': 'results/imported/run.json',
   'report': 'results/quickstart/report.html',

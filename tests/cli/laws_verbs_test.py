@@ -1,5 +1,7 @@
+import dataclasses
 import pathlib
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -80,6 +82,65 @@ def test_collect_fit_predict(runs, tmp_path, capsys):
   )
   middle = predicted['predicted/loss/code/java']
   assert ((low <= middle) & (middle <= high)).mean() > 0.9
+
+
+def test_predictions_have_intervals_and_doubts(tmp_path, capsys, make_fit):
+  fits = [
+    dataclasses.replace(
+      make_fit(simulated.TARGET, simulated.ESTIMATES['transfer'], spread=0.01),
+      group=group,
+    )
+    for group in 'ab'
+  ]
+  results.write(tmp_path / 'fit.json', fits)
+  points = pd.DataFrame(
+    {
+      'num_params': 1e6,
+      'num_tokens': 1e7,
+      'share/code/java': [1.0, 0.5, 0.5],
+      'share/rust': [0.0, 0.0, 0.5],
+      'part': ['a', 'b', 'c'],
+    }
+  )
+  points.to_csv(tmp_path / 'points.csv', index=False)
+  command = ['predict', f'--fit={tmp_path}/fit.json', '--group_by=part']
+  command += [f'--points={tmp_path}/points.csv', f'--out={tmp_path}/out.csv']
+  assert main.main(command) == 0
+  shown = capsys.readouterr()
+  assert '1 of 3 points have no prediction of loss/code/java' in shown.err
+  assert 'In 2 of 3 points the shares' in shown.err
+  assert 'do not know share/rust' in shown.err
+  assert '90% interval' in shown.out
+  table = pd.read_csv(tmp_path / 'out.csv')
+  value, low, high = (
+    table[f'{name}/{simulated.TARGET}']
+    for name in ('predicted', 'predicted_low', 'predicted_high')
+  )
+  assert (low[:2] < value[:2]).all()
+  assert (value[:2] < high[:2]).all()
+  assert value[2:].isna().all()
+  assert f'{low[0]:.4f} to {high[0]:.4f}' in shown.out
+  assert 'nan' not in shown.out
+
+
+def test_laws_at_one_size_say_that_they_know_no_other(
+  tmp_path, capsys, make_fit
+):
+  estimates = simulated.ESTIMATES['exponential']
+  fit = make_fit(simulated.TARGET, estimates, law='exponential')
+  results.write(tmp_path / 'fit.json', [fit])
+  (tmp_path / 'points.csv').write_text(
+    'num_params,share/code/java,share/code/go\n1e6,0.5,0.5\n'
+  )
+  command = ['predict', f'--fit={tmp_path}/fit.json']
+  command += [f'--points={tmp_path}/points.csv', f'--out={tmp_path}/out.csv']
+  assert main.main(command) == 0
+  shown = capsys.readouterr()
+  assert 'exponential knows neither size nor tokens' in shown.err
+  assert 'nan' not in shown.out  # It has no bootstrap fits.
+  table = pd.read_csv(tmp_path / 'out.csv')
+  expected = 1.2 + 1.5 * np.exp(0.5 * 1.3)
+  assert table[f'predicted/{simulated.TARGET}'][0] == pytest.approx(expected)
 
 
 def test_fit_from_events_equals_fit_from_the_table(runs, tmp_path):

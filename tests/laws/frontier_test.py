@@ -39,7 +39,7 @@ def test_the_band_is_that_of_the_bootstrap_fits(make_fit):
     )
     for place in range(40)
   ]
-  expected = np.percentile(draws, [5, 95], axis=0)
+  expected = np.exp(np.percentile(np.log(draws), [5, 95], axis=0))
   np.testing.assert_allclose(found.num_params[1:], expected, rtol=1e-5)
   assert (found.num_tokens[1] < found.num_tokens[0]).all()
   assert (found.num_tokens[0] < found.num_tokens[2]).all()
@@ -51,6 +51,18 @@ def test_an_optimum_at_the_end_of_the_search_is_none(make_fit):
   assert np.isnan(found.num_params[0, 0])
   assert np.isfinite(found.num_params[0, -1])
   assert np.isnan(found.exponent[0])
+
+
+def test_a_band_that_leaves_the_search_is_open_at_that_end(make_fit):
+  fit = make_fit('loss', ESTIMATES, law='chinchilla', spread=0.02)
+  whole = frontier.of(fit, COMPUTE[-1:], SIZES)
+  least, most = whole.num_params[1:, 0]
+  ends = (0.5 * (least + whole.num_params[0, 0]), 1e3 * most)
+  cut = frontier.of(fit, COMPUTE[-1:], ends)
+  assert cut.num_params[0] == pytest.approx(whole.num_params[0], rel=1e-5)
+  assert np.isnan(cut.num_params[1, 0])
+  assert np.isnan(cut.num_tokens[2, 0])
+  assert cut.num_params[2] == pytest.approx(whole.num_params[2], rel=1e-5)
 
 
 def test_shares_of_a_mixture_law_are_given(make_fit):

@@ -5,11 +5,13 @@ import pathlib
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 import codelaw
 from codelaw import errors
 from codelaw.laws import fitting
 from codelaw.laws import synergy
+from codelaw.laws import synergy_patterns as patterns
 from tests.laws import simulated
 
 REFERENCE = pathlib.Path(codelaw.__file__).parent / 'reference'
@@ -100,7 +102,8 @@ def test_intervals_from_the_noise_of_fits():
   entries = _entries(_table(), [fit])
   entry = entries['a', 'b']
   assert entry.noise_from == 'fit residuals'
-  width = 1.644853627 * fit.diagnostics['residual_log_sd'] * math.sqrt(2)
+  assert entry.degrees_of_freedom == 20  # 25 runs, 5 parameters.
+  width = 1.724718243 * fit.diagnostics['residual_log_sd'] * math.sqrt(2)
   assert entry.low == pytest.approx(1 - math.exp(math.log(0.9) + width))
   assert entries['b', 'a'].noise_from == 'unknown'
   assert (entries['a', 'a'].low, entries['a', 'a'].high) == (0.0, 0.0)
@@ -114,6 +117,100 @@ def test_gains_average_over_cells():
   entry = _entries(_table(*more))['a', 'b']
   assert entry.num_cells == 2
   assert entry.gain == pytest.approx(1 - math.sqrt(0.9 * 0.8))
+
+
+def _gains(rows, noise=None):
+  """Entries of a matrix with baseline 1: target -> gains by auxiliary."""
+  losses = {(t, t): 1.0 for t in rows}
+  for target, gains in rows.items():
+    losses |= {(target, a): 1 - gain for a, gain in gains.items()}
+  return synergy.of_losses(losses, noise)
+
+
+def test_many_pairs_need_a_smaller_p_value():
+  noise = {'a': synergy.Noise(0.01, math.inf, 'seeds')}
+  entries = _gains({'a': {'b': 0.05, 'c': 0.025, 'd': 0.0, 'e': 0.0}}, noise)
+  by_name = {e.auxiliary: e for e in entries}
+  for name, gain in (('b', 0.05), ('c', 0.025)):
+    z = -math.log(1 - gain) / (0.01 * math.sqrt(2))
+    assert by_name[name].p_value == pytest.approx(math.erfc(z / math.sqrt(2)))
+  # Alone, c would count: p = .073 < .1; second of four, it is doubled.
+  assert by_name['c'].low > 0
+  assert by_name['c'].adjusted_p_value == 2 * by_name['c'].p_value
+  assert [by_name[n].significant for n in 'abcd'] == [None, True, False, False]
+
+
+def test_without_noise_nothing_is_significant():
+  (entry,) = [e for e in _gains({'a': {'b': 0.05}}) if e.auxiliary == 'b']
+  assert (entry.p_value, entry.significant, entry.low) == (None, None, None)
+  (warning,) = patterns.warnings([entry])
+  assert 'gains of a have no interval' in warning
+
+
+def test_asymmetry_and_its_interval():
+  noise = {
+    'a': synergy.Noise(0.01, 4, 'seeds'),
+    'b': synergy.Noise(0.02, 9, 'seeds'),
+  }
+  entries = _gains({'a': {'b': 0.2}, 'b': {'a': -0.1}}, noise)
+  (found,) = patterns.asymmetries(entries)
+  assert (found.first, found.second) == ('a', 'b')
+  assert found.difference == pytest.approx(0.3)
+  errors = [0.01 * math.sqrt(2) * 0.8, 0.02 * math.sqrt(2) * 1.1]
+  variances = [e**2 for e in errors]
+  free = sum(variances) ** 2 / (variances[0] ** 2 / 4 + variances[1] ** 2 / 9)
+  width = stats.t.ppf(0.95, free) * math.hypot(*errors)
+  assert found.low == pytest.approx(0.3 - width)
+  assert found.high == pytest.approx(0.3 + width)
+  assert found.significant
+  (unknown,) = patterns.asymmetries(_gains({'a': {'b': 0.2}, 'b': {'a': 0.0}}))
+  assert (unknown.low, unknown.significant) == (None, None)
+
+
+def test_a_row_that_lies_apart_is_named():
+  names = 'abcdef'
+  rows = {
+    t: {a: 0.01 * (1 + place % 3) for a in names if a != t}
+    for place, t in enumerate(names)
+  }
+  assert patterns.odd_rows(_gains(rows)) == []
+  rows['d'] = dict.fromkeys('abcef', 0.2)
+  (odd,) = patterns.odd_rows(_gains(rows))
+  assert odd.target == 'd'
+  assert odd.apart
+  assert odd.median == pytest.approx(0.2)
+  assert odd.others_median == pytest.approx(0.02)
+  # Medians .01 .02 .03 .2 .02 .03: centre .025, deviations' median .005.
+  assert odd.robust_z == pytest.approx(0.175 / (1.4826 * 0.005))
+  assert any('d is an outlier' in w for w in patterns.warnings(_gains(rows)))
+  assert patterns.odd_rows(_gains({t: rows[t] for t in 'abcd'})) == []
+
+
+def test_the_published_rows_of_java_and_python_lie_apart():
+  table = pd.read_csv(REFERENCE / 'synergy_pairs.csv')
+  losses = table.set_index(['target', 'auxiliary'])['loss_nats_per_token']
+  found = patterns.odd_rows(synergy.of_losses(losses.to_dict()))
+  assert {odd.target: odd.robust_z > 0 for odd in found} == {
+    'Java': True,
+    'Python': False,
+  }
+  assert [odd.target for odd in found if odd.apart] == ['Java']
+
+
+def test_transfer_coefficients_are_read_from_mixture_fits():
+  law, runs = simulated.runs('transfer')
+  settings = fitting.FitSettings(num_starts=64, num_bootstraps=0)
+  fit = fitting.fit(law, runs, simulated.TARGET, settings)
+  fit = dataclasses.replace(
+    fit,
+    intervals={'tau/markup': (0.05, 0.1)},
+    diagnostics={**fit.diagnostics, 'at_bound': ['tau/code/go']},
+  )
+  go, markup = patterns.transfers([fit, dataclasses.replace(fit)])
+  assert (go.target, go.auxiliary) == ('code/java', 'code/go')
+  assert go.tau == pytest.approx(0.4, abs=1e-4)  # Noise-free: solver's limit.
+  assert (go.low, go.high, go.at_bound) == (None, None, True)
+  assert (markup.low, markup.high, markup.at_bound) == (0.05, 0.1, False)
 
 
 def test_json_and_csv(tmp_path):

@@ -10,6 +10,7 @@ import pytest
 
 from codelaw import errors
 from codelaw.planning import allocation
+from codelaw.planning import choosing
 from codelaw.planning import limits
 
 _SIZE = {'num_params': 1e6, 'num_tokens': 1e8}
@@ -49,7 +50,7 @@ def _has(found, text):
 
 def test_symmetric_sources_get_equal_rates(make_fit):
   fits = _separate(make_fit, dict.fromkeys(_SOURCES, 400.0))
-  found = allocation.allocate(fits, **_SIZE)
+  found = choosing.allocate(fits, **_SIZE)
   assert list(found.rates.values()) == pytest.approx([1 / 3] * 3, abs=1e-5)
   assert found.num_starts_at_optimum == found.num_starts
   assert _has(found, 'no gain over uniform')
@@ -59,7 +60,7 @@ def test_two_sources_meet_the_closed_form(make_fit):
   # With no transfer, min w1 B1 r1^-b + w2 B2 r2^-b has r_i in proportion to
   # (w_i B_i)^(1 / (1 + b)).
   fits = _separate(make_fit, {'code/c': 300.0, 'code/java': 900.0})
-  found = allocation.allocate(
+  found = choosing.allocate(
     fits, **_SIZE, settings=_settings(weights={'code/c': 1, 'code/java': 2})
   )
   parts = np.array([1 * 300.0, 2 * 900.0]) ** (1 / 1.3)
@@ -89,7 +90,7 @@ def test_a_source_that_helps_everything_gets_everything(make_fit):
     )
     for fit in fits
   ]
-  found = allocation.allocate(fits, **_SIZE)
+  found = choosing.allocate(fits, **_SIZE)
   assert found.rates['code/c'] == pytest.approx(1, abs=1e-9)
   assert found.rates['code/java'] == 0
   assert _has(found, 'corner solution')
@@ -110,7 +111,7 @@ def test_a_linear_law_ends_in_a_corner_and_says_so(make_fit):
     )
     for source, slope in zip(_SOURCES, (3.0, 2.0, 1.0), strict=True)
   ]
-  found = allocation.allocate(fits, **_SIZE)
+  found = choosing.allocate(fits, **_SIZE)
   assert max(found.rates.values()) == pytest.approx(1, abs=1e-9)
   assert _has(found, 'linear in the rates')
   assert _has(found, 'corner solution')
@@ -118,7 +119,7 @@ def test_a_linear_law_ends_in_a_corner_and_says_so(make_fit):
 
 def test_a_curved_law_is_not_called_linear(make_fit):
   fits = _separate(make_fit, {'code/c': 300.0, 'code/java': 900.0})
-  found = allocation.allocate(fits, **_SIZE)
+  found = choosing.allocate(fits, **_SIZE)
   assert not _has(found, 'linear')
   assert not _has(found, 'corner')
 
@@ -128,7 +129,7 @@ def test_the_best_of_several_optima_is_found(make_fit):
   estimates = {'E': 1.0, 'A': 9.0, 'B': 9.0, 'alpha': 0.4, 'beta': 0.4}
   estimates |= {'C/code/c': 1.0, 'C/code/java': 2.0}
   estimates |= {'gamma/code/c': 2.0, 'gamma/code/java': 2.0}
-  found = allocation.allocate(
+  found = choosing.allocate(
     [make_fit('loss/code/c', estimates, law='additive')], **_SIZE
   )
   assert found.rates == pytest.approx({'code/c': 0, 'code/java': 1}, abs=1e-9)
@@ -142,7 +143,7 @@ def test_limits_are_kept_and_conditions_hold(make_fit, data):
   fits = _separate(make_fit, {s: draw(50, 5000) for s in _SOURCES})
   floors = {s: draw(0, 0.3) for s in _SOURCES}
   ceilings = {s: draw(0.35, 1.0) for s in _SOURCES}
-  found = allocation.allocate(
+  found = choosing.allocate(
     fits, **_SIZE, settings=_settings(floors=floors, ceilings=ceilings)
   )
   for source, rate in found.rates.items():
@@ -154,7 +155,7 @@ def test_limits_are_kept_and_conditions_hold(make_fit, data):
 
 def test_supply_times_epochs_bounds_a_rate(make_fit):
   fits = _separate(make_fit, {'code/c': 300.0, 'code/java': 900.0})
-  found = allocation.allocate(
+  found = choosing.allocate(
     fits, **_SIZE, supply={'code/java': 1e7}, settings=_settings(max_epochs=2)
   )
   # 1e7 tokens twice are 0.2 of 1e8; a hundredth of them stays unused.
@@ -169,7 +170,7 @@ def test_supply_times_epochs_bounds_a_rate(make_fit):
 def test_a_strong_prior_is_met(make_fit):
   fits = _separate(make_fit, {'code/c': 300.0, 'code/java': 900.0})
   prior = {'code/c': 0.8, 'code/java': 0.2}
-  found = allocation.allocate(
+  found = choosing.allocate(
     fits, **_SIZE, settings=_settings(prior=prior, prior_strength=1e4)
   )
   assert found.rates == pytest.approx(prior, abs=1e-3)
@@ -184,7 +185,7 @@ def test_the_band_holds_the_estimate_and_narrows_with_the_spread(make_fit):
       make_fit(fit.target, dict(fit.estimates), spread=spread, seed=seed)
       for seed, fit in enumerate(_separate(make_fit, B_of))
     ]
-    found = allocation.allocate(fits, **_SIZE)
+    found = choosing.allocate(fits, **_SIZE)
     share = found.sources['code/c']
     assert share.low < share.rate < share.high
     loss = found.targets['loss/code/c']
@@ -207,14 +208,14 @@ def test_a_gain_within_noise_says_so(make_fit):
       {'code/c': 400.0, 'code/java': 440.0}.items()
     )
   ]
-  found = allocation.allocate(fits, **_SIZE)
+  found = choosing.allocate(fits, **_SIZE)
   assert found.gain > 0 > found.gain_low
   assert _has(found, 'within noise')
 
 
 def test_no_bootstrap_no_interval(make_fit):
   fits = _separate(make_fit, {'code/c': 300.0, 'code/java': 900.0})
-  found = allocation.allocate(fits, **_SIZE)
+  found = choosing.allocate(fits, **_SIZE)
   assert found.gain_low is found.sources['code/c'].low is None
   assert _has(found, 'has no interval')
 
@@ -226,7 +227,7 @@ def test_extrapolation_is_said(make_fit):
     'num_tokens': (1e6, 1e9),
     'share/code/c': (0.4, 1.0),
   }
-  found = allocation.allocate(fits, **_SIZE, ranges=ranges)
+  found = choosing.allocate(fits, **_SIZE, ranges=ranges)
   assert _has(found, '1,000,000 parameters are 2 times the most')
   assert not _has(found, 'tokens are')
   assert _has(found, 'The rate of code/c')
@@ -251,13 +252,13 @@ def test_extrapolation_is_said(make_fit):
 def test_what_cannot_be_met_is_an_error(make_fit, fields, message):
   fits = _separate(make_fit, {'code/c': 300.0, 'code/java': 900.0})
   with pytest.raises(errors.UserError, match=message):
-    allocation.allocate(fits, **_SIZE, settings=_settings(**fields))
+    choosing.allocate(fits, **_SIZE, settings=_settings(**fields))
 
 
 def test_too_little_supply_is_an_error_that_says_how_much(make_fit):
   fits = _separate(make_fit, {'code/c': 300.0, 'code/java': 900.0})
   with pytest.raises(errors.UserError, match='fewer tokens'):
-    allocation.allocate(fits, **_SIZE, supply={'code/c': 1e6, 'code/java': 1e6})
+    choosing.allocate(fits, **_SIZE, supply={'code/c': 1e6, 'code/java': 1e6})
 
 
 def test_a_law_without_shares_cannot_allocate(make_fit):
@@ -267,21 +268,21 @@ def test_a_law_without_shares_cannot_allocate(make_fit):
     law='chinchilla',
   )
   with pytest.raises(errors.UserError, match='mixture law'):
-    allocation.allocate([fit], **_SIZE)
+    choosing.allocate([fit], **_SIZE)
 
 
 def test_the_first_mixture_law_of_a_target_is_used(make_fit):
   fits = _separate(make_fit, {'code/c': 300.0, 'code/java': 900.0})
   later = _separate(make_fit, {'code/c': 3e6, 'code/java': 1.0})
-  first = allocation.allocate(fits, **_SIZE)
-  assert allocation.allocate([*fits, *later], **_SIZE) == first
+  first = choosing.allocate(fits, **_SIZE)
+  assert choosing.allocate([*fits, *later], **_SIZE) == first
 
 
 def test_a_budget_is_split_by_the_closed_form(make_fit):
   # One stream, so D = C / 6N: A alpha N^-alpha = B beta D^-beta.
   fits = _separate(make_fit, {'code/c': 400.0, 'code/java': 400.0})
   budget = 1e15
-  found = allocation.allocate_budget(fits, flop_budget=budget)
+  found = choosing.allocate_budget(fits, flop_budget=budget)
   assert 6 * found.num_params * found.num_tokens == pytest.approx(
     budget, rel=1e-4
   )
@@ -294,19 +295,19 @@ def test_a_budget_is_split_by_the_closed_form(make_fit):
 
 def test_a_budget_over_given_sizes_takes_the_best_of_them(make_fit):
   fits = _separate(make_fit, {'code/c': 400.0, 'code/java': 400.0})
-  free = allocation.allocate_budget(fits, flop_budget=1e15)
+  free = choosing.allocate_budget(fits, flop_budget=1e15)
   near = round(free.num_params * 1.05)
   sizes = {size: 6.0 * size for size in (near // 20, near, near * 20)}
-  found = allocation.allocate_budget(fits, flop_budget=1e15, sizes=sizes)
+  found = choosing.allocate_budget(fits, flop_budget=1e15, sizes=sizes)
   assert found.num_params == near
   assert found.objective >= free.objective
 
 
 def test_supply_bounds_the_tokens_of_a_budget(make_fit):
   fits = _separate(make_fit, {'code/c': 400.0, 'code/java': 400.0})
-  free = allocation.allocate_budget(fits, flop_budget=1e15)
+  free = choosing.allocate_budget(fits, flop_budget=1e15)
   supply = dict.fromkeys(('code/c', 'code/java'), free.num_tokens / 40)
-  found = allocation.allocate_budget(fits, flop_budget=1e15, supply=supply)
+  found = choosing.allocate_budget(fits, flop_budget=1e15, supply=supply)
   most = 4 * limits.SUPPLY_USED * sum(supply.values())
   assert found.num_tokens <= most
   assert found.num_tokens == pytest.approx(most, rel=2e-3)
@@ -318,12 +319,12 @@ def test_a_law_without_size_cannot_split_a_budget(make_fit):
     'loss/code/c', {'c': 1.0, 'k': 1.0, 't/code/java': 1.0}, law='exponential'
   )
   with pytest.raises(errors.UserError, match='does not depend'):
-    allocation.allocate_budget([fit], flop_budget=1e15)
+    choosing.allocate_budget([fit], flop_budget=1e15)
 
 
 def test_json_comes_back_equal(make_fit):
   fits = _separate(make_fit, {'code/c': 300.0, 'code/java': 900.0}, spread=0.02)
-  found = allocation.allocate(fits, **_SIZE)
+  found = choosing.allocate(fits, **_SIZE)
   content = json.loads(json.dumps(allocation.to_json(found)))
   assert allocation.from_json(content) == found
 

@@ -11,6 +11,7 @@ import pytest
 from codelaw import errors
 from codelaw import records
 from codelaw.planning import allocation
+from codelaw.planning import choosing
 from codelaw.planning import mixture_gin
 
 
@@ -81,7 +82,7 @@ def test_the_file_says_where_it_comes_from_and_gin_reads_it(make_fit):
       ('code/java', 900.0, 'tau/code/c'),
     )
   ]
-  found = allocation.allocate(fits, num_params=1e6, num_tokens=1e8)
+  found = choosing.allocate(fits, num_params=1e6, num_tokens=1e8)
   text = mixture_gin.mixture_gin(found, 'codelaw allocate --fit=fit.json')
   assert text.startswith('#')
   for part in (

@@ -54,7 +54,10 @@ def test_without_an_allocation_it_says_so(found):
   answer = findings.answer(
     dataclasses.replace(found, allocation=None, confirmation=None)
   )
-  assert 'no allocation' in answer.title
+  assert answer.title == '5 laws, without a warning.'
+  assert 'off by 0.2% on average' in answer.sentences[0]
+  assert 'miss those by 0.6% on average' in answer.sentences[1]
+  assert 'No rates were chosen yet' in answer.sentences[2]
   assert answer.rates == ()
 
 
@@ -68,8 +71,14 @@ def test_doubts_are_collected(found):
   run, other, *rest = found.run_records
   failed = dataclasses.replace(run, status='failed', message='loss is NaN')
   short = dataclasses.replace(other, realised_tokens={'code/python': 1})
+  unsure = dataclasses.replace(
+    found.synergy[0], standard_error=None, p_value=None, noise_from='unknown'
+  )
   doubted = dataclasses.replace(
-    found, fits=(fit,), run_records=(failed, short, *rest)
+    found,
+    fits=(fit,),
+    run_records=(failed, short, *rest),
+    synergy=(unsure, *found.synergy[1:]),
   )
   words = ' '.join(findings.warnings(doubted))
   for part in (
@@ -78,6 +87,7 @@ def test_doubts_are_collected(found):
     'E is doubtful.',
     'is failed: loss is NaN',
     'other token counts than planned',
+    'have no interval: no run was repeated',
   ):
     assert part in words
 
@@ -115,5 +125,45 @@ def test_the_same_warning_about_several_targets_comes_once(make_fit):
   ]
   found = list(findings._of_fits(fits))
   assert len(found) == 2
-  assert 'laws of loss/code/a, loss/code/b: beta of one kind' in found[0]
-  assert 'law of loss/code/c: beta of another' in found[1]
+  assert 'laws of code/a, code/b: beta of one kind' in found[0]
+  assert 'law of code/c: beta of another' in found[1]
+
+
+def test_warnings_that_differ_in_numbers_come_once_most_targets_first(make_fit):
+  estimates = {'E': 1.0, 'A': 9.0, 'B': 9.0, 'alpha': 0.3, 'beta': 0.3}
+  texts = {
+    'a': ['E is at its bound', 'beta is 1.4 with it, 0.857 without'],
+    'b': ['beta is 1.2 with it, 1e-3 without'],
+    'c': ['alpha is 2 of 3', 'alpha is 4 of 5'],
+  }
+  fits = [
+    dataclasses.replace(
+      make_fit(f'loss/code/{name}', estimates, law='chinchilla'),
+      diagnostics={'warnings': warnings},
+    )
+    for name, warnings in texts.items()
+  ]
+  assert list(findings._of_fits(fits)) == [
+    'The chinchilla laws of code/a, code/b: beta is 1.4 with it, 0.857 without'
+    ' (code/a; the others alike).',
+    'The chinchilla law of code/c: alpha is 2 of 3 (and 1 more like it).',
+    'The chinchilla law of code/a: E is at its bound.',
+  ]
+
+
+def test_a_budget_names_its_size_with_bands(found):
+  changed = _with(
+    found,
+    flop_budget=1e18,
+    num_params_low=2e5,
+    num_params_high=9e5,
+    natural_gain=0.0123,
+    natural_gain_low=0.01,
+    natural_gain_high=0.02,
+    objective_name='worst',
+  )
+  words = ' '.join(findings.answer(changed).sentences)
+  assert 'budget of 1e+18 FLOPs is best spent on 500,000 parameters' in words
+  assert '(200k to 900k)' in words
+  assert 'greatest loss of a target of' in words
+  assert 'Over natural shares the gain is 0.0123' in words

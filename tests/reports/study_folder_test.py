@@ -5,6 +5,7 @@ import shutil
 import pytest
 
 from codelaw import errors
+from codelaw.laws import results
 from codelaw.reports import study_folder
 
 
@@ -52,3 +53,16 @@ def test_nothing_to_report_is_an_error(tmp_path):
     study_folder.read(tmp_path)
   with pytest.raises(errors.UserError, match='found none'):
     study_folder.read(tmp_path / 'nowhere')
+
+
+def test_laws_alone_are_divided_by_what_they_are_about(study, tmp_path, found):
+  results.write(tmp_path / 'fit.json', [*found.mixture_fits, *found.fits])
+  alone = study_folder.of_files(
+    tmp_path / 'fit.json', allocation=study / 'allocation.json'
+  )
+  assert alone.fits == found.fits
+  assert alone.mixture_fits == found.mixture_fits
+  assert alone.allocation == found.allocation
+  assert [name for name, _ in alone.files] == ['fit.json', 'allocation.json']
+  with pytest.raises(errors.UserError, match=r'other\.json'):
+    study_folder.of_files(tmp_path / 'other.json')

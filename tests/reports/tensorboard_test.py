@@ -20,7 +20,12 @@ def test_figures_and_tables_arrive(study, tmp_path):
       'allocation',
       'confirmation',
       'loss_curves',
+      'residuals',
+      'isoloss',
+      'optimal_sizes',
+      'mixture_residuals',
       'synergy',
+      'transfer',
       'predicted_measured',
       'tokens',
     )

@@ -1,0 +1,1 @@
+"""Analyses of two published papers, from the numbers they print."""
