@@ -6,6 +6,7 @@ import rich.console
 import rich.table
 
 from codelaw.planning import allocation as allocation_lib
+from codelaw.planning import ladder
 from codelaw.planning import mixture_gin
 
 
@@ -29,7 +30,7 @@ def show(
         _band(share.low, share.high),
         f'{share.uniform_rate:.4f}',
         *([f'{share.natural_rate:.4f}'] if natural else []),
-        f'{share.num_tokens:,.0f}',
+        ladder.short_count(round(share.num_tokens)),
         '' if share.epochs is None else f'{share.epochs:.2f}',
       ]
       for name, share in allocation.sources.items()

@@ -36,7 +36,6 @@ from codelaw.planning import design as design_lib
 from codelaw.planning import ladder
 from codelaw.planning import mixture_gin
 from codelaw.planning import space as space_lib
-from codelaw.studies import sweep
 
 EXAMPLE = (
   'codelaw design --fit=results/quickstart/fits/mixture/fit.json'
@@ -178,17 +177,17 @@ def _plans(
       model=model,
       num_tokens=chosen.num_tokens,
       initial=None,
-      schedule=sweep.with_mixture(
+      schedule=ladder.with_mixture(
         pattern.schedule, records.MixtureRates(chosen.rates)
       ),
       optimizer=dataclasses.replace(
         pattern.optimizer, peak_learning_rate=rule.peak(model.width)
       ),
     )
-    name = ladder.run_id('design', sweep.size_name(model), plan)
+    name = ladder.run_id('design', ladder.size_name(model), plan)
     while name in plans:  # A repetition: the same run with another seed.
       plan = dataclasses.replace(plan, seed=plan.seed + 1)
-      name = ladder.run_id('design', sweep.size_name(model), plan)
+      name = ladder.run_id('design', ladder.size_name(model), plan)
     plans[name] = plan
   return plans
 

@@ -1,4 +1,4 @@
-"""The ladder of a sweep: peak learning rates and run names.
+"""The ladder of a sweep: peak learning rates, mixtures and run names.
 
 Owns the rule that carries one tuned learning rate to models of other widths,
 and `run_id`, by which every later step finds a run again.
@@ -7,6 +7,7 @@ and `run_id`, by which every later step finds a run again.
 import dataclasses
 import math
 
+from codelaw import accounting
 from codelaw import errors
 from codelaw import records
 from codelaw import storage
@@ -55,6 +56,24 @@ class LearningRateRule:
     if width < 1:
       raise errors.UserError(f'A width must be at least 1, got {width!r}.')
     return self.coefficient * width**-self.exponent
+
+
+def with_mixture(
+  schedule: records.Schedule, mixture: records.MixtureRates
+) -> records.Schedule:
+  """The schedule with `mixture` in every stage, from start to end."""
+  return dataclasses.replace(
+    schedule,
+    stages=tuple(
+      dataclasses.replace(stage, mixture=mixture, end_mixture=None)
+      for stage in schedule.stages
+    ),
+  )
+
+
+def size_name(shape: accounting.ModelShape) -> str:
+  """A model's size for names: `58k`, `1.3B`."""
+  return short_count(accounting.num_params(shape))
 
 
 def run_id(purpose: str, size: str, plan: records.RunPlan) -> str:

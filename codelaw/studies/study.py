@@ -42,6 +42,7 @@ from codelaw.laws import synergy
 from codelaw.planning import allocation as allocation_lib
 from codelaw.planning import choosing
 from codelaw.planning import confirmation as confirmation_lib
+from codelaw.planning import ladder
 from codelaw.planning import mixture_gin
 from codelaw.reports import contents
 from codelaw.reports import html
@@ -235,7 +236,7 @@ def _write_gin(
   plan = sweep.final_run(study)
   rates = records.MixtureRates(mixture_gin.rounded_rates(allocation.sources))
   plan = dataclasses.replace(
-    plan, schedule=sweep.with_mixture(plan.schedule, rates)
+    plan, schedule=ladder.with_mixture(plan.schedule, rates)
   )
   run_file = _gin_file(study, 'run')
   model_dir = os.fspath(storage.path(study.study_dir) / 'next_run')

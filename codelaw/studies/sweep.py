@@ -138,24 +138,6 @@ class PlannedRun:
   plan: records.RunPlan
 
 
-def size_name(shape: accounting.ModelShape) -> str:
-  """A model's size for names: `58k`, `1.3B`."""
-  return ladder.short_count(accounting.num_params(shape))
-
-
-def with_mixture(
-  schedule: records.Schedule, mixture: records.MixtureRates
-) -> records.Schedule:
-  """The schedule with `mixture` in every stage, from start to end."""
-  return dataclasses.replace(
-    schedule,
-    stages=tuple(
-      dataclasses.replace(stage, mixture=mixture, end_mixture=None)
-      for stage in schedule.stages
-    ),
-  )
-
-
 def planned_runs(study: StudyPlan) -> tuple[PlannedRun, ...]:
   """The sweep without its confirmation; equal plans are planned once.
 
@@ -166,7 +148,7 @@ def planned_runs(study: StudyPlan) -> tuple[PlannedRun, ...]:
 
   def add(purpose, model, num_tokens, mixture, repetition=0):
     plan = _plan(study, model, num_tokens, mixture, study.run.seed + repetition)
-    name = ladder.run_id('sweep', size_name(model), plan)
+    name = ladder.run_id('sweep', ladder.size_name(model), plan)
     known = runs[name].purposes if name in runs else ()
     runs[name] = PlannedRun(name, tuple(sorted({*known, purpose})), plan)
 
@@ -206,9 +188,9 @@ def confirmation_runs(
   def planned(arm: str, seed: int) -> PlannedRun:
     final = final_run(study)
     plan = dataclasses.replace(
-      final, schedule=with_mixture(final.schedule, arms[arm]), seed=seed
+      final, schedule=ladder.with_mixture(final.schedule, arms[arm]), seed=seed
     )
-    name = ladder.run_id(f'confirm-{arm}', size_name(plan.model), plan)
+    name = ladder.run_id(f'confirm-{arm}', ladder.size_name(plan.model), plan)
     return PlannedRun(name, ('confirm',), plan)
 
   first = study.run.seed + study.pair_seeds
@@ -238,7 +220,7 @@ def _plan(
       study.run,
       model=model,
       num_tokens=num_tokens,
-      schedule=with_mixture(study.run.schedule, mixture),
+      schedule=ladder.with_mixture(study.run.schedule, mixture),
       seed=seed,
     ),
   )

@@ -54,6 +54,7 @@ def _table(planted_recency, noise, apart=True):
   return table
 
 
+@pytest.mark.slow
 def test_a_planted_recency_is_found_within_its_interval():
   found = recency.fit(
     _table(3.0, noise=0.003), 'cooldown', [_TARGET], settings=_SETTINGS

@@ -13,6 +13,7 @@ from codelaw.data import shards
 from codelaw.laws import fitting
 from codelaw.planning import allocation
 from codelaw.planning import ladder
+from codelaw.planning import space
 from codelaw.studies import study
 from codelaw.studies import sweep
 
@@ -147,6 +148,14 @@ def test_arms_differ_in_their_mixture_alone():
       'must train on the shards',
     ),
     ({'confirmation_seeds': 1}, 'at least 2'),
+    (
+      {
+        'allocation': allocation.AllocationSettings(
+          stages=(space.StageLimits('main'), space.StageLimits('cooldown'))
+        )
+      },
+      'one mixture throughout',
+    ),
     ({'pair_seeds': 0}, 'at least 1'),
   ],
 )
