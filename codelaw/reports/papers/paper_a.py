@@ -292,8 +292,8 @@ def _warnings(found: _Analysis) -> list[str]:
     if languages:
       top = max(languages, key=lambda language: languages[language])
       said[
-        f'{name} gives {len(languages)} languages more effective tokens than'
-        f' were fitted ({top} {languages[top]:.2f} times): those losses'
+        f'{name} gives {", ".join(sorted(languages))} more effective tokens'
+        f' than were fitted ({top} {languages[top]:.2f} times): these losses'
         ' extrapolate.'
       ] = None
   return texts + list(said)
@@ -370,7 +370,7 @@ def _allocation(found: _Analysis) -> contents.Section:
       contents.Picture(
         'allocations',
         code_figures.allocations(found.allocation, names, billions),
-        f'Tokens of {billions:g}B per language for'
+        f'Tokens per language, of {billions:g}B in all, for models of'
         f' {found.num_params / published.BILLION:g}B parameters. Ours minimise'
         ' the mean loss of the languages by their own laws; lines are'
         f' {ours.interval_level:.0%} bootstrap bands, of the laws alone.',

@@ -119,7 +119,7 @@ def claim(scores: Scores, stated: dict[str, str]) -> checks.Check:
     f'{MEASURES[measure].capitalize()}, {words}',
     f'{change_text(float(stated["printed_percent"]))}.',
     (
-      ('scores', f'{values[0]:g} and {values[1]:g}'),
+      ('scores', f'{values[0]:.1f} and {values[1]:.1f}'),
       ('with rounding', f'{change_text(low)} to {change_text(high)}'),
     ),
     checks.outcome(holds),
@@ -143,8 +143,8 @@ def _readings(
   low, high = (-end for end in change_range(baseline, variant)[::-1])
   if _meet((low, high), printed):
     yield (
-      f'the drop from {variant:g} to {baseline:g}, not the gain over'
-      f' {baseline:g}'
+      f'the drop from {variant:.1f} to {baseline:.1f}, not the gain over'
+      f' {baseline:.1f}'
     )
   others = [
     (one, other)
@@ -160,7 +160,7 @@ def _readings(
     values = scores[one][measure], scores[other][measure]
     if _meet(change_range(*values), printed):
       yield (
-        f'{values[0]:g} ({name_of(one[0])}, {one[1]}) against {values[1]:g}'
+        f'{values[0]:.1f} ({name_of(one[0])}, {one[1]}) against {values[1]:.1f}'
         f' ({name_of(other[0])}, {other[1]})'
       )
 
