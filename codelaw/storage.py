@@ -28,8 +28,9 @@ def path(value: PathLike) -> epath.Path:
   return epath.Path(value)
 
 
-def _is_local(destination: epath.Path) -> bool:
-  return '://' not in os.fspath(destination)
+def is_local(value: PathLike) -> bool:
+  """Whether a path is on a disk, and not in a bucket."""
+  return '://' not in os.fspath(value)
 
 
 def write_bytes(destination: PathLike, content: bytes) -> None:
@@ -41,7 +42,7 @@ def write_bytes(destination: PathLike, content: bytes) -> None:
   target = path(destination)
   try:
     target.parent.mkdir(parents=True, exist_ok=True)
-    if not _is_local(target):
+    if not is_local(target):
       target.write_bytes(content)
       return
     handle, temporary = tempfile.mkstemp(
@@ -116,7 +117,7 @@ def exclusive(folder: PathLike) -> Iterator[None]:
   lock = pathlib.Path(os.fspath(target)) / '.lock'
   try:
     target.mkdir(parents=True, exist_ok=True)
-    file = open(lock, 'a') if _is_local(target) else None  # noqa: SIM115
+    file = open(lock, 'a') if is_local(target) else None  # noqa: SIM115
   except OSError as error:
     raise errors.UserError(
       f'Cannot write to the folder {os.fspath(target)}:'

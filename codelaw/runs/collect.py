@@ -1,29 +1,34 @@
 """Run directories -> run table.
 
-A row is an evaluation of a run: what its `eval/` events hold at one step,
-beside what its `run.json` says about the run. Tokens and FLOPs are all that
-the parameters have seen and cost: those of the run itself and, where it started
-from an earlier run's checkpoint, those behind that. Tokens of the last
-evaluation of a finished run come from `run.json`, which is exact; events hold
-float32.
+A row is an evaluation of a run: what its events hold at one step, beside what
+its `run.json` says about the run or, for runs of other programs, a table of
+facts (`run_facts`). Tokens and FLOPs are all that the parameters have seen and
+cost: those of the run itself and, where it started from an earlier run's
+checkpoint, those behind that. Tokens of the last evaluation of a finished run
+come from `run.json`, which is exact; events hold float32. A run of another
+program without any evaluation has a row per value of its training loss.
 """
 
+from collections.abc import Mapping
 from collections.abc import Sequence
-import math
+from concurrent import futures
+import dataclasses
 import os
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from codelaw import errors
 from codelaw import records
 from codelaw import storage
 from codelaw.runs import events
+from codelaw.runs import folders
+from codelaw.runs import other_runs
+from codelaw.runs import reading
+from codelaw.runs import recorded_runs
+from codelaw.runs import tag_columns
 
-_METRICS = {
-  'loss_nats_per_token': 'loss',
-  'bits_per_byte': 'bits_per_byte',
-}
 _LEADING = (
   'run_id',
   'num_params',
@@ -37,155 +42,220 @@ _LEADING = (
 )
 
 
+_TEXTS = ('run_id', 'stage')
+_WHOLE = ('num_params', 'num_tokens', 'step')
+_MAY_LACK = ('num_params_no_embed', 'seed')
+
+
+@dataclasses.dataclass(frozen=True)
+class _Run:
+  """A run folder: its record, if it has one, and its event files."""
+
+  folder: str
+  run_id: str
+  record: records.RunRecord | None
+  files: Sequence[events.Found]
+
+
 def collect(
-  run_dirs: Sequence[storage.PathLike], report: events.Report = events.warn
+  run_dirs: Sequence[storage.PathLike] | Mapping[str, str],
+  report: events.Report = events.warn,
+  *,
+  facts: Mapping[str, Mapping[str, Any]] | None = None,
+  mapping: tag_columns.TagMapping | None = None,
+  cache: storage.PathLike | None = None,
+  workers: int | None = None,
+  progress: reading.Progress = reading.quiet,
 ) -> pd.DataFrame:
   """Reads run directories into one table, sorted by run and step.
 
   Args:
-    run_dirs: each with `run.json` and `eval/` events. The order is
+    run_dirs: run folders; or folder -> id for runs without `run.json`, which
+      otherwise are called by the last part of their path. The order is
       irrelevant.
     report: called with one sentence for each run that is left out or is
-      included without its end, because it still runs or failed.
+      included without its end, because it still runs or failed, and for what
+      was dropped from the events.
+    facts: run id -> facts about runs without `run.json`, see `run_facts`.
+    mapping: how tags of other programs are read, see `writers`.
+    cache: file that keeps what was read for the next time; see `reading`.
+    workers: processes; by default as many as are worth it.
+    progress: called with what is done, and the part of it.
 
   Returns:
     The run table, see `codelaw.runs.table`. `train_flops` and `num_tokens`
     are those up to the row's step, with what the run inherited. An evaluation
-    before the first update has no row.
+    before the first update has no row. The table depends on neither cache nor
+    workers.
 
   Raises:
     UserError: when a run id occurs in two directories, an event file or
-      `run.json` is corrupt, or no directory holds an evaluation.
+      `run.json` is corrupt, facts are missing, a loss is a sum over tokens, or
+      no directory holds an evaluation.
   """
-  rows: list[dict[str, Any]] = []
-  folder_of: dict[str, str] = {}
-  for folder in sorted(os.fspath(folder) for folder in run_dirs):
-    if not (storage.path(folder) / 'run.json').exists():
-      report(f'{folder} has no run.json and is left out.')
-      continue
-    record = records.read_run_record(folder)
-    if record.run_id in folder_of:
-      raise errors.UserError(
-        f'The run id {record.run_id} occurs twice, in'
-        f' {folder_of[record.run_id]} and {folder}; leave one of them out.'
+  mapping = mapping or tag_columns.TagMapping()
+  names = (
+    dict(run_dirs)
+    if isinstance(run_dirs, Mapping)
+    else {os.fspath(d): folders.own_name(d) for d in run_dirs}
+  )
+  with futures.ThreadPoolExecutor(reading.THREADS) as pool:
+    progress(f'{len(names)} folders', 0)
+    runs = list(pool.map(_find, sorted(names), map(names.get, sorted(names))))
+  _check_ids(runs)
+  contents = reading.read(
+    [file for run in runs for file in run.files],
+    mapping.selection(),
+    cache=cache,
+    workers=workers,
+    report=report,
+    progress=progress,
+  )
+  parts: list[dict[str, Any]] = []
+  others: list[other_runs.OtherRun] = []
+  for run in runs:
+    series = _series(run, contents, report)
+    if run.record is not None:
+      parts.append(
+        recorded_runs.columns(run.folder, run.record, series, mapping, report)
       )
-    folder_of[record.run_id] = folder
-    rows += _rows_of_run(folder, record, report)
-  if not rows:
+      continue
+    texts = {
+      name: text
+      for file in run.files
+      for name, text in contents[file.path].texts.items()
+    }
+    given = (facts or {}).get(run.run_id, {})
+    other = other_runs.read(
+      run.folder, run.run_id, series, texts, given, mapping, report
+    )
+    others += [other] if other else []
+  unused = sorted(set(facts or {}) - {run.run_id for run in runs})
+  if unused:
+    report(
+      f'There are facts about runs that are not here: {", ".join(unused)}.'
+    )
+  other_runs.check(others)
+  parts += [other_runs.columns(other, report) for other in others]
+  parts = [part for part in parts if len(part['step'])]
+  if not parts:
     raise errors.UserError(
-      f'None of {len(run_dirs)} folders holds a run with an evaluation;'
+      f'None of {len(names)} folders holds a run with an evaluation;'
       ' expected folders with run.json and eval/ events, as `codelaw train`'
-      ' writes them.'
+      ' writes them, or with the events of another program.'
     )
-  return _in_order(pd.DataFrame(rows))
+  return _table(parts, report)
 
 
-def _rows_of_run(
-  folder: str, record: records.RunRecord, report: events.Report
-) -> list[dict[str, Any]]:
-  scalars = events.read_scalars(storage.path(folder) / 'eval', report)
-  at_step: dict[int, dict[str, float]] = {}
-  for tag, points in scalars.items():
-    for step, value in points:
-      at_step.setdefault(step, {})[tag] = value
-  evaluations = {
-    step: tags
-    for step, tags in sorted(at_step.items())
-    if step > 0 and any(_metric_column(tag) for tag in tags)
-  }
-  finished = record.status == 'finished'
-  if not finished:
-    why = f' ({record.message})' if record.message else ''
-    report(
-      f'Run {record.run_id} in {folder} is {record.status}{why} at step'
-      f' {record.step} of {record.plan.num_steps}: what it evaluated (steps:'
-      f' {", ".join(map(str, evaluations)) or "none"}) is included, but not as'
-      ' final.'
-    )
-  elif record.step not in evaluations:
-    report(
-      f'Run {record.run_id} in {folder} is finished but has no evaluation at'
-      f' its last step {record.step}, so none is final.'
-    )
-  rows = []
-  for step, tags in evaluations.items():
-    is_final = finished and step == record.step
-    tokens: dict[str, float] = (
-      dict(record.tokens_seen(record.realised_tokens))
-      if is_final
-      else _tokens(tags)
-    )
-    total = math.fsum(tokens.values())
-    if not total:
-      report(
-        f'Run {record.run_id} in {folder} has no tokens/<source> at step'
-        f' {step}; that evaluation is left out.'
+def _find(folder: str, run_id: str) -> _Run:
+  if (storage.path(folder) / 'run.json').exists():
+    record = records.read_run_record(folder)
+    files = events.list_files(storage.path(folder) / 'eval')
+    return _Run(folder, record.run_id, record, files)
+  return _Run(folder, run_id, None, folders.event_files(folder))
+
+
+def _check_ids(runs: Sequence[_Run]) -> None:
+  folder_of: dict[str, str] = {}
+  for run in runs:
+    if run.run_id in folder_of:
+      raise errors.UserError(
+        f'The run id {run.run_id} occurs twice, in'
+        f' {folder_of[run.run_id]} and {run.folder}; leave one of them out, or'
+        ' name a folder that holds both.'
       )
-      continue
-    rows.append(
-      {
-        'run_id': record.run_id,
-        'num_params': record.num_params,
-        'num_params_no_embed': record.num_params_no_embed,
-        'num_tokens': round(total),
-        'train_flops': _train_flops(record, step),
-        'step': step,
-        'stage': _stage(record, step),
-        'is_final': is_final,
-        'seed': record.plan.seed,
-        **{f'share/{source}': n / total for source, n in tokens.items()},
-        **{f'tokens/{source}': round(n) for source, n in tokens.items()},
-        **{
-          column: value
-          for tag, value in tags.items()
-          if (column := _metric_column(tag))
-        },
-      }
+    folder_of[run.run_id] = run.folder
+
+
+def _series(
+  run: _Run, contents: Mapping[str, events.FileEvents], report: events.Report
+) -> dict[str, events.Series]:
+  """The series of a run; each of its folders is merged for itself."""
+  series: dict[str, events.Series] = {}
+  for prefix in dict.fromkeys(file.prefix for file in run.files):
+    files = [file for file in run.files if file.prefix == prefix]
+    series |= events.merge(
+      os.path.dirname(files[0].path),
+      files,
+      [contents[file.path] for file in files],
+      report,
     )
-  return rows
+  return series
 
 
-def _train_flops(record: records.RunRecord, step: int) -> float:
-  """What the parameters of a step have cost."""
-  first, last = record.first_step, record.plan.num_steps
-  own = record.train_flops * ((step - first) / (last - first))
-  return record.inherited_flops + own
-
-
-def _tokens(tags: dict[str, float]) -> dict[str, float]:
-  return {
-    tag.removeprefix('tokens/'): value
-    for tag, value in tags.items()
-    if tag.startswith('tokens/') and tag != 'tokens/total'
-  }
-
-
-def _metric_column(tag: str) -> str:
-  """`eval/code/python/loss_nats_per_token` -> `loss/code/python`; or ''."""
-  if not tag.startswith('eval/'):
-    return ''
-  name, _, metric = tag.removeprefix('eval/').rpartition('/')
-  return f'{_METRICS[metric]}/{name}' if name and metric in _METRICS else ''
-
-
-def _stage(record: records.RunRecord, step: int) -> str:
-  """The stage of the last update before `step`."""
-  ends = sorted(record.stage_end_steps.items(), key=lambda item: item[1])
-  for name, end in ends:
-    if step - 1 < end:
-      return name
-  return ends[-1][0] if ends else ''
-
-
-def _in_order(table: pd.DataFrame) -> pd.DataFrame:
-  """Columns in the contract's order; a source a run did not use has share 0."""
+def _table(
+  parts: Sequence[Mapping[str, Any]], report: events.Report
+) -> pd.DataFrame:
+  """Columns of all runs in the contract's order, sorted by run and step."""
+  columns = _joined(parts)
+  rows = list(
+    zip(columns['run_id'].tolist(), columns['step'].tolist(), strict=True)
+  )
   ordered = list(_LEADING)
+  for name in _MAY_LACK:
+    lacking = {
+      run_id
+      for (run_id, _), value in zip(rows, columns[name], strict=True)
+      if value is None
+    }
+    if lacking:
+      ordered.remove(name)
+    if lacking and len(lacking) < len({run_id for run_id, _ in rows}):
+      report(
+        f'The table has no column {name}, because nothing says it for'
+        f' {", ".join(sorted(lacking))}.'
+      )
   for prefix in ('share/', 'tokens/', 'loss/', 'bits_per_byte/'):
-    names = sorted(name for name in table if name.startswith(prefix))
+    names = sorted(
+      name
+      for name in columns
+      if f'{name}/' == prefix or name.startswith(prefix)
+    )
     ordered += names
+    if names and prefix == 'share/':
+      _check_shares(rows, [columns[name] for name in names])
     if prefix in ('share/', 'tokens/'):
-      table[names] = table[names].fillna(0)
-    if prefix == 'tokens/':
-      table = table.astype({name: 'int64' for name in names})
-  table = table.sort_values(['run_id', 'step'], ignore_index=True)
-  return table[ordered]
+      for name in names:
+        # A source that a run did not use has share 0.
+        columns[name] = np.nan_to_num(columns[name])
+  order = sorted(range(len(rows)), key=rows.__getitem__)
+  return pd.DataFrame(
+    {name: _typed(name, columns[name][order]) for name in ordered}
+  )
+
+
+def _typed(name: str, values: np.ndarray) -> Any:
+  if name in _TEXTS:
+    return values.tolist()
+  if name in (*_WHOLE, *_MAY_LACK) or name.startswith('tokens/'):
+    return values.astype(np.int64)
+  return values.astype(bool) if name == 'is_final' else values
+
+
+def _joined(parts: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:
+  """Columns of all runs, one after the other; what a run lacks is NaN."""
+  sizes = [len(part['step']) for part in parts]
+  columns: dict[str, np.ndarray] = {}
+  start = 0
+  for part, size in zip(parts, sizes, strict=True):
+    for name, values in part.items():
+      if name not in columns:
+        kind = object if name in (*_TEXTS, *_MAY_LACK) else float
+        columns[name] = np.full(sum(sizes), np.nan, kind)
+      columns[name][start : start + size] = values
+    start += size
+  return columns
+
+
+def _check_shares(
+  rows: Sequence[tuple[str, int]], shares: Sequence[np.ndarray]
+) -> None:
+  """Raises `UserError` that lists runs without shares beside runs with them."""
+  lacking = np.isnan(np.array(shares)).all(axis=0).tolist()
+  without = {run_id for (run_id, _), n in zip(rows, lacking, strict=True) if n}
+  if without:
+    raise errors.UserError(
+      'Some runs have shares of sources, but nothing says those of'
+      f' {", ".join(sorted(without))}; give them as columns share/<source>'
+      ' of the table of facts, or leave these runs out.'
+    )

@@ -29,7 +29,7 @@ _POSITIVE = ('num_params', 'num_params_no_embed', 'num_tokens', 'train_flops')
 _NUMERIC = (*_POSITIVE, 'step', 'seed')
 _NUMERIC_PREFIXES = ('share/', 'tokens/', 'loss', 'bits_per_byte')
 _MAY_BE_EMPTY = ('loss', 'bits_per_byte')
-_SHORT_NAMES = {
+SHORT_NAMES = {
   'C': 'train_flops',
   'N': 'num_params',
   'D': 'num_tokens',
@@ -37,6 +37,12 @@ _SHORT_NAMES = {
 }
 _RATIO_LABELS = ('run_id', 'name', 'index')
 _MAPPING = re.compile(r'([^:,]+):([^,*]+?)(?:\*([^,]+))?')
+# Of the index of a table, as pandas writes it and reads it back.
+_NAMELESS = re.compile(
+  r'|Unnamed: \d+(?:_level_\d+|\.\d+)?|__index_level_\d+__'
+)
+_SHOWN = 10
+_WHOLE_FLOAT = re.compile(r'(-?\d+)\.0+')
 _SHARE_TOLERANCE = 1e-3  # Shares in published tables are rounded.
 
 
@@ -69,9 +75,9 @@ def read(
   """
   names = os.fspath(path).split(',')
   if len(names) == 2:
-    table = _join(*(_rename(_load(name), columns, name) for name in names))
+    table = _join(*(_rename(load(name), columns, name) for name in names))
   elif len(names) == 1:
-    table = _rename(_load(names[0]), columns, names[0])
+    table = _rename(load(names[0]), columns, names[0])
   else:
     raise errors.UserError(
       f'Expected one table, or ratios.csv,metrics.csv; got {path}.'
@@ -141,7 +147,16 @@ def check_unique(table: pd.DataFrame, where: str) -> None:
     )
 
 
-def _load(name: str) -> pd.DataFrame:
+def load(name: str) -> pd.DataFrame:
+  """Reads a CSV or Parquet file as it is; the values of a CSV are texts.
+
+  What other programs leave around a table is taken away: columns without a
+  name, which are its index, blanks around names and values, and empty lines.
+  The values may be separated by commas, semicolons or tabs.
+
+  Raises:
+    UserError: for a file that cannot be read, and rows of another length.
+  """
   path = storage.path(name)
   try:
     content = path.read_bytes()
@@ -151,23 +166,39 @@ def _load(name: str) -> pd.DataFrame:
     ) from error
   try:
     if name.endswith('.parquet'):
-      return pd.read_parquet(io.BytesIO(content))
-    rows = list(csv.reader(io.StringIO(content.decode('utf-8-sig'))))
+      table = pd.read_parquet(io.BytesIO(content))
+      return table if table.index.name is None else table.reset_index()
+    rows = _rows(content.decode('utf-8-sig'))
   except (ValueError, OSError, csv.Error) as error:
     raise errors.UserError(
       f'{name} cannot be read as a table: {error}.'
     ) from error
   if not rows:
     raise errors.UserError(f'{name} is empty.')
-  header, *body = rows
-  if len(set(header)) < len(header):
-    raise errors.UserError(f'{name} has two columns of one name: {header}.')
-  for number, row in enumerate(body, start=2):
+  (_, header), *body = rows
+  for number, row in body:
     if len(row) != len(header):
       raise errors.UserError(
         f'{name}, line {number}: expected {len(header)} values, got {len(row)}.'
       )
-  return pd.DataFrame(body, columns=header, dtype=object)
+  kept = [i for i, label in enumerate(header) if not _NAMELESS.fullmatch(label)]
+  names = [header[i] for i in kept]
+  if len(set(names)) < len(names):
+    raise errors.UserError(f'{name} has two columns of one name: {names}.')
+  values = [[row[i] for i in kept] for _, row in body]
+  return pd.DataFrame(values, columns=names, dtype=object)
+
+
+def _rows(text: str) -> list[tuple[int, list[str]]]:
+  """(line, values without blanks around them) of each line with values."""
+  header = text.split('\n', 1)[0]
+  delimiter = max(',;\t', key=header.count)
+  reader = csv.reader(io.StringIO(text), delimiter=delimiter)
+  return [
+    (reader.line_num, [value.strip() for value in row])
+    for row in reader
+    if any(value.strip() for value in row)
+  ]
 
 
 def _rename(
@@ -178,10 +209,12 @@ def _rename(
   renamed = table.rename(
     columns={
       short: name
-      for short, name in _SHORT_NAMES.items()
+      for short, name in SHORT_NAMES.items()
       if short in table and name not in table
     }
   )
+  if 'run_id' in renamed:
+    renamed['run_id'] = _ids(renamed['run_id'], where)
   for wanted, (given, factor) in (columns or {}).items():
     if given not in table:
       raise errors.UserError(
@@ -194,6 +227,20 @@ def _rename(
     if factor != 1:
       renamed[wanted] = _numbers(renamed, wanted, where) * factor
   return renamed
+
+
+def _ids(values: pd.Series, where: str) -> list[str]:
+  """Run ids as texts; whole numbers that became floats are whole again."""
+  ids = ['' if value is None else str(value) for value in values]
+  empty = [row for row, text in enumerate(ids, 1) if text in ('', 'nan')]
+  if empty:
+    raise errors.UserError(
+      f'{where} has no run id in {"rows" if len(empty) > 1 else "row"}'
+      f' {", ".join(map(str, empty[:_SHOWN]))}'
+      f'{", ..." if len(empty) > _SHOWN else ""}; expected one per row.'
+    )
+  whole = [_WHOLE_FLOAT.fullmatch(text) for text in ids]
+  return [match[1] for match in whole if match] if all(whole) else ids
 
 
 def _join(ratios: pd.DataFrame, metrics: pd.DataFrame) -> pd.DataFrame:
@@ -212,7 +259,7 @@ def _join(ratios: pd.DataFrame, metrics: pd.DataFrame) -> pd.DataFrame:
     columns={
       name: f'share/{name}'
       for name in ratios
-      if name not in _RATIO_LABELS and not name.startswith('share/')
+      if name not in _RATIO_LABELS and not _is_numeric(name)
     }
   )
   shares = [name for name in ratios if name.startswith('share/')]
@@ -229,7 +276,9 @@ def _join(ratios: pd.DataFrame, metrics: pd.DataFrame) -> pd.DataFrame:
     columns={
       name: f'loss/{name}'
       for name in metrics
-      if name not in _RATIO_LABELS and not _is_numeric(name)
+      if name not in _RATIO_LABELS
+      and not _is_numeric(name)
+      and _has_numbers(metrics[name])
     }
   )
   repeated = [n for n in metrics if n in ratios and n != 'run_id']
@@ -238,6 +287,11 @@ def _join(ratios: pd.DataFrame, metrics: pd.DataFrame) -> pd.DataFrame:
 
 def _is_numeric(name: str) -> bool:
   return name in _NUMERIC or name.startswith(_NUMERIC_PREFIXES)
+
+
+def _has_numbers(values: pd.Series) -> bool:
+  """Whether a column is more than a label: any of its values is a number."""
+  return pd.to_numeric(values, errors='coerce').notna().any()
 
 
 def _cells(table: pd.DataFrame, name: str):
@@ -266,9 +320,11 @@ def _numbers(table: pd.DataFrame, name: str, where: str) -> pd.Series:
     except (TypeError, ValueError):
       number = math.nan
     if not math.isfinite(number):
+      ids = table['run_id'].tolist() if 'run_id' in table else None
+      of_run = f' for the run {ids[row - 1]}' if ids else ''
       raise errors.UserError(
         f'{place}: expected a number, got'
-        f' {"nothing" if empty else repr(value)}.'
+        f' {"nothing" if empty else repr(value)}{of_run}.'
       )
     if name in _POSITIVE and number <= 0:
       raise errors.UserError(

@@ -4,13 +4,13 @@ import pandas as pd
 import pytest
 
 import codelaw
-from codelaw.cli import collect as collect_verb
 from codelaw.cli import gin_config
 from codelaw.cli import main
 from codelaw.laws import fitting
 from codelaw.laws import results
 from codelaw.laws import selection
 from codelaw.runs import collect
+from codelaw.runs import folders
 from codelaw.runs import table as run_table
 from tests.laws import simulated
 from tests.runs import run_folders
@@ -83,7 +83,7 @@ def test_collect_fit_predict(runs, tmp_path, capsys):
 
 
 def test_fit_from_events_equals_fit_from_the_table(runs, tmp_path):
-  collected = collect.collect(collect_verb.run_folders([str(runs)]))
+  collected = collect.collect(folders.find([str(runs)]))
   law, rows = selection.select('exponential', collected, simulated.TARGET)
   settings = fitting.FitSettings(num_starts=64, num_bootstraps=20)
   fit = fitting.fit(law, rows, simulated.TARGET, settings)
@@ -115,7 +115,7 @@ def test_all_laws_are_ordered(tmp_path, capsys):
   found = fits[0].diagnostics
   for label, key in (
     ('relative error', 'mean_relative_error'),
-    ('largest left out', 'extrapolation_mean_relative_error'),
+    ('largest compute left out', 'extrapolation_mean_relative_error'),
     ('held out', 'held_out_mean_relative_error'),
   ):
     line = next(line for line in shown.splitlines() if label in line)
@@ -184,16 +184,9 @@ def test_mistakes_end_with_code_2(tmp_path, capsys, arguments, words):
   assert not (tmp_path / 'fit.json').exists()
 
 
-def test_collect_refuses_gin_and_missing_folders(tmp_path, capsys):
+def test_collect_refuses_unused_gin_and_missing_folders(tmp_path, capsys):
   out = f'--out={tmp_path}/x.csv'
   assert main.main(['collect', '--runs=none/*', out]) == 2
   assert 'names no folder' in capsys.readouterr().err
   assert main.main(['collect', '--runs=.', out, '--gin.SEED=1']) == 2
-  assert 'no gin settings' in capsys.readouterr().err
-
-
-def test_run_folders_by_folder_pattern_and_name(runs):
-  every = collect_verb.run_folders([str(runs)])
-  assert len(every) == 25
-  assert collect_verb.run_folders([f'{runs}/*']) == every
-  assert collect_verb.run_folders([every[0], every[0]]) == every[:1]
+  assert 'Nothing uses the gin binding SEED' in capsys.readouterr().err

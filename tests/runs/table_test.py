@@ -133,6 +133,76 @@ def test_pairs_that_do_not_match(tmp_path, ratios, metrics, words):
     table.read(_pair(tmp_path, ratios, metrics))
 
 
+_PLAIN = 'C,N,D,loss\n6e12,1e6,1e6,3.5\n7e12,2e6,1e6,3.25\n'
+
+
+@pytest.mark.parametrize(
+  'text',
+  [
+    ',C,N,D,loss\n0,6e12,1e6,1e6,3.5\n1,7e12,2e6,1e6,3.25\n',
+    'Unnamed: 0.1,Unnamed: 0,C,N,D,loss\n'
+    '0,0,6e12,1e6,1e6,3.5\n1,1,7e12,2e6,1e6,3.25\n',
+    'C,N,D,loss,\n6e12,1e6,1e6,3.5,\n7e12,2e6,1e6,3.25,\n',
+    ' C, N, D, loss\r\n 6e12, 1e6, 1e6, 3.5 \r\n\r\n7e12,2e6,1e6,3.25\r\n\r\n',
+    _PLAIN.replace(',', ';'),
+    _PLAIN.replace(',', '\t'),
+    '\ufeff' + _PLAIN,
+    'D,loss,C,N\n1e6,3.5,6e12,1e6\n1e6,3.25,7e12,2e6\n',
+  ],
+)
+def test_what_programs_leave_around_a_table(tmp_path, text):
+  plain = table.read(_write(tmp_path, _PLAIN))
+  found = table.read(_write(tmp_path, text))
+  pd.testing.assert_frame_equal(found[plain.columns], plain, check_exact=True)
+  assert set(found.columns) == set(plain.columns)
+
+
+def test_index_of_a_parquet_file(tmp_path):
+  frame = pd.DataFrame({'run': ['b', 'a'], 'loss': [2.0, 1.0]})
+  frame.set_index('run').to_parquet(tmp_path / 'runs.parquet')
+  found = table.read(tmp_path / 'runs.parquet')
+  assert found['run_id'].tolist() == ['b', 'a']
+
+
+def test_pairs_with_indices_labels_and_sizes(tmp_path):
+  pair = _pair(
+    tmp_path,
+    ',run,name,index,N,a,b\n0,1,x,0,5,.25,.75\n1,2,y,1,6,.5,.5\n',
+    'Unnamed: 0,run,index,group,a,b\n1,2.0,1,web,1.5,\n0,1.0,0,web,1.0,2.0\n',
+  )
+  found = table.read(pair)
+  assert found['run_id'].tolist() == ['1', '2']
+  assert found['share/b'].tolist() == [0.75, 0.5]
+  assert found['num_params'].tolist() == [5.0, 6.0]
+  assert found['loss/a'].tolist() == [1.0, 1.5]
+  assert found['loss/b'].isna().tolist() == [False, True]
+  assert found['group'].tolist() == ['web', 'web']
+  assert [name for name in found if name.startswith(('loss', 'share'))] == [
+    'share/a', 'share/b', 'loss/a', 'loss/b'
+  ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+  ('ratios', 'metrics', 'words'),
+  [
+    ('run,a\n,1\nr,1\n,1\n', 'run,a\nr,1\n', 'no run id in rows 1, 3;'),
+    (
+      'run,a,b\nq,.5,.5\nr,1,\n',
+      'run,a\nq,1\nr,1\n',
+      'row 2, column share/b: .* nothing for the run r',
+    ),
+    (
+      'run,a\nq,1\nr,1\n',
+      'run,a\nr,low\nq,1\n',
+      "column loss/a: .*'low' for the run r",
+    ),
+  ],
+)
+def test_gaps_name_their_runs(tmp_path, ratios, metrics, words):
+  with pytest.raises(errors.UserError, match=words):
+    table.read(_pair(tmp_path, ratios, metrics))
+
+
 def test_fingerprint_ignores_the_order_of_rows_only():
   one = pd.DataFrame({'run_id': ['a', 'b'], 'loss': [1.0, 2.0]})
   assert table.fingerprint(one) == table.fingerprint(one[::-1])

@@ -1,0 +1,100 @@
+"""Rows of the run table for a run with `run.json`, made by `codelaw train`.
+
+Tokens of the last evaluation of a finished run come from `run.json`, which is
+exact; events hold float32.
+"""
+
+from collections.abc import Mapping
+import dataclasses
+import math
+from typing import Any
+
+import numpy as np
+
+from codelaw import records
+from codelaw.runs import evaluations
+from codelaw.runs import events
+from codelaw.runs import tag_columns
+
+
+def columns(
+  folder: str,
+  record: records.RunRecord,
+  series: Mapping[str, events.Series],
+  mapping: tag_columns.TagMapping,
+  report: events.Report,
+) -> dict[str, Any]:
+  """Columns of the run table for a run, with one row per evaluation.
+
+  Args:
+    folder: of the run.
+    record: its `run.json`.
+    series: tag -> values, of its evaluations.
+    mapping: how tags are read.
+    report: called with one sentence where the end of the run is missing.
+  """
+  where = f'Run {record.run_id} in {folder}'
+  mapping = dataclasses.replace(mapping, writer='codelaw')
+  by_tag, _ = tag_columns.columns(where, series, mapping, report)
+  found = evaluations.of_run(where, by_tag, report)
+  finished = record.status == 'finished'
+  if not finished:
+    why = f' ({record.message})' if record.message else ''
+    report(
+      f'{where} is {record.status}{why} at step'
+      f' {record.step} of {record.plan.num_steps}: what it evaluated (steps:'
+      f' {", ".join(map(str, found.steps)) or "none"}) is included, but not as'
+      ' final.'
+    )
+  elif record.step not in found.steps:
+    report(
+      f'{where} is finished but has no evaluation at'
+      f' its last step {record.step}, so none is final.'
+    )
+  is_final = (found.steps == record.step) & finished
+  by_source = evaluations.tokens(found.columns)
+  exact = record.tokens_seen(record.realised_tokens)
+  for source in {*by_source, *exact} if is_final.any() else ():
+    logged = by_source.get(source, np.zeros(len(found.steps)))
+    by_source[source] = np.where(is_final, exact.get(source, 0), logged)
+  matrix = np.array([by_source[source] for source in sorted(by_source)])
+  totals = np.array([math.fsum(row) for row in matrix.T.tolist()])
+  if not by_source:
+    totals = np.zeros(len(found.steps))
+  if not totals.all():
+    report(
+      f'{where} has no tokens/<source> at'
+      f' {events.steps_in_words(found.steps[totals == 0].tolist())}; what it'
+      ' evaluated there is left out.'
+    )
+    by_source = {source: n[totals > 0] for source, n in by_source.items()}
+    found, is_final = found.rows(totals > 0), is_final[totals > 0]
+    totals = totals[totals > 0]
+  return {
+    'run_id': record.run_id,
+    'num_params': record.num_params,
+    'num_params_no_embed': record.num_params_no_embed,
+    'num_tokens': np.rint(totals),
+    'train_flops': _train_flops(record, found.steps),
+    'step': found.steps,
+    'stage': _stages(record, found.steps),
+    'is_final': is_final,
+    'seed': record.plan.seed,
+    **evaluations.token_columns(by_source, totals),
+    **evaluations.losses(found.columns),
+  }
+
+
+def _train_flops(record: records.RunRecord, steps: np.ndarray) -> np.ndarray:
+  """What the parameters of each step have cost."""
+  first, last = record.first_step, record.plan.num_steps
+  own = record.train_flops * ((steps - first) / (last - first))
+  return record.inherited_flops + own
+
+
+def _stages(record: records.RunRecord, steps: np.ndarray) -> list[str]:
+  """The stage of the last update before each step."""
+  ends = sorted(record.stage_end_steps.items(), key=lambda item: item[1])
+  names = [name for name, _ in ends] or ['']
+  places = np.searchsorted([end for _, end in ends], steps - 1, side='right')
+  return [names[min(place, len(names) - 1)] for place in places.tolist()]
