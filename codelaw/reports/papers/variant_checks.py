@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pandas as pd
 
 from codelaw.reports.papers import checks
+from codelaw.reports.papers import published
 
 MEASURES = {
   'nl_reasoning': 'reasoning',
@@ -279,4 +280,17 @@ def shares_sum(shares: pd.DataFrame) -> checks.Check:
     f'The printed shares of {", ".join(off)} do not sum to 100%.'
     if off
     else 'The printed shares sum to 100% within rounding.',
+  )
+
+
+def every(scores: Scores) -> tuple[checks.Check, ...]:
+  """Every check of the page."""
+  claims = published.table('code_in_pretraining_claims', as_text=True)
+  sweep = published.table('code_share_claims', as_text=True)
+  return (
+    *(claim(scores, row) for row in claims.to_dict('records')),
+    survives_cooldown(scores),
+    *sweep_meets_table(scores, sweep),
+    code_is_linear(scores),
+    shares_sum(published.table('code_source_shares')),
   )

@@ -12,9 +12,9 @@ from codelaw.laws import synergy
 from codelaw.planning import allocation as allocation_lib
 from codelaw.reports.papers import checks
 from codelaw.reports.papers import code_allocation
+from codelaw.reports.papers import code_checks
 from codelaw.reports.papers import code_figures
 from codelaw.reports.papers import code_mixture_checks
-from codelaw.reports.papers import paper_a
 from codelaw.reports.papers import proportion_law
 from codelaw.reports.papers import published
 from codelaw.reports.papers import transfer
@@ -108,7 +108,7 @@ def test_the_row_of_java_lies_apart(entries):
 
 
 def test_one_language_carries_the_gains_in_scores():
-  allocation, pairing = paper_a.score_checks()
+  allocation, pairing = code_checks.of_scores()
   assert allocation.outcome == pairing.outcome == checks.FAILS
   assert allocation.verdict.startswith('Python makes 92%')
   assert dict(allocation.numbers)['mean Pass@1'] == '19.88 to 21.34'
