@@ -29,6 +29,8 @@ ENTRIES = (
 def test_the_heat_map_marks_what_is_significant_among_all_pairs():
   figure = synergy_plots.synergy_heat_map(ENTRIES)
   assert _texts(figure) == ['+5.0% *', '+5.0%', '-2.0%']
+  weights = [text.get_fontweight() for text in figure.axes[0].texts]
+  assert weights == ['bold', 'normal', 'normal']
 
 
 def test_the_table_says_the_same():

@@ -26,6 +26,7 @@ from codelaw.reports import tables
 from codelaw.reports.papers import bars
 from codelaw.reports.papers import checks as checks_lib
 from codelaw.reports.papers import code_allocation
+from codelaw.reports.papers import code_checks
 from codelaw.reports.papers import code_figures
 from codelaw.reports.papers import code_law_checks
 from codelaw.reports.papers import code_laws
@@ -45,7 +46,6 @@ _FILES = (
   'pairing_unseen_loss',
   'translation_laws',
 )
-_PASS = 'multipl_e_pass_at_1_percent'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,11 +105,11 @@ def _analyse(plan: PaperA) -> _Analysis:
     strengths=plan.strengths,
   )
   checks = (
-    *law_checks(study),
-    *mixture_checks(study, entries, plan.num_params),
+    *code_checks.of_laws(study),
+    *code_checks.of_mixtures(study, entries, plan.num_params),
     code_mixture_checks.size_of_pairs(sizes),
     code_mixture_checks.gains_are_data(tau),
-    *score_checks(),
+    *code_checks.of_scores(),
   )
   return _Analysis(
     study,
@@ -155,65 +155,6 @@ def _assumptions(
         rates(study.best, params, found.closest)
       )
   return rows
-
-
-def law_checks(study: code_laws.Study) -> tuple[checks_lib.Check, ...]:
-  """Checks of the laws of single languages and of translation."""
-  printed = published.table('law_parameters')
-  return (
-    code_law_checks.python_learns_fastest(printed),
-    code_law_checks.limits_below_losses(study.runs, printed),
-    code_law_checks.labels_fit_points(study, printed),
-    code_law_checks.surfaces_are_least_squares(study, printed),
-    code_law_checks.exponents_are_stable(study),
-    code_law_checks.optimum_is_a_mean(
-      printed, published.table('code_law_optimum')
-    ),
-    code_law_checks.translation_law_is_finite(
-      published.table('translation_laws'),
-      published.table('pairing_unseen_loss'),
-    ),
-  )
-
-
-def mixture_checks(
-  study: code_laws.Study,
-  entries: Sequence[synergy.Synergy],
-  num_params: float,
-) -> tuple[checks_lib.Check, ...]:
-  """Checks of Eq. 6, Table 1 and the published allocation."""
-  allocation = published.table('token_allocation')
-  return (
-    code_mixture_checks.literal_optimum(
-      study.as_drawn, entries, allocation, num_params
-    ),
-    code_mixture_checks.rust_is_cut(allocation),
-    code_mixture_checks.percentages_follow_losses(
-      entries, published.table('synergy_pairs')
-    ),
-    code_mixture_checks.rows_are_alike(entries),
-  )
-
-
-def score_checks() -> tuple[checks_lib.Check, ...]:
-  """Checks of what the allocation and the pairing bring in scores."""
-  scores = published.table('allocation_scores')
-  return (
-    code_mixture_checks.gain_is_shared(
-      scores[scores['metric'] == _PASS],
-      'Pass@1',
-      ('uniform', 'optimized'),
-      'Gain of the allocation',
-      'The optimised allocation improves code generation across languages.',
-    ),
-    code_mixture_checks.gain_is_shared(
-      published.table('pairing_pass_at_1'),
-      'Pass@1',
-      ('shuffled_percent', 'paired_percent'),
-      'Gain of pairing',
-      'Parallel pairing improves code generation across languages.',
-    ),
-  )
 
 
 def _page(found: _Analysis) -> contents.Page:
@@ -295,8 +236,8 @@ def _warnings(found: _Analysis) -> list[str]:
     if languages:
       top = max(languages, key=lambda language: languages[language])
       said[
-        f'{name} gives {len(languages)} languages more effective tokens than'
-        f' were fitted ({top} {languages[top]:.2f} times): those losses'
+        f'{name} gives {", ".join(sorted(languages))} more effective tokens'
+        f' than were fitted ({top} {languages[top]:.2f} times): these losses'
         ' extrapolate.'
       ] = None
   return texts + list(said)
@@ -376,7 +317,7 @@ def _allocation(found: _Analysis) -> contents.Section:
       contents.Picture(
         'allocations',
         code_figures.allocations(found.allocation, names, billions),
-        f'Tokens of {billions:g}B per language for'
+        f'Tokens per language, of {billions:g}B in all, for models of'
         f' {found.num_params / published.BILLION:g}B parameters. Ours minimise'
         ' the mean loss of the languages by their own laws; lines are'
         f' {ours.interval_level:.0%} bootstrap bands, of the laws alone.',
@@ -401,7 +342,9 @@ def _allocation(found: _Analysis) -> contents.Section:
 
 def _scores() -> contents.Section:
   scores = published.table('allocation_scores')
-  scores = scores[scores['metric'] == _PASS].set_index('language')
+  scores = scores[scores['metric'] == code_checks.PASS_AT_1].set_index(
+    'language'
+  )
   pairing = (
     published.table('pairing_pass_at_1')
     .groupby('language', sort=False)

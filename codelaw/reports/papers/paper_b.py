@@ -55,7 +55,7 @@ class PaperB:
       measure: _response(self, points)
       for measure, points in sweep_points().items()
     }
-    found = all_checks(scores)
+    found = variant_checks.every(scores)
     return contents.Page(
       name='To Code, or Not To Code? (arXiv:2408.10914), from its own numbers',
       answer=_answer(scores, responses, found),
@@ -102,19 +102,6 @@ def sweep_points() -> dict[str, list[tuple[float, float]]]:
       (float(row['code_percent']), float(row['printed_percent']))
     )
   return points
-
-
-def all_checks(scores: variant_checks.Scores) -> tuple[checks_lib.Check, ...]:
-  """Every check of the page."""
-  claims = published.table('code_in_pretraining_claims', as_text=True)
-  sweep = published.table('code_share_claims', as_text=True)
-  return (
-    *(variant_checks.claim(scores, row) for row in claims.to_dict('records')),
-    variant_checks.survives_cooldown(scores),
-    *variant_checks.sweep_meets_table(scores, sweep),
-    variant_checks.code_is_linear(scores),
-    variant_checks.shares_sum(published.table('code_source_shares')),
-  )
 
 
 def _response(

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pandas as pd
 
 from codelaw.reports.papers import checks
+from codelaw.reports.papers import published
 
 MEASURES = {
   'nl_reasoning': 'reasoning',
@@ -119,7 +120,7 @@ def claim(scores: Scores, stated: dict[str, str]) -> checks.Check:
     f'{MEASURES[measure].capitalize()}, {words}',
     f'{change_text(float(stated["printed_percent"]))}.',
     (
-      ('scores', f'{values[0]:g} and {values[1]:g}'),
+      ('scores', f'{values[0]:.1f} and {values[1]:.1f}'),
       ('with rounding', f'{change_text(low)} to {change_text(high)}'),
     ),
     checks.outcome(holds),
@@ -143,8 +144,8 @@ def _readings(
   low, high = (-end for end in change_range(baseline, variant)[::-1])
   if _meet((low, high), printed):
     yield (
-      f'the drop from {variant:g} to {baseline:g}, not the gain over'
-      f' {baseline:g}'
+      f'the drop from {variant:.1f} to {baseline:.1f}, not the gain over'
+      f' {baseline:.1f}'
     )
   others = [
     (one, other)
@@ -160,7 +161,7 @@ def _readings(
     values = scores[one][measure], scores[other][measure]
     if _meet(change_range(*values), printed):
       yield (
-        f'{values[0]:g} ({name_of(one[0])}, {one[1]}) against {values[1]:g}'
+        f'{values[0]:.1f} ({name_of(one[0])}, {one[1]}) against {values[1]:.1f}'
         f' ({name_of(other[0])}, {other[1]})'
       )
 
@@ -279,4 +280,17 @@ def shares_sum(shares: pd.DataFrame) -> checks.Check:
     f'The printed shares of {", ".join(off)} do not sum to 100%.'
     if off
     else 'The printed shares sum to 100% within rounding.',
+  )
+
+
+def every(scores: Scores) -> tuple[checks.Check, ...]:
+  """Every check of the page."""
+  claims = published.table('code_in_pretraining_claims', as_text=True)
+  sweep = published.table('code_share_claims', as_text=True)
+  return (
+    *(claim(scores, row) for row in claims.to_dict('records')),
+    survives_cooldown(scores),
+    *sweep_meets_table(scores, sweep),
+    code_is_linear(scores),
+    shares_sum(published.table('code_source_shares')),
   )

@@ -8,8 +8,10 @@ import pytest
 
 from codelaw.laws import fitting
 from codelaw.reports.papers import checks
+from codelaw.reports.papers import code_figures
 from codelaw.reports.papers import code_law_checks
 from codelaw.reports.papers import code_laws
+from codelaw.reports.papers import code_tables
 from codelaw.reports.papers import published
 
 PRINTED = published.table('law_parameters')
@@ -185,3 +187,25 @@ def test_a_section_lists_all_checks():
   assert checks.summary(found).startswith('Of 2 statements')
   assert checks.verdict(found, 'a') == 'd.'
   assert dataclasses.is_dataclass(checks.Check)
+
+
+def test_the_figure_shows_printed_and_fitted_values(study):
+  figure = code_figures.printed_and_fitted(study, PRINTED, list(study.laws))
+  limits = {
+    line.get_label(): list(map(float, line.get_xdata()))
+    for line in figure.axes[2].lines
+  }
+  assert limits['printed'] == list(PRINTED['printed_l_inf'])
+  assert limits['least squares, D >= 2B'] == [
+    law.estimates['E'] for law in study.as_drawn.values()
+  ]
+  lowest = published.runs().groupby('language')['loss'].min()
+  assert limits['lowest observed loss'] == list(lowest[list(study.languages)])
+
+
+def test_tables_show_drawn_and_printed_parameters(study):
+  row = code_tables.laws(study, PRINTED).rows[0]
+  assert row[0] == 'Python'
+  assert row[3] == '0.2209\ndrawn 0.2209, printed 0.221'
+  rows = {row[0]: row for row in code_tables.ways(study).rows}
+  assert rows['least squares, D >= 4B'][2] == '0.77 to 0.91'

@@ -12,8 +12,9 @@ from codelaw.laws import synergy
 from codelaw.planning import allocation as allocation_lib
 from codelaw.reports.papers import checks
 from codelaw.reports.papers import code_allocation
+from codelaw.reports.papers import code_checks
+from codelaw.reports.papers import code_figures
 from codelaw.reports.papers import code_mixture_checks
-from codelaw.reports.papers import paper_a
 from codelaw.reports.papers import proportion_law
 from codelaw.reports.papers import published
 from codelaw.reports.papers import transfer
@@ -107,7 +108,7 @@ def test_the_row_of_java_lies_apart(entries):
 
 
 def test_one_language_carries_the_gains_in_scores():
-  allocation, pairing = paper_a.score_checks()
+  allocation, pairing = code_checks.of_scores()
   assert allocation.outcome == pairing.outcome == checks.FAILS
   assert allocation.verdict.startswith('Python makes 92%')
   assert dict(allocation.numbers)['mean Pass@1'] == '19.88 to 21.34'
@@ -200,6 +201,9 @@ def test_equal_languages_get_equal_tokens(make_fit):
   assert stated.gain == pytest.approx(mean([0.5, 0.5]) - mean([0.75, 0.25]))
   assert ours.gain == pytest.approx(0, abs=1e-8)
   assert stated.low < stated.gain < stated.high < 0
+  figure = code_figures.allocations(found, ['a', 'b'], 100.0)
+  widths = [bar.get_width() for bar in figure.axes[0].patches]
+  assert widths == pytest.approx([75, 25, 50, 50], abs=1e-2)
   # 75B of 64B that were fitted; ours stays inside.
   first, second = found.extrapolated.values()
   assert first == {'a': pytest.approx(75 / 64)}

@@ -38,9 +38,9 @@ def _scores(**values):
     ('25', checks.HOLDS, 'The table gives +25.0%.'),
     ('25.1', checks.HOLDS, '+25.0%'),
     ('26', checks.FAILS, 'no other reading'),
-    ('20', checks.FAILS, 'the drop from 50 to 40, not the gain over 40'),
-    ('50', checks.FAILS, '60 (b, cooldown) against 40 (a, pretrain)'),
-    ('33.3', checks.FAILS, '60 (b, cooldown) against 45 (a, cooldown)'),
+    ('20', checks.FAILS, 'the drop from 50.0 to 40.0, not the gain over 40.0'),
+    ('50', checks.FAILS, '60.0 (b, cooldown) against 40.0 (a, pretrain)'),
+    ('33.3', checks.FAILS, '60.0 (b, cooldown) against 45.0 (a, cooldown)'),
   ],
 )
 def test_a_claim_and_what_else_it_may_be(printed, outcome, words):
@@ -57,7 +57,7 @@ def test_rounded_scores_leave_a_range():
 
 
 def test_the_contradictions_of_the_paper_are_flagged():
-  found = {check.name: check for check in paper_b.all_checks(SCORES)}
+  found = {check.name: check for check in variant_checks.every(SCORES)}
   failing = {
     name: check.verdict
     for name, check in found.items()
@@ -67,13 +67,13 @@ def test_the_contradictions_of_the_paper_are_flagged():
     'Reasoning, balanced only over text only': 'gives +5.7%, the text 3.2%; no',
     'Knowledge, balanced to text over code to text': '+4.2%, the text 21%; no',
     'Code, balanced only over balanced to text': 'gives +87.5%, the text 46.7%,'
-    ' which is the drop from 9 to 4.8',
+    ' which is the drop from 9.0 to 4.8',
     'Code, balanced only over code to text': 'gives +119.5%, the text 54.5%,'
-    ' which is the drop from 9 to 4.1',
+    ' which is the drop from 9.0 to 4.1',
     'Code, balanced only over code to text, after the cooldown': 'gives +12.0%,'
-    ' the text 20%, which is 9 (balanced only, pretrain)',
+    ' the text 20%, which is 9.0 (balanced only, pretrain)',
     'Code, balanced only over balanced to text, after the cooldown': '+44.8%,'
-    ' the text 55%, which is 9 (balanced only, pretrain)',
+    ' the text 55%, which is 9.0 (balanced only, pretrain)',
     'Gains after the cooldown': 'reasoning from +8.2% to +1.5%; knowledge from'
     ' +4.2% to -1.8%; code from 12 times to +31.8%',
     'Reasoning without code': '54.6 to 54.8, above text alone',
@@ -138,3 +138,23 @@ def test_tables_show_relative_changes(page):
   best = {row[0]: row for row in tables['Best code share'].rows}
   assert best['reasoning'][3] == '0% to 100%'
   assert best['knowledge'][3] == '0% to 25%'
+
+
+def test_figures_show_the_scores(page):
+  pictures = {p.name: p for s in page.sections for p in s.pictures}
+  reasoning = pictures['variants'].figure.axes[0]
+  dots = {
+    line.get_label(): [float(x) for x in line.get_xdata()]
+    for line in reasoning.lines
+    if line.get_linestyle() == 'None'
+  }
+  assert dots['before the cooldown'] == [49.0, 51.8, 53.0, 53.3]
+  code = pictures['responses'].figure.axes[-1]
+  assert [float(x) for x in code.lines[-1].get_ydata()] == [7.8, 15.5]
+  kinds = pictures['kinds'].figure.axes
+  assert [bar.get_width() for bar in kinds[1].patches] == [-15.7, -9.4, 44.9]
+  assert [text.get_text() for text in kinds[0].texts] == [
+    '+2.8',
+    '+6.3',
+    '+9.0',
+  ]
