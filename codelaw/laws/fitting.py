@@ -213,6 +213,8 @@ def fit(
     bootstrap_estimates={
       name: tuple(map(float, values)) for name, values in resampled.items()
     },
+    sources=law.sources,
+    law_module=law.module,
   )
 
 

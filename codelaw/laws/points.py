@@ -103,7 +103,7 @@ def check_design(law: forms.Law, points: Points, target: str) -> None:
           f'The law {law.name} of {target} needs runs with different'
           f' {name}; it is {values[0]:g} in all {count} points.'
         )
-    elif selection.distinct(values) < _LEAST_DISTINCT:
+    elif name in law.sizes and selection.distinct(values) < _LEAST_DISTINCT:
       raise errors.UserError(
         f'The law {law.name} of {target} needs at least {_LEAST_DISTINCT}'
         f' values of {name} that differ by more than 1%; the {count} points'

@@ -43,8 +43,8 @@ def mixture_fits(fits: Sequence[results.Fit]) -> tuple[results.Fit, ...]:
       chosen.setdefault(fit.target, fit)
   if not chosen:
     raise errors.UserError(
-      'An allocation needs a mixture law, one with shares among its columns'
-      f' ({", ".join(forms.MIXTURE_LAWS)}); got fits of'
+      'An allocation needs a mixture law, one with shares among its columns,'
+      ' such as transfer; got fits of'
       f' {", ".join(sorted({fit.law for fit in fits})) or "nothing"}. Fit one'
       ' with `codelaw fit --law=transfer` on runs with several sources.'
     )
@@ -65,9 +65,7 @@ def mixture_fits(fits: Sequence[results.Fit]) -> tuple[results.Fit, ...]:
 
 
 def _sources(fit: results.Fit) -> set[str]:
-  columns = forms.law_of(fit).columns
-  shares = {c.removeprefix(_SHARE) for c in columns if c.startswith(_SHARE)}
-  return shares | {forms.source_of(fit.target)} if shares else set()
+  return {name.removeprefix(_SHARE) for name in forms.law_of(fit).shares}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -92,7 +92,9 @@ def test_comparison_orders_by_held_out_error():
 
 
 def test_exponential_law_refuses_several_sizes():
-  with pytest.raises(errors.UserError, match='one N and one D'):
+  with pytest.raises(
+    errors.UserError, match='one num_params and one num_tokens'
+  ):
     selection.select('exponential', TABLE, 'loss/a')
 
 
