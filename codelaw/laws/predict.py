@@ -4,7 +4,9 @@ A prediction's interval holds the uncertainty of the law's parameters, from
 the fit's bootstrap estimates; not the noise of a single run.
 """
 
+from collections.abc import Callable
 from collections.abc import Sequence
+import functools
 
 import jax
 import numpy as np
@@ -14,6 +16,8 @@ from codelaw import errors
 from codelaw.laws import forms
 from codelaw.laws import results
 from codelaw.laws import solver
+
+_LEAST_LENGTH = 64  # of a table that a program is compiled for
 
 
 def predict(
@@ -86,18 +90,50 @@ def at(
       f'The law {law.name} of {fit.target} needs shares; at least one point'
       f' has none of {", ".join(law.shares)}.'
     )
+  for kind, wanted, given, holder in (
+    ('parameter', law.parameters, fit.estimates, 'the fit has'),
+    ('column', law.columns, columns, 'the points have'),
+  ):
+    missing = [name for name in wanted if name not in given]
+    if missing:
+      known = points.columns if kind == 'column' else given
+      raise errors.UserError(
+        f'The law {law.name} of {fit.target} needs the {kind}'
+        f' {", ".join(missing)}; {holder} {", ".join(map(str, known))}.'
+      )
+  parameters = parameter_sets(fit, law)
+  count = len(points)
+  # One compiled program serves all tables of about this length.
+  length = max(_LEAST_LENGTH, 1 << (count - 1).bit_length()) if count else 0
+  padded = np.ones((len(columns), length))
+  padded[:, :count] = [columns[name] for name in law.columns]
   with solver.float64():
-    estimate = np.asarray(law.predict(fit.estimates, columns))
-    resampled = {
-      name: np.asarray(values)
-      for name, values in fit.bootstrap_estimates.items()
-    }
-    if not resampled:
-      return estimate, *(np.full((2, len(points)), np.nan))
-    spread = jax.vmap(lambda values: law.predict(values, columns))(resampled)
+    losses = np.asarray(_losses(law.formula, parameters, padded))[:, :count]
+  if len(parameters) == 1:
+    return losses[0], *(np.full((2, count), np.nan))
   tails = 50 * (1 - fit.interval_level), 50 * (1 + fit.interval_level)
-  low, high = np.percentile(np.asarray(spread), tails, axis=0)
-  return estimate, low, high
+  low, high = np.percentile(losses[1:], tails, axis=0)
+  return losses[0], low, high
+
+
+def parameter_sets(fit: results.Fit, law: forms.Law) -> np.ndarray:
+  """[1 + B, P]: the estimates, then those of every bootstrap fit."""
+  drawn = min((len(v) for v in fit.bootstrap_estimates.values()), default=0)
+  sets = np.empty((1 + drawn, len(law.parameters)))
+  for place, name in enumerate(law.parameters):
+    sets[0, place] = fit.estimates[name]
+    sets[1:, place] = fit.bootstrap_estimates.get(name, fit.estimates[name])
+  return sets
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _losses(
+  formula: Callable[[jax.Array, jax.Array], jax.Array],
+  parameters: jax.Array,
+  columns: jax.Array,
+) -> jax.Array:
+  """Losses [B, n] of parameter sets [B, P] at columns [C, n]."""
+  return jax.vmap(lambda values: formula(values, columns))(parameters)
 
 
 def beyond_ranges(

@@ -9,11 +9,14 @@ from collections.abc import Sequence
 import dataclasses
 
 from matplotlib import figure as figure_lib
+import pandas as pd
 
 from codelaw.laws import results
 from codelaw.planning import confirmation as confirmation_lib
+from codelaw.reports import allocation_plots
 from codelaw.reports import findings
-from codelaw.reports import plots
+from codelaw.reports import law_plots
+from codelaw.reports import mixture_plots
 from codelaw.reports import predictions
 from codelaw.reports import study_folder
 from codelaw.reports import tables
@@ -21,11 +24,20 @@ from codelaw.reports import tables
 
 @dataclasses.dataclass(frozen=True)
 class Picture:
-  """A figure, its name (unique in a report) and one sentence about it."""
+  """A figure and what is said about it.
+
+  Attributes:
+    name: unique in a report.
+    figure: to draw.
+    caption: one or two sentences on how to read it.
+    data: the numbers it draws, to download; None where a table beside it
+      holds them.
+  """
 
   name: str
   figure: figure_lib.Figure
   caption: str
+  data: pd.DataFrame | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,6 +60,7 @@ class Page:
     sections: in the order in which they are read.
     commands: (words, command line) for what to do next.
     provenance: where the numbers come from.
+    files: (file name, JSON text) of what the page was made from, to download.
   """
 
   name: str
@@ -56,6 +69,7 @@ class Page:
   sections: tuple[Section, ...]
   commands: tuple[tuple[str, str], ...]
   provenance: tables.Table
+  files: tuple[tuple[str, str], ...] = ()
 
 
 def of_study(study: study_folder.Study) -> Page:
@@ -92,7 +106,7 @@ def _allocation(study: study_folder.Study) -> Section:
     return Section('', (), ())
   picture = Picture(
     'allocation',
-    plots.allocation_bars(found),
+    allocation_plots.allocation_bars(found),
     'Allocated shares of tokens next to uniform ones; the line is the'
     f' {found.interval_level:.0%} band over bootstrap fits of the laws.',
   )
@@ -106,7 +120,7 @@ def _confirmation(study: study_folder.Study) -> Section:
     return Section('', (), ())
   picture = Picture(
     'confirmation',
-    plots.confirmation_differences(found),
+    allocation_plots.confirmation_differences(found),
     'Differences between paired runs (ticks: single seeds, dot: mean, line:'
     f' {found.interval_level:.0%} interval where there are several seeds).'
     f' Verdict: {found.verdict}',
@@ -130,7 +144,7 @@ def _single_sources(study: study_folder.Study) -> Section:
     pictures.append(
       Picture(
         'loss_curves',
-        plots.loss_curves(study.table, drawn),
+        law_plots.loss_curves(study.table, drawn),
         'Held-out loss of runs on one source (dots), the fitted law (lines)'
         ' and its bootstrap band, on logarithmic axes.',
       )
@@ -154,7 +168,7 @@ def _synergy(study: study_folder.Study) -> Section:
     return Section('', (), ())
   picture = Picture(
     'synergy',
-    plots.synergy_heat_map(found),
+    mixture_plots.synergy_heat_map(found),
     'How much lower (+, blue) or higher (-, orange) the loss of the target is'
     ' when the auxiliary replaces half of its tokens; * marks gains whose'
     ' interval excludes 0.',
@@ -176,7 +190,7 @@ def _mixture_laws(study: study_folder.Study) -> Section:
       pictures.append(
         Picture(
           'predicted_measured',
-          plots.predicted_against_measured(points),
+          mixture_plots.predicted_against_measured(points),
           'Loss that the mixture laws predict against the loss that was'
           ' measured, for every run and target, and the error in percent;'
           ' filled marks are confirmation runs, which the laws have not seen.',
@@ -196,7 +210,7 @@ def _runs(study: study_folder.Study) -> Section:
     pictures.append(
       Picture(
         'tokens',
-        plots.token_bars(study.run_records),
+        allocation_plots.token_bars(study.run_records),
         f'Training tokens of every source in all {len(study.run_records)} runs:'
         ' what was trained on next to what was planned.',
       )

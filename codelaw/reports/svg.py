@@ -8,12 +8,12 @@ from typing import Any
 import matplotlib
 from matplotlib import figure as figure_lib
 
-from codelaw.reports import plots
+from codelaw.reports import figures
 
 _INKS = {
-  plots.INK: 'var(--ink)',
-  plots.MUTED: 'var(--muted)',
-  plots.GRID: 'var(--grid)',
+  figures.INK: 'var(--ink)',
+  figures.MUTED: 'var(--muted)',
+  figures.GRID: 'var(--grid)',
 }
 
 

@@ -11,7 +11,7 @@ from codelaw.laws import results
 from codelaw.laws import synergy as synergy_lib
 from codelaw.planning import allocation as allocation_lib
 from codelaw.planning import confirmation as confirmation_lib
-from codelaw.reports import plots
+from codelaw.reports import figures
 from codelaw.reports import study_folder
 
 
@@ -24,12 +24,15 @@ class Table:
     caption: one sentence on how to read it.
     headings: one per column.
     rows: cells, as many as headings; an interval is a second line.
+    data: the same numbers unrounded, to download; None where the cells are
+      all there is.
   """
 
   title: str
   caption: str
   headings: tuple[str, ...]
   rows: tuple[tuple[str, ...], ...]
+  data: pd.DataFrame | None = None
 
 
 def _band(value: float, ends: Sequence[float | None] | None, form: str) -> str:
@@ -280,8 +283,8 @@ def runs(rows: pd.DataFrame, study: study_folder.Study) -> Table:
       (
         str(row['run_id']),
         study.purposes.get(str(row['run_id']), ''),
-        plots.short(row['num_params']),
-        plots.short(row['num_tokens']),
+        figures.short(row['num_params']),
+        figures.short(row['num_tokens']),
         *(
           '' if pd.isna(row[column]) else f'{row[column]:.4f}'
           for column in losses

@@ -1,6 +1,7 @@
 import collections
 import dataclasses
 import itertools
+import multiprocessing
 import os
 import pathlib
 import pickle
@@ -204,6 +205,22 @@ def test_the_shards_do_not_depend_on_the_workers(
   assert written == parts_manifest
   manifest_lib.verify(tmp_path, written)
   assert any(message.startswith('1 of ') for message in messages)
+
+
+def test_workers_end_with_a_write_that_is_stopped(parts_plan, tmp_path):
+  others = multiprocessing.active_children()  # of other tests
+  plan = dataclasses.replace(parts_plan, shards_dir=str(tmp_path))
+
+  def stop(message, fraction):
+    if message.startswith('1 of '):
+      raise KeyboardInterrupt
+
+  # The traceback that `raises` keeps holds the frames, and with them
+  # generators that nobody closed: their workers would live on.
+  with pytest.raises(KeyboardInterrupt) as held:
+    shards.write(plan, stop, 2)
+  assert not set(multiprocessing.active_children()) - set(others)
+  del held
 
 
 def test_parts_in_any_order_give_the_same_shards(

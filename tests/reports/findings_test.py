@@ -6,12 +6,6 @@ import pytest
 
 from codelaw.planning import confirmation
 from codelaw.reports import findings
-from codelaw.reports import study_folder
-
-
-@pytest.fixture(scope='module')
-def found(study):
-  return study_folder.read(study)
 
 
 def _with(found, verdict=None, **gain):

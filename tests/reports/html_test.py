@@ -8,7 +8,6 @@ import pytest
 
 from codelaw.reports import contents
 from codelaw.reports import html as page_lib
-from codelaw.reports import study_folder
 
 _VOID = {'meta', 'br', 'img', 'link', 'hr', 'input'}
 
@@ -34,11 +33,6 @@ class _Checker(html.parser.HTMLParser):
 
   def handle_endtag(self, tag):
     assert self.open.pop() == tag
-
-
-@pytest.fixture(scope='module')
-def found(study):
-  return study_folder.read(study)
 
 
 @pytest.fixture(scope='module')
