@@ -10,6 +10,7 @@ import argparse
 from collections.abc import Sequence
 import os
 import sys
+from typing import Any
 
 import pandas as pd
 import rich
@@ -30,7 +31,7 @@ EXAMPLE = (
   'codelaw fit --runs=results/quickstart/runs.csv --law=chinchilla'
   ' --out=generated/quickstart_fits'
 )
-_WIDTH_WITHOUT_TERMINAL = 120
+_WIDTH_WITHOUT_TERMINAL = 100
 _COLUMN_WIDTH = 23
 _LABEL_WIDTH = 24
 _HELD_OUT = 'held_out_mean_relative_error'
@@ -173,13 +174,29 @@ def _print(fits: Sequence[results.Fit]) -> None:
   ranked: dict[str, list[str]] = {}
   for fit in fits:
     if _HELD_OUT in fit.diagnostics:
-      error = fit.diagnostics[_HELD_OUT]
-      ranked.setdefault(_label(fit), []).append(f'{fit.law} {error:.2%}')
+      ranked.setdefault(_label(fit), []).append(_ranked(fit))
   for label, laws in ranked.items():
     console.print(f'[bold]{label}[/bold] by held-out error: {", ".join(laws)}')
+  # Of a comparison the first law of each target is the one that is used.
+  shown: dict[str | int, results.Fit] = {}
   for fit in fits:
+    place = _label(fit) if _HELD_OUT in fit.diagnostics else id(fit)
+    shown.setdefault(place, fit)
+  for fit in shown.values():
     for warning in fit.diagnostics['warnings']:
       console.print(f'[bold]{_label(fit)}[/bold] ({fit.law}): {warning}.')
+
+
+def _ranked(fit: results.Fit) -> str:
+  """A law's held-out error, and what the runs say of its place."""
+  text = f'{fit.law} {fit.diagnostics[_HELD_OUT]:.2%}'
+  apart = fit.diagnostics.get('held_out_difference')
+  if apart is None:
+    return text
+  return (
+    f'{text} ({apart["mean"]:+.2%}, {apart["low"]:+.2%} to'
+    f' {apart["high"]:+.2%})'
+  )
 
 
 def _label(fit: results.Fit) -> str:
@@ -191,6 +208,8 @@ def _label(fit: results.Fit) -> str:
 def _table(name: str, fits: Sequence[results.Fit]) -> rich_table.Table:
   """Estimates over their intervals, then quality; a column per fit."""
   level = f'{fits[0].interval_level:.0%} intervals'
+  if any(fit.diagnostics.get('profile_intervals') for fit in fits):
+    level += ', from the bootstrap and from the profile'
   table = rich_table.Table(title=f'{name}: estimates and {level}')
   table.add_column('', no_wrap=True)
   for fit in fits:
@@ -208,11 +227,14 @@ def _table(name: str, fits: Sequence[results.Fit]) -> rich_table.Table:
     ('RMSE', 'rmse', '{:.4f}'),
     ('R2', 'r2', '{:.4f}'),
     ('relative error', 'mean_relative_error', '{:.2%}'),
-    ('largest left out', 'extrapolation_mean_relative_error', '{:.2%}'),
+    ('largest N left out', 'extrapolation/num_params', '{:.2%}'),
+    ('largest D left out', 'extrapolation/num_tokens', '{:.2%}'),
+    ('largest compute left out', 'extrapolation/compute', '{:.2%}'),
+    ('held-out mixtures', 'held_out/mixtures', '{:.2%}'),
     ('held out', _HELD_OUT, '{:.2%}'),
     ('condition number', 'condition_number', '{:.0f}'),
   ):
-    values = [fit.diagnostics.get(key) for fit in fits]
+    values = [_diagnostic(fit, key) for fit in fits]
     if any(value is not None for value in values):
       table.add_row(
         label, *('-' if v is None else show.format(v) for v in values)
@@ -220,11 +242,22 @@ def _table(name: str, fits: Sequence[results.Fit]) -> rich_table.Table:
   return table
 
 
+def _diagnostic(fit: results.Fit, key: str) -> float | None:
+  value: Any = fit.diagnostics
+  for part in key.split('/'):
+    value = (value or {}).get(part)
+  return value
+
+
 def _estimate(fit: results.Fit, parameter: str) -> str:
   if parameter not in fit.estimates:
     return ''
   text = f'{fit.estimates[parameter]:.4g}'
-  if parameter in fit.intervals:
-    low, high = fit.intervals[parameter]
-    text += f'\n{low:.3g} to {high:.3g}'
+  profiles = fit.diagnostics.get('profile_intervals') or {}
+  for intervals in (fit.intervals, profiles):
+    if parameter in intervals:
+      low, high = (
+        'open' if end is None else f'{end:.3g}' for end in intervals[parameter]
+      )
+      text += f'\n{low} to {high}'
   return text

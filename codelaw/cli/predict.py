@@ -47,6 +47,12 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     help='column of the points that names the group of a fit',
   )
   parser.add_argument(
+    '--interval',
+    choices=predict.INTERVALS,
+    default='mean',
+    help="of the law's mean (default), or of the loss of one new run",
+  )
+  parser.add_argument(
     '--out', required=True, metavar='FILE', help='.csv or .parquet to write'
   )
 
@@ -57,7 +63,7 @@ def run(args: argparse.Namespace) -> None:
   fits = results.read(args.fit)
   columns = run_table.parse_columns(args.columns) if args.columns else None
   points = run_table.read(args.points, columns)
-  table = predict.predict(fits, points, args.group_by)
+  table = predict.predict(fits, points, args.group_by, args.interval)
   run_table.write(args.out, table)
   for note in predict.beyond_ranges(fits, points):
     print(f'note: {note}', file=sys.stderr)

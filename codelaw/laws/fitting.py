@@ -6,16 +6,20 @@ sorted and scaled before anything is drawn or solved.
 
 from collections.abc import Mapping
 import dataclasses
-import math
 
 import numpy as np
 import pandas as pd
 
 import codelaw
 from codelaw import errors
+from codelaw.laws import cautions
 from codelaw.laws import diagnostics
 from codelaw.laws import forms
+from codelaw.laws import held_out
+from codelaw.laws import influence as influence_lib
 from codelaw.laws import points
+from codelaw.laws import profile
+from codelaw.laws import refits
 from codelaw.laws import results
 from codelaw.laws import solver
 from codelaw.laws import uncertainty
@@ -27,6 +31,7 @@ points apart exist; they are one optimum for every purpose here."""
 
 TERMINATIONS = solver.TERMINATIONS
 _EXACT_OBJECTIVE = 1e-20  # Below it all starts fit to rounding errors.
+_NUM_OTHER_OPTIMA = 7  # Kept as starts of refits, besides the best.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,6 +46,8 @@ class FitSettings:
     bootstrap: `noise` or `runs`, see `codelaw.laws.uncertainty`.
     bootstrap_further_starts: of each bootstrap fit, besides the optimum.
     interval_level: of the intervals.
+    profile_intervals: whether to find profile intervals too.
+    influence: whether to refit without each level and each run.
     seed: of starts and resamples.
   """
 
@@ -51,6 +58,8 @@ class FitSettings:
   bootstrap: str = 'noise'
   bootstrap_further_starts: int = 1
   interval_level: float = 0.9
+  profile_intervals: bool = True
+  influence: bool = True
   seed: int = 0
 
   def __post_init__(self):
@@ -99,9 +108,22 @@ def fit(
     group: label of the rows, kept in the result.
 
   Raises:
+    UserError: as `optimise` does.
+  """
+  optimum = optimise(law, rows, target, settings)
+  return describe(optimum, target, settings, group)
+
+
+def optimise(
+  law: forms.Law, rows: pd.DataFrame, target: str, settings: FitSettings
+) -> refits.Optimum:
+  """The best parameters of `law` for all `rows`.
+
+  Raises:
     UserError: when a column is missing or holds no positive numbers, there
       are not more points than parameters, or the design does not determine
-      the law (one or two values of N or D, shares that do not vary).
+      the law: one or two values of N or D, N and D or shares that vary only
+      together, or several sets of parameters that fit equally well.
   """
   data = points.read(law, rows, target)
   points.check_design(law, data, target)
@@ -119,31 +141,53 @@ def fit(
     precise=True,
   )
   best = int(polished.objectives.argmin())
-  optimum = polished.coordinates[best]
   objective = float(polished.objectives[best])
   reached = solutions.objectives <= max(
     objective * (1 + OPTIMUM_TOLERANCE), _EXACT_OBJECTIVE
   )
-  termination = TERMINATIONS[polished.codes[best]]
-  converged = termination in ('gradient', 'exact')
-  at_bound = diagnostics.parameters_at_bound(task, optimum)
-  condition = diagnostics.condition_number(task, optimum, at_bound)
-  if condition > diagnostics.DEGENERATE_CONDITION:
+  optima = refits.distinct(task, solutions, 1 + _NUM_OTHER_OPTIMA)
+  found = refits.Optimum(
+    data=data,
+    task=task,
+    objective_name=settings.objective,
+    delta=settings.huber_delta,
+    seed=settings.seed,
+    num_starts=settings.num_starts,
+    coordinates=polished.coordinates[best],
+    others=optima[1:],
+    objective=objective,
+    num_reached=int(reached.sum()),
+    termination=TERMINATIONS[polished.codes[best]],
+  )
+  condition = diagnostics.condition_number(found)
+  if condition > refits.DEGENERATE_CONDITION:
     raise errors.UserError(
-      f'The {task.num_points} runs do not determine the law {law.name} of'
+      f'The {task.num_points} points do not determine the law {law.name} of'
       f' {target}: several sets of parameters fit equally well (condition'
       f' number {condition:.2g}). Add runs that vary'
       f' {", ".join(law.columns)} separately, or fit a smaller law.'
     )
+  return found
 
-  estimates = _named(task, optimum)
+
+def describe(
+  optimum: refits.Optimum,
+  target: str,
+  settings: FitSettings,
+  group: str = '',
+) -> results.Fit:
+  """Intervals and diagnostics of an optimum, as a `Fit`."""
+  task, data, law = optimum.task, optimum.data, optimum.task.law
+  how = (data.runs, settings.objective, settings.huber_delta)
+  at_bound = diagnostics.parameters_at_bound(optimum)
+  condition = diagnostics.condition_number(optimum)
   resampled: Mapping[str, np.ndarray] = {}
   if settings.num_bootstraps:
     resampled = _named(
       task,
       uncertainty.bootstrap(
         task,
-        optimum,
+        optimum.coordinates,
         data.runs,
         method=settings.bootstrap,
         num_resamples=settings.num_bootstraps,
@@ -154,57 +198,73 @@ def fit(
       ),
     )
   intervals = uncertainty.intervals(resampled, settings.interval_level)
-  predicted = solver.predict(task, optimum)
-  quality = diagnostics.errors_of(data.losses, predicted * task.scales['loss'])
-  extrapolation = diagnostics.left_out_error(
-    task,
-    np.concatenate([optimum[None], starts]),
-    diagnostics.largest(data.compute),
-    settings.objective,
-    settings.huber_delta,
+  profiles = (
+    profile.intervals(optimum, settings.interval_level)
+    if settings.profile_intervals
+    else {}
   )
-  extrapolation_error = _mean(extrapolation)
-  point_estimates = {name: float(v) for name, v in estimates.items()}
+  predicted = solver.predict(task, optimum.coordinates) * task.scales['loss']
+  quality = diagnostics.errors_of(data.losses, predicted)
+  extrapolation = held_out.extrapolation(optimum)
+  influence = influence_lib.changes(optimum) if settings.influence else []
+  noise = uncertainty.noise(task, optimum.coordinates, *how)
+  estimates = {
+    name: float(value)
+    for name, value in _named(task, optimum.coordinates).items()
+  }
   return results.Fit(
     law=law.name,
     target=target,
     group=group,
-    estimates=point_estimates,
+    estimates=estimates,
     intervals=intervals,
     interval_level=settings.interval_level,
-    objective=objective,
+    objective=optimum.objective,
     objective_name=settings.objective,
     num_points=task.num_points,
-    num_starts=settings.num_starts,
-    num_starts_at_optimum=int(reached.sum()),
-    converged=converged,
-    termination=termination,
+    num_starts=optimum.num_starts,
+    num_starts_at_optimum=optimum.num_reached,
+    converged=optimum.converged,
+    termination=optimum.termination,
     diagnostics={
       **quality,
-      'extrapolation_mean_relative_error': extrapolation_error,
+      'extrapolation_mean_relative_error': extrapolation['compute'],
+      'extrapolation': extrapolation,
       'condition_number': condition,
       'at_bound': at_bound,
       'standard_errors': uncertainty.standard_errors(
-        task, optimum, settings.objective
+        task, optimum.coordinates, *how
       ),
+      'profile_intervals': {n: list(ends) for n, ends in profiles.items()},
+      'influence': [dataclasses.asdict(change) for change in influence],
       'bootstrap': settings.bootstrap,
-      'residual_log_sd': uncertainty.residual_sd(task, optimum, 'log_huber'),
+      'num_runs': data.num_runs,
+      # Of the log loss, or of the loss in the table's unit.
+      'noise_sd': noise.sd
+      * (task.scales['loss'] if settings.objective == 'least_squares' else 1.0),
+      'noise_degrees_of_freedom': noise.degrees_of_freedom,
+      'residual_log_sd': uncertainty.noise(
+        task, optimum.coordinates, data.runs, 'log_huber', 1.0
+      ).sd,
       'lowest_loss': float(data.losses.min()),
       'ranges': {
         name: [float(row.min()), float(row.max())]
         for name, row in zip(law.columns, data.columns, strict=True)
       },
-      'warnings': diagnostics.warnings(
-        estimates=point_estimates,
+      'residual_points': diagnostics.residual_points(optimum),
+      'warnings': cautions.warnings(
+        estimates=estimates,
         intervals=intervals,
+        profiles=profiles,
         at_bound=at_bound,
         condition=condition,
-        degrees_of_freedom=task.num_points - len(law.parameters),
+        degrees_of_freedom=noise.degrees_of_freedom,
         lowest_loss=float(data.losses.min()),
         fit_error=quality['mean_relative_error'],
-        extrapolation_error=extrapolation_error,
-        agreeing_starts=float(reached.mean()),
-        converged=converged,
+        extrapolation=extrapolation,
+        agreeing_starts=optimum.num_reached / optimum.num_starts,
+        converged=optimum.converged,
+        influence=influence,
       ),
     },
     units={p.name: p.unit for p in law.parameter_table},
@@ -218,58 +278,8 @@ def fit(
   )
 
 
-def held_out_error(
-  law: forms.Law,
-  rows: pd.DataFrame,
-  target: str,
-  settings: FitSettings = FitSettings(),  # noqa: B008, a frozen record
-) -> float:
-  """Held-out error of a law, for comparison with others on the same rows.
-
-  The mean of two errors, so far as the rows allow both: of the runs of
-  largest compute, and of whole mixtures (or runs, where there are fewer than
-  five mixtures) left out fold by fold.
-
-  Raises:
-    UserError: as `fit` does, and when neither error can be had.
-  """
-  data = points.read(law, rows, target)
-  points.check_design(law, data, target)
-  task = solver.problem(law, data.columns, data.losses)
-  starts = solver.draw_starts(law, settings.num_starts, settings.seed)
-
-  def errors_without(left_out: np.ndarray) -> np.ndarray | None:
-    return diagnostics.left_out_error(
-      task, starts, left_out, settings.objective, settings.huber_delta
-    )
-
-  by_fold = [
-    error
-    for fold in diagnostics.folds(data.mixtures, settings.seed)
-    if (error := errors_without(fold)) is not None
-  ]
-  found = [
-    _mean(errors_without(diagnostics.largest(data.compute))),
-    _mean(np.concatenate(by_fold)) if by_fold else None,
-  ]
-  available = [error for error in found if error is not None]
-  if not available:
-    raise errors.UserError(
-      f'{task.num_points} runs are too few to test the law {law.name} of'
-      f' {target} on runs it was fitted without.'
-    )
-  return float(np.mean(available))
-
-
 def _named(
   task: solver.Problem, coordinates: np.ndarray
 ) -> Mapping[str, np.ndarray]:
   raw = solver.estimates(task, coordinates)
   return dict(zip(task.law.parameters, map(np.asarray, raw), strict=True))
-
-
-def _mean(values: np.ndarray | None) -> float | None:
-  if values is None:
-    return None
-  mean = float(np.mean(values))
-  return mean if math.isfinite(mean) else None

@@ -1,6 +1,7 @@
 """The numbers a law is fitted to: taken from a run table, checked, in order."""
 
 from collections.abc import Iterable
+from collections.abc import Mapping
 import dataclasses
 from typing import Any
 
@@ -14,6 +15,10 @@ from codelaw.laws import selection
 
 _LEAST_VARIATION = 1e-9  # Relative; anything less is rounding.
 _LEAST_DISTINCT = 3
+# Range of log D around its line in log N; smaller ones are the rounding of D
+# to whole batches or sizes that miss a round number.
+_LEAST_APART = 0.1
+_LEAST_SINGULAR = 1e-9  # Of the shares, relative; anything less is rounding.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,24 +28,33 @@ class Points:
   Attributes:
     columns: [C, n] of the law.
     losses: [n].
+    run_ids: [n] names of the runs.
     runs: [n] index of the run, from 0 in order of first occurrence.
-    mixtures: [n] index of the mixture, or of the run where mixtures are few.
+    mixtures: [n] index of the mixture, from 0; 0 everywhere without shares.
+      Mixtures that one run passed through count as one.
     compute: [n] training FLOPs, or N * D, or ones.
     fingerprint: of these numbers.
   """
 
   columns: np.ndarray
   losses: np.ndarray
+  run_ids: tuple[str, ...]
   runs: np.ndarray
   mixtures: np.ndarray
   compute: np.ndarray
   fingerprint: str
 
+  @property
+  def num_runs(self) -> int:
+    """Runs behind the points; a run may have been evaluated several times."""
+    return int(self.runs.max()) + 1
+
 
 def read(law: forms.Law, rows: pd.DataFrame, target: str) -> Points:
   """Takes the columns of a law and its target from rows of a run table.
 
-  Points are sorted by their values, so that the order of rows is irrelevant.
+  Points are sorted by their values, so that the order of rows is irrelevant;
+  laws of different columns find the rows of one table in the same order.
 
   Raises:
     UserError: when a column is missing or has a value that cannot be fitted.
@@ -53,24 +67,40 @@ def read(law: forms.Law, rows: pd.DataFrame, target: str) -> Points:
     )
   columns = np.stack([_numbers(rows, name) for name in law.columns])
   losses = _numbers(rows, target)
-  order = np.lexsort((losses, *reversed(columns)))
-  columns, losses = columns[:, order], losses[order]
-  shares = columns[[c.startswith('share/') for c in law.columns]]
-  ids = rows['run_id'].to_numpy() if 'run_id' in rows else np.arange(len(rows))
-  runs = _index(ids[order])
-  mixtures = _index([tuple(np.round(point, 6)) for point in shares.T])
+  if 'run_id' in rows:
+    ids = rows['run_id'].astype(str).to_numpy()
+  else:
+    ids = np.array([f'row {i + 1}' for i in range(len(rows))])
+  # What the law does not read only orders the points.
+  others = {
+    name: pd.to_numeric(rows[name], errors='coerce').fillna(0).to_numpy()
+    for name in sorted(map(str, rows.columns))
+    if name.startswith('share/') or name in ('num_params', 'num_tokens')
+  }
+  order = np.lexsort(
+    (ids, losses, *columns[::-1], *reversed(list(others.values())))
+  )
+  columns, losses, ids = columns[:, order], losses[order], ids[order]
+  runs = _index(ids)
+  shares = [
+    values[order] for n, values in others.items() if n.startswith('share/')
+  ]
+  mixtures = np.zeros_like(runs)
+  if shares:
+    rounded = np.round(np.stack(shares, axis=1), 6)
+    mixtures = _joined(_index(map(tuple, rounded)), runs)
   if 'train_flops' in rows:
     compute = _numbers(rows, 'train_flops')[order]
-  elif {'num_params', 'num_tokens'} <= set(rows.columns):
-    compute = _numbers(rows, 'num_params') * _numbers(rows, 'num_tokens')
-    compute = compute[order]
+  elif {'num_params', 'num_tokens'} <= others.keys():
+    compute = (others['num_params'] * others['num_tokens'])[order]
   else:
     compute = np.ones(losses.size)
   return Points(
     columns,
     losses,
+    tuple(map(str, ids)),
     runs,
-    mixtures if mixtures.max() >= 4 else runs,
+    mixtures,
     compute,
     storage.fingerprint(
       [[*law.columns, target], columns.tolist(), losses.tolist()]
@@ -81,34 +111,78 @@ def read(law: forms.Law, rows: pd.DataFrame, target: str) -> Points:
 def check_design(law: forms.Law, points: Points, target: str) -> None:
   """Raises `UserError` when points cannot determine a law's parameters.
 
-  There must be more points than parameters, and at least three values of N
-  and of D: two determine a difference, not an exponent and a limit.
+  There must be more points than parameters; at least three values of N and of
+  D, because two determine a difference, not an exponent and a limit; N and D
+  that vary apart, because along one line through them (fixed tokens per
+  parameter, one compute budget) any split between the two terms fits; and
+  shares that vary apart.
   """
+  head = f'The law {law.name} of {target}'
   count, needed = points.losses.size, len(law.parameters) + 1
   if count < needed:
     raise errors.UserError(
-      f'The law {law.name} of {target} has {needed - 1} parameters and needs'
-      f' at least {needed} points; got {count}. Add runs, or choose a smaller'
-      ' law.'
+      f'{head} has {needed - 1} parameters and needs at least {needed} points;'
+      f' got {count}. Add runs, or choose a smaller law.'
     )
   if points.losses.max() <= points.losses.min() * (1 + _LEAST_VARIATION):
     raise errors.UserError(
       f'{target} is {points.losses[0]:g} in all {count} points: there is'
       ' nothing to fit.'
     )
-  for name, values in zip(law.columns, points.columns, strict=True):
+  values = dict(zip(law.columns, points.columns, strict=True))
+  for name, numbers in values.items():
     if name.startswith('share/'):
-      if values.min() == values.max():
+      if numbers.min() == numbers.max():
         raise errors.UserError(
-          f'The law {law.name} of {target} needs runs with different'
-          f' {name}; it is {values[0]:g} in all {count} points.'
+          f'{head} needs runs with different {name}; it is {numbers[0]:g} in'
+          f' all {count} points.'
         )
-    elif name in law.sizes and selection.distinct(values) < _LEAST_DISTINCT:
+    elif name in law.sizes and selection.distinct(numbers) < _LEAST_DISTINCT:
       raise errors.UserError(
-        f'The law {law.name} of {target} needs at least {_LEAST_DISTINCT}'
-        f' values of {name} that differ by more than 1%; the {count} points'
-        f' have {selection.distinct(values)}.'
+        f'{head} needs at least {_LEAST_DISTINCT} values of {name} that differ'
+        f' by more than 1%; the {count} points have'
+        f' {selection.distinct(numbers)}. Add runs at other values of {name}.'
       )
+  if {'num_params', 'num_tokens'} <= values.keys():
+    _check_separate(head, values['num_params'], values['num_tokens'])
+  shares = {n: v for n, v in values.items() if n.startswith('share/')}
+  if shares:
+    _check_shares(head, shares)
+
+
+def _check_separate(head: str, params: np.ndarray, tokens: np.ndarray) -> None:
+  """Refuses runs on one line in (log N, log D)."""
+  x, y = np.log(params), np.log(tokens)
+  slope, at_zero = np.polyfit(x, y, 1)
+  apart = np.ptp(y - slope * x - at_zero)
+  if apart < _LEAST_APART:
+    kind = (
+      'tokens per parameter are the same'
+      if abs(slope - 1) < 0.05
+      else f'num_tokens follows num_params^{slope:.2g}'
+    )
+    raise errors.UserError(
+      f'{head} cannot tell the effect of size from that of tokens: {kind} in'
+      f' all {params.size} points. Add runs of several num_tokens at one'
+      ' num_params.'
+    )
+
+
+def _check_shares(head: str, shares: Mapping[str, np.ndarray]) -> None:
+  """Refuses shares of which one follows from others."""
+  design = np.stack(list(shares.values()), axis=1)
+  names = list(shares)
+  design = design / np.linalg.norm(design, axis=0)
+  _, singular, directions = np.linalg.svd(design, full_matrices=True)
+  rank = int(np.sum(singular > _LEAST_SINGULAR * singular[0]))
+  if rank < design.shape[1]:
+    tied = np.any(np.abs(directions[rank:]) > 0.01, axis=0)
+    which = [n for n, t in zip(names, tied, strict=True) if t]
+    raise errors.UserError(
+      f'{head} cannot tell {" and ".join(which)} apart: they vary only'
+      f' together in all {len(design)} points, as {rank} mixtures would. Add'
+      ' runs on mixtures that vary each of them alone.'
+    )
 
 
 def _numbers(rows: pd.DataFrame, name: str) -> np.ndarray:
@@ -134,3 +208,17 @@ def _numbers(rows: pd.DataFrame, name: str) -> np.ndarray:
 def _index(labels: Iterable[Any]) -> np.ndarray:
   first: dict[Any, int] = {}
   return np.array([first.setdefault(label, len(first)) for label in labels])
+
+
+def _joined(mixtures: np.ndarray, runs: np.ndarray) -> np.ndarray:
+  """Groups of points that share a mixture or a run, from 0."""
+  groups = mixtures
+  while True:
+    joined = groups
+    for labels in (runs, mixtures):
+      least = np.full(labels.max() + 1, joined.size)
+      np.minimum.at(least, labels, joined)
+      joined = least[labels]
+    if np.array_equal(joined, groups):
+      return _index(groups)
+    groups = joined

@@ -1,7 +1,9 @@
 """Predicted losses, with intervals, at the points of a table.
 
-A prediction's interval holds the uncertainty of the law's parameters, from
-the fit's bootstrap estimates; not the noise of a single run.
+Two intervals, of the fit's level, around the same prediction:
+  mean: where the law lies, from the fit's bootstrap estimates.
+  run: where the loss of one new run lies; the noise of a run is added, as
+    Student's t with the degrees of freedom with which it is known.
 """
 
 from collections.abc import Callable
@@ -11,12 +13,16 @@ import functools
 import jax
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from codelaw import errors
 from codelaw.laws import forms
 from codelaw.laws import results
 from codelaw.laws import solver
 
+INTERVALS = ('mean', 'run')
+_NOISE_QUANTILES = 32  # For each bootstrap estimate.
+_MAX_SAMPLES = 1 << 22  # Held in memory at a time.
 _LEAST_LENGTH = 64  # of a table that a program is compiled for
 
 
@@ -24,6 +30,7 @@ def predict(
   fits: Sequence[results.Fit],
   points: pd.DataFrame,
   group_column: str | None = None,
+  interval: str = 'mean',
 ) -> pd.DataFrame:
   """Adds predictions to the rows of `points`.
 
@@ -33,6 +40,7 @@ def predict(
     points: with the columns of the laws; shares that are missing are 0.
     group_column: column of `points` that names the group of a fit; needed
       when the fits have groups.
+    interval: one of `INTERVALS`.
 
   Returns:
     The rows of `points` plus `predicted/<target>`, `predicted_low/<target>`
@@ -58,7 +66,7 @@ def predict(
       chosen = points[group_column].astype(str).to_numpy() == group
     for name, values in zip(
       ('predicted', 'predicted_low', 'predicted_high'),
-      at(fit, points[chosen]),
+      at(fit, points[chosen], interval),
       strict=True,
     ):
       column = f'{name}/{target}'
@@ -69,13 +77,13 @@ def predict(
 
 
 def at(
-  fit: results.Fit, points: pd.DataFrame
+  fit: results.Fit, points: pd.DataFrame, interval: str = 'mean'
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
   """(estimate, low, high) [n] of one fit at the rows of `points`.
 
   Raises:
-    UserError: when a column is missing, or a point of a mixture law has no
-      share of any source.
+    UserError: when a column is missing, a point of a mixture law has no
+      share of any source, or the fit does not know the noise of its runs.
   """
   law = forms.law_of(fit)
   columns = {
@@ -112,8 +120,39 @@ def at(
   if len(parameters) == 1:
     return losses[0], *(np.full((2, count), np.nan))
   tails = 50 * (1 - fit.interval_level), 50 * (1 + fit.interval_level)
-  low, high = np.percentile(losses[1:], tails, axis=0)
+  if interval == 'mean':
+    low, high = np.percentile(losses[1:], tails, axis=0)
+  else:
+    low, high = _with_noise(fit, losses[1:], tails)
   return losses[0], low, high
+
+
+def _with_noise(
+  fit: results.Fit, losses: np.ndarray, tails: tuple[float, float]
+) -> tuple[np.ndarray, np.ndarray]:
+  """Percentiles [n] of losses [B, n] with the noise of one run added."""
+  known = ('noise_sd', 'noise_degrees_of_freedom')
+  if not all(name in fit.diagnostics for name in known):
+    raise errors.UserError(
+      f'The fit of {fit.law} to {fit.target} does not hold the noise of its'
+      ' runs: fit again with this version of `codelaw fit`, or ask for'
+      ' --interval=mean.'
+    )
+  sd, freedom = (fit.diagnostics[name] for name in known)
+  parts = (np.arange(_NOISE_QUANTILES) + 0.5) / _NOISE_QUANTILES
+  noise = sd * stats.t.ppf(parts, freedom)[:, None, None]
+  width = max(1, _MAX_SAMPLES // (_NOISE_QUANTILES * len(losses)))
+  ends = []
+  for first in range(0, losses.shape[1], width):
+    part = losses[:, first : first + width]
+    noisy = (
+      part * np.exp(noise)
+      if fit.objective_name == 'log_huber'
+      else part + noise
+    )
+    ends.append(np.percentile(noisy, tails, axis=(0, 1)))
+  low, high = np.concatenate(ends, axis=1) if ends else np.empty((2, 0))
+  return low, high
 
 
 def parameter_sets(fit: results.Fit, law: forms.Law) -> np.ndarray:

@@ -190,8 +190,55 @@ def test_collinear_shares_are_an_error():
   law, table = simulated.runs('transfer', noise=0.01)
   halves = (1 - table['share/code/java']) / 2
   collinear = table.assign(**{'share/code/go': halves, 'share/markup': halves})
-  with pytest.raises(errors.UserError, match='do not determine the law'):
+  with pytest.raises(
+    errors.UserError, match='cannot tell share/code/go and share/markup apart'
+  ):
     fitting.fit(law, collinear, simulated.TARGET, FEW)
+
+
+@pytest.mark.parametrize('name', ['chinchilla', 'kaplan', 'transfer'])
+@pytest.mark.parametrize(
+  ('power', 'words'),
+  [(1, 'tokens per parameter are the same'), (-1, r'num_params\^-1 ')],
+)
+def test_sizes_and_tokens_on_one_line_are_an_error(name, power, words):
+  law, table = simulated.runs(name, 6, 6, noise=0.01)
+  rounding = 1 + 0.01 * np.sin(np.arange(len(table)))
+  line = table.assign(
+    num_tokens=1e13 ** (power < 0) * 20 * table['num_params'] ** power
+  )
+  line['num_tokens'] *= rounding
+  with pytest.raises(errors.UserError, match=words):
+    fitting.fit(law, line, simulated.TARGET, FEW)
+
+
+@pytest.mark.parametrize('name', forms.NAMES)
+def test_as_many_parameters_as_points_are_an_error(name):
+  law, table = simulated.runs(name)
+  few = table.head(len(law.parameters))
+  with pytest.raises(errors.UserError, match='Add runs, or choose a smaller'):
+    fitting.fit(law, few, simulated.TARGET, FEW)
+
+
+@pytest.mark.parametrize('name', forms.MIXTURE_LAWS)
+def test_equal_or_tied_shares_are_an_error(name):
+  law, table = simulated.runs(name, 6, 6, noise=0.01)
+  shares = [c for c in law.columns if c.startswith('share/')]
+  with pytest.raises(errors.UserError, match='different share/'):
+    fitting.fit(
+      law, table.assign(**dict.fromkeys(shares, 0.3)), simulated.TARGET
+    )
+  # Two mixtures in any number of runs: all shares on one line.
+  first = table['share/code/java'] > 0.4
+  two = table.assign(
+    **{
+      'share/code/java': np.where(first, 0.8, 0.2),
+      'share/code/go': np.where(first, 0.1, 0.5),
+      'share/markup': np.where(first, 0.1, 0.3),
+    }
+  )
+  with pytest.raises(errors.UserError, match='apart: .* Add runs on mixtures'):
+    fitting.fit(law, two, simulated.TARGET, FEW)
 
 
 @pytest.mark.parametrize('value', [0.0, -1.0, np.nan, np.inf])
@@ -224,12 +271,3 @@ def test_missing_column_and_text_are_named():
 def test_settings_refuse(field, value):
   with pytest.raises(errors.UserError, match=field):
     fitting.FitSettings(**{field: value})
-
-
-def test_held_out_error_prefers_the_true_law():
-  law, table = simulated.runs('transfer', 4, 8, noise=0.005)
-  true = fitting.held_out_error(law, table, simulated.TARGET, FEW)
-  plain = fitting.held_out_error(
-    forms.law('chinchilla'), table, simulated.TARGET, FEW
-  )
-  assert true < 0.03 < plain
