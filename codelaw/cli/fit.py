@@ -1,9 +1,13 @@
 """Fit scaling laws to a run table, with intervals and diagnostics.
 
-Laws of one stream (chinchilla, kaplan) are fitted to the runs on the target's
-own source alone; mixture laws (transfer, additive, exponential) to all runs.
-`--law=all` fits every applicable law to the same rows and orders them by
-held-out error.
+Laws of one stream (chinchilla, kaplan, data_repeated, data_constrained) are
+fitted to the runs on the target's own source alone; mixture laws (transfer,
+additive, joint, exponential, bimix, paper_a) to all runs. `--law=all` fits
+every applicable law to the same rows and orders them by held-out error. A gin
+file with the line `import MODULE` adds the laws that a Python module registers.
+
+`--share` gives parameters one value for all targets and groups; `--pool` draws
+them towards a common mean, the more the less the runs say about each.
 """
 
 import argparse
@@ -46,7 +50,10 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     help='run table, .csv or .parquet; or ratios.csv,metrics.csv',
   )
   parser.add_argument(
-    '--law', required=True, choices=[*forms.NAMES, 'all'], help='which law'
+    '--law',
+    required=True,
+    metavar='NAME',
+    help=f'one of {", ".join(forms.NAMES)}, a law of your own, or all',
   )
   parser.add_argument(
     '--out', required=True, metavar='DIR', help='folder for fit.json'

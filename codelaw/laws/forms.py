@@ -70,6 +70,15 @@ def names() -> tuple[str, ...]:
   return (*NAMES, *_registered)
 
 
+def check_name(name: str) -> None:
+  """Raises `UserError` for a name that no law has."""
+  if name not in names():
+    raise errors.UserError(
+      f'There is no law {name!r}; the laws are {", ".join(names())}. A law of'
+      ' your own needs the line `import MODULE` in a --gin_file.'
+    )
+
+
 def law(name: str, target: str = 'loss', sources: Sequence[str] = ()) -> Law:
   """The law `name` for one target.
 
@@ -81,9 +90,10 @@ def law(name: str, target: str = 'loss', sources: Sequence[str] = ()) -> Law:
   Raises:
     UserError: for an unknown name, or a law that cannot have this target.
   """
+  check_name(name)
   if name in published.BUILDERS:
     built, module = published.BUILDERS[name](target, sources), ''
-  elif name in _registered:
+  else:
     builder, module = _registered[name]
     built = builder(target, sources)
     if not isinstance(built, Law) or built.name != name:
@@ -91,11 +101,6 @@ def law(name: str, target: str = 'loss', sources: Sequence[str] = ()) -> Law:
         f'The builder of the law {name!r} in the module {module} must return a'
         f' forms.Law of that name; got {built!r}.'
       )
-  else:
-    raise errors.UserError(
-      f'There is no law {name!r}; the laws are {", ".join(names())}. A law of'
-      ' your own needs the line `import MODULE` in a --gin_file.'
-    )
   kept = tuple(sorted(sources)) if built.shares else ()
   return dataclasses.replace(built, sources=kept, module=module)
 

@@ -171,6 +171,13 @@ def noise(
     + np.sum((sums.T @ sums) ** 2)
   )
   sd = float(np.sqrt(np.sum(residuals**2) / trace))
+  return noise_of(sd, float(trace**2 / square), objective, delta)
+
+
+def noise_of(
+  sd: float, degrees_of_freedom: float, objective: str, delta: float
+) -> Noise:
+  """Noise of a known standard deviation under an objective."""
   if objective == 'log_huber' and sd > 0:
     edge = delta / sd
     inside = 2 * stats.norm.cdf(edge) - 1  # E[psi']
@@ -183,7 +190,7 @@ def noise(
     inside, squares = 1.0, sd**2
   return Noise(
     sd,
-    float(trace**2 / square),
+    degrees_of_freedom,
     float(squares / inside),
     float(squares / inside**2),
   )
