@@ -9,6 +9,7 @@ import codelaw
 
 ROOT = pathlib.Path(codelaw.__file__).parent
 BASE = {
+  'compilation_cache',
   'errors',
   'storage',
   'accounting',

@@ -21,6 +21,7 @@ import rich
 from rich import console as rich_console
 from rich import table as rich_table
 
+from codelaw import compilation_cache
 from codelaw import errors
 from codelaw.cli import gin_config
 from codelaw.laws import comparison
@@ -101,6 +102,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
   """Fits, writes DIR/fit.json and prints the fits."""
+  compilation_cache.enable()
   overrides = [
     f'FitSettings.{name} = {value!r}'
     for name in ('objective', 'huber_delta')

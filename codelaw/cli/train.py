@@ -168,7 +168,7 @@ def run(args: argparse.Namespace) -> None:
   """Builds the plans, checks them, trains, and says where to look."""
   runs = load(args)
   # These import JAX and Flax: after gin's errors.
-  from codelaw.train import compilation_cache
+  from codelaw import compilation_cache
   from codelaw.train import distributed
   from codelaw.train import loop
 

@@ -81,8 +81,8 @@ def warnings(
     )
   if degrees_of_freedom < _FEW_DEGREES_OF_FREEDOM:
     found.append(
-      f'only {degrees_of_freedom:.2g} more runs than parameters; the noise is'
-      ' hardly known'
+      f'the noise of a run is known with {degrees_of_freedom:.2g} degrees of'
+      ' freedom alone: add runs, or fit a smaller law'
     )
   for name in ('E', 'c'):
     if name in estimates:

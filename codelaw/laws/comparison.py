@@ -36,7 +36,8 @@ def compare(
   The order is that of the held-out error (`held_out`), in the diagnostics as
   `held_out_mean_relative_error`, with its parts as `held_out` and each law's
   difference to the first as `held_out_difference`. Profile intervals and
-  influence are found for the first alone. Laws of one stream see
+  influence are found for the first alone, and the bootstrap of the others
+  starts from their optimum alone. Laws of one stream see
   mixed runs too and ignore their shares, so that they show what the mixture
   laws add.
 
@@ -85,7 +86,10 @@ def compare(
   first = order[0]
   labels = held_out.groups(optima[first].data)
   brief = dataclasses.replace(
-    settings, profile_intervals=False, influence=False
+    settings,
+    bootstrap_further_starts=0,
+    profile_intervals=False,
+    influence=False,
   )
   fits: list[results.Fit] = []
   doubts = []

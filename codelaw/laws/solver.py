@@ -1,24 +1,21 @@
-"""Batched Levenberg-Marquardt: many starts and resamples in one XLA program.
+"""Solves fits of a law: many starts and resamples at once, in float64.
 
 Definitions owned here:
   coordinates: what the solver moves; the logarithm of a positive parameter,
     the parameter itself where it is signed, both in scaled units.
   problem: columns, losses and weights of one fit in scaled units.
+  lane: one start with its losses and weights; see `codelaw.laws.descent` for
+    how it descends, `codelaw.laws.objectives` for what it minimises and
+    `codelaw.laws.search` for where a fit starts from.
 
-The objectives are sums over points of weight * rho(r):
-  log_huber: r = log(predicted) - log(observed), rho(r) = r^2 / 2 up to
-    |r| = delta and delta (|r| - delta / 2) beyond (arXiv:2203.15556 Eq. 3).
-  least_squares: r = predicted - observed, in units of the geometric mean
-    loss, rho(r) = r^2 / 2.
-
-Everything runs in float64 on the CPU, inside `float64`, which leaves precision
-and devices of the rest of the process as they are (TPUs have no float64).
-Points are padded to a multiple of 16 and problems to a fixed number of lanes,
-so that fits of one law and size share one compiled program.
+Everything runs on the CPU, inside `float64`, which leaves precision and
+devices of the rest of the process as they are (TPUs have no float64). Points
+are padded to a multiple of 16 and lanes to a fixed number, so that fits of one
+law and size share one compiled program. Lanes that have stopped make room for
+others, and the host's cores share the lanes.
 """
 
-from collections.abc import Iterator
-import contextlib
+from collections.abc import Sequence
 import dataclasses
 import functools
 
@@ -26,21 +23,23 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from codelaw.laws import descent
 from codelaw.laws import forms
+from codelaw.laws import lanes as lanes_lib
+from codelaw.laws import objectives
 
-OBJECTIVES = ('log_huber', 'least_squares')
+float64 = lanes_lib.float64
+OBJECTIVES = objectives.NAMES
 # Why a lane stopped, by the code the solver returns.
-TERMINATIONS = ('max_iterations', 'gradient', 'no_decrease', 'exact')
-LANES = 128
+TERMINATIONS = tuple(reason.name.lower() for reason in descent.Termination)
+LANES = lanes_lib.MOST
 _POINTS = 16
 # (largest cosine between the residuals and a column of the Jacobian, as in
 # MINPACK's gtol; most iterations). Coarse leaves 1e-8 or so of the objective
 # to gain, for starts and resamples; fine is the limit of float64.
-_COARSE = (1e-5, 300)
-_FINE = (3e-8, 3000)
-_EXACT = 1e-28  # Objective of a fit to rounding errors.
-_MAX_DAMPING = 1e10
-_MAX_STEP = 2.0  # In coordinates: a factor of 7 for a positive parameter.
+COARSE = (1e-5, 300)
+FINE = (3e-8, 3000)
+_ROUND = 16  # Iterations before lanes that have stopped make room, at first.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,6 +54,7 @@ class Problem:
     scales: what the loss (`loss`) and columns (`num_params`, ...) were divided
       by.
     num_points: points that are not padding; they come first.
+    leniency: of the objective `lower_envelope`.
   """
 
   law: forms.Law
@@ -63,6 +63,7 @@ class Problem:
   weights: np.ndarray
   scales: dict[str, float]
   num_points: int
+  leniency: float = objectives.LENIENCY
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,7 +73,7 @@ class Solutions:
   Attributes:
     coordinates: [K, P].
     objectives: [K].
-    codes: [K], index into `TERMINATIONS`.
+    codes: [K] of `descent.Termination`, also index into `TERMINATIONS`.
   """
 
   coordinates: np.ndarray
@@ -80,17 +81,12 @@ class Solutions:
   codes: np.ndarray
 
 
-@contextlib.contextmanager
-def float64() -> Iterator[None]:
-  """Float64 on a CPU device of this host for the JAX calls inside."""
-  with (
-    jax.enable_x64(True),
-    jax.default_device(jax.local_devices(backend='cpu')[0]),
-  ):
-    yield
-
-
-def problem(law: forms.Law, columns: np.ndarray, losses: np.ndarray) -> Problem:
+def problem(
+  law: forms.Law,
+  columns: np.ndarray,
+  losses: np.ndarray,
+  leniency: float = objectives.LENIENCY,
+) -> Problem:
   """Scales columns [C, n] and losses [n] by geometric means and pads them.
 
   Columns of one scale are divided by the mean of the first of them.
@@ -114,10 +110,13 @@ def problem(law: forms.Law, columns: np.ndarray, losses: np.ndarray) -> Problem:
     weights,
     scales,
     num_points,
+    leniency,
   )
 
 
-def draw_starts(law: forms.Law, num_starts: int, seed: int) -> np.ndarray:
+def draw_starts(
+  law: forms.Law, num_starts: int, seed: int | Sequence[int]
+) -> np.ndarray:
   """Latin hypercube of starts [num_starts, P] in coordinates."""
   low, high = _limits(law, 'start')
   generator = np.random.default_rng(seed)
@@ -155,7 +154,7 @@ def jacobian(
 ) -> np.ndarray:
   """Derivative of the objective's residuals by coordinate, [num_points, P]."""
   logarithms, of_logarithms = _log_predicted(task, coordinates)
-  if objective == 'log_huber':
+  if objective in objectives.OF_LOGARITHMS:
     return of_logarithms
   return np.exp(logarithms)[:, None] * of_logarithms
 
@@ -164,11 +163,11 @@ def residuals(
   task: Problem, coordinates: np.ndarray, objective: str
 ) -> np.ndarray:
   """The objective's residuals r, [num_points]."""
-  predicted = predict(task, coordinates)
   observed = task.losses[: task.num_points]
-  if objective == 'log_huber':
-    return np.log(predicted) - np.log(observed)
-  return predicted - observed
+  with float64():
+    return np.asarray(
+      objectives.residuals(objective, predict(task, coordinates), observed)
+    )
 
 
 def solve(
@@ -200,42 +199,80 @@ def solve(
   Returns:
     The solutions; their objectives hold the penalty.
   """
-  count = starts.shape[0]
-  shape = (count, task.losses.size)
-  low, high = bounds(task.law)
-  matrix, target = penalty or (np.zeros((0, low.size)), np.zeros(0))
-  lanes = [
-    np.clip(starts, low, high),
-    np.broadcast_to(task.losses if losses is None else losses, shape),
-    np.broadcast_to(task.weights if weights is None else weights, shape),
-    np.broadcast_to(target, (count, len(matrix))),
-    np.broadcast_to(False if fixed is None else fixed, starts.shape),
-  ]
-  parts = []
-  with float64():
-    for first in range(0, count, LANES):
-      # The last lanes are filled up by repetition: one shape, one compilation.
-      index = np.minimum(np.arange(first, first + LANES), count - 1)
-      parts.append(
-        jax.device_get(
-          _solve_lanes(
-            task.law.formula,
-            _signed(task.law),
-            objective,
-            *(lane[index] for lane in lanes),
-            np.asarray(matrix, dtype=np.float64),
-            task.columns,
-            low,
-            high,
-            float(delta),
-            *(_FINE if precise else _COARSE),
-          )
-        )
-      )
-  coordinates, objectives, codes = (
-    np.concatenate(part)[:count] for part in zip(*parts, strict=True)
+  count = len(starts)
+  matrix, target, constant = _square(penalty, starts.shape[1])
+  lanes = batch(
+    task,
+    objective,
+    delta,
+    count,
+    losses,
+    weights,
+    matrix=matrix,
+    target=target,
+    fixed=fixed,
   )
-  return Solutions(coordinates, objectives, codes)
+  state = descend(
+    lanes,
+    descent.begin(np.clip(starts, lanes.low, lanes.high)),
+    np.arange(count),
+    *(FINE if precise else COARSE),
+  )
+  return Solutions(state.at, state.objective + constant, state.termination)
+
+
+def batch(
+  task: Problem,
+  objective: str,
+  delta: float,
+  count: int,
+  losses: np.ndarray | None = None,
+  weights: np.ndarray | None = None,
+  matrix: np.ndarray | None = None,
+  target: np.ndarray | float = 0.0,
+  fixed: np.ndarray | None = None,
+) -> lanes_lib.Batch:
+  """The `count` lanes of `solve`, with a penalty of P rows."""
+  low, high = bounds(task.law)
+
+  def of_lanes(values: np.ndarray) -> np.ndarray:
+    return np.broadcast_to(values, (count, *values.shape[-2:]))
+
+  return lanes_lib.Batch(
+    task.law.formula,
+    _signed(task.law),
+    low,
+    high,
+    objective,
+    delta,
+    task.leniency,
+    np.moveaxis(lanes_lib.in_blocks(task.columns), 0, 1),
+    of_lanes(lanes_lib.in_blocks(task.losses if losses is None else losses)),
+    of_lanes(
+      lanes_lib.in_blocks(task.weights if weights is None else weights, 0.0)
+    ),
+    np.zeros((low.size, low.size)) if matrix is None else matrix,
+    np.broadcast_to(target, (count, low.size)),
+    np.broadcast_to(False if fixed is None else fixed, (count, low.size)),
+  )
+
+
+def descend(
+  lanes: lanes_lib.Batch,
+  state: descent.State,
+  rows: np.ndarray,
+  tolerance: float,
+  most_iterations: int,
+) -> descent.State:
+  """Moves the lanes `rows` of a batch on until they stop."""
+  done, turn = 0, _ROUND
+  while rows.size and done < most_iterations:
+    iterations = min(turn, most_iterations - done)
+    state = lanes.advance(state, rows, iterations, tolerance)
+    done, turn = done + iterations, 2 * turn
+    moving = state.termination[rows] == descent.Termination.MAX_ITERATIONS
+    rows = rows[moving]
+  return state
 
 
 def _limits(law: forms.Law, field: str) -> tuple[np.ndarray, np.ndarray]:
@@ -249,15 +286,30 @@ def _limits(law: forms.Law, field: str) -> tuple[np.ndarray, np.ndarray]:
   return low, high
 
 
+def _square(
+  penalty: tuple[np.ndarray, np.ndarray] | None, size: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+  """An equal penalty of P rows: matrix [P, P], target [..., P], and the rest.
+
+  One shape for every penalty, and for none, is one program for all.
+  """
+  matrix, target = penalty or (np.zeros((0, size)), np.zeros(0))
+  if len(matrix) > size:
+    basis, matrix = np.linalg.qr(matrix)
+    inside = target @ basis
+    rest = 0.5 * np.sum((target - inside @ basis.T) ** 2, axis=-1)
+    return matrix, inside, rest
+  missing = size - len(matrix)
+  edges = [(0, 0)] * (np.ndim(target) - 1) + [(0, missing)]
+  return (
+    np.pad(np.asarray(matrix, np.float64), ((0, missing), (0, 0))),
+    np.pad(np.asarray(target, np.float64), edges),
+    np.zeros(()),
+  )
+
+
 def _signed(law: forms.Law) -> tuple[bool, ...]:
   return tuple(parameter.signed for parameter in law.parameter_table)
-
-
-def _apply(formula, signed, coordinates, columns):
-  """Losses [n] at coordinates [P]: the formula behind its parametrisation."""
-  signed = np.array(signed)
-  logarithms = jnp.where(signed, 0.0, coordinates)
-  return formula(jnp.where(signed, coordinates, jnp.exp(logarithms)), columns)
 
 
 def _log_predicted(
@@ -275,145 +327,6 @@ def _log_predicted(
 @functools.partial(jax.jit, static_argnums=(0, 1))
 def _log_and_jacobian(formula, signed, coordinates, columns):
   def log_predicted(at):
-    return jnp.log(_apply(formula, signed, at, columns))
+    return jnp.log(descent.apply(formula, signed, at, columns))
 
   return log_predicted(coordinates), jax.jacfwd(log_predicted)(coordinates)
-
-
-@functools.partial(jax.jit, static_argnums=(0, 1, 2))
-def _solve_lanes(
-  formula,
-  signed,
-  objective,
-  starts,
-  losses,
-  weights,
-  target,
-  fixed,
-  matrix,
-  columns,
-  low,
-  high,
-  delta,
-  tolerance,
-  max_iterations,
-):
-  lane = functools.partial(
-    _solve_one,
-    formula,
-    signed,
-    objective,
-    matrix,
-    columns,
-    low,
-    high,
-    delta,
-    tolerance,
-    max_iterations,
-  )
-  return jax.vmap(lane)(starts, losses, weights, target, fixed)
-
-
-def _solve_one(
-  formula,
-  signed,
-  objective,
-  penalty_matrix,
-  columns,
-  low,
-  high,
-  delta,
-  tolerance,
-  max_iterations,
-  start,
-  losses,
-  weights,
-  target,
-  fixed,
-):
-  """One Levenberg-Marquardt run with projection on the bounds.
-
-  Beyond |r| = delta the Huber function is linear, and reweighting residuals
-  (the first candidate step) approaches its optimum slowly. The second
-  candidate counts only the curvature of points within delta: near the optimum
-  it is Newton's step, up to the curvature of the formula. The better is taken.
-  """
-  robust = objective == 'log_huber'
-
-  def residuals(coordinates):
-    predicted = _apply(formula, signed, coordinates, columns)
-    if robust:
-      return jnp.log(predicted) - jnp.log(losses)
-    return predicted - losses
-
-  def total(coordinates):
-    r = residuals(coordinates)
-    rho = 0.5 * r * r
-    if robust:
-      size = jnp.abs(r)
-      rho = jnp.where(size <= delta, rho, delta * (size - 0.5 * delta))
-    result = jnp.sum(weights * rho)
-    result = result + 0.5 * jnp.sum(
-      (penalty_matrix @ coordinates - target) ** 2
-    )
-    return jnp.where(jnp.isfinite(result), result, jnp.inf)
-
-  def iterate(state):
-    at, value, damping, iteration, _ = state
-    r = residuals(at)
-    jacobian = jax.jacfwd(residuals)(at)
-    slope = weights
-    if robust:
-      slope = weights * jnp.minimum(1.0, delta / jnp.maximum(jnp.abs(r), delta))
-    gradient = jacobian.T @ (slope * r)
-    gradient = gradient + penalty_matrix.T @ (penalty_matrix @ at - target)
-    pull = penalty_matrix.T @ penalty_matrix
-    curvature = (jacobian.T * slope[None, :]) @ jacobian + pull
-    diagonal = jnp.diag(curvature)
-    diagonal = diagonal + 1e-12 * jnp.max(diagonal) + 1e-300
-    held = ((at <= low) & (gradient > 0)) | ((at >= high) & (gradient < 0))
-    held = held | fixed
-    gradient = jnp.where(held, 0.0, gradient)
-
-    def candidate(matrix):
-      matrix = matrix + jnp.diag(damping * diagonal)
-      matrix = jnp.where(held[:, None] | held[None, :], 0.0, matrix)
-      matrix = matrix + jnp.diag(jnp.where(held, 1.0, 0.0))
-      step = -jnp.linalg.solve(matrix, gradient)
-      return jnp.clip(at + jnp.clip(step, -_MAX_STEP, _MAX_STEP), low, high)
-
-    matrices = [curvature]
-    if robust:
-      within = weights * (jnp.abs(r) <= delta)
-      matrices.append((jacobian.T * within[None, :]) @ jacobian + pull)
-    points = jnp.stack([candidate(matrix) for matrix in matrices])
-    totals = jax.vmap(total)(points)
-    best = jnp.argmin(totals)
-    better = totals[best] < value
-    cosine = jnp.max(jnp.abs(gradient) / jnp.sqrt(diagonal))
-    cosine = cosine / jnp.sqrt(2 * value + 1e-300)
-    damping = jnp.clip(jnp.where(better, damping * 0.2, damping * 4.0), 1e-12)
-    code = jnp.where(
-      value < _EXACT,
-      3,
-      jnp.where(
-        cosine < tolerance,
-        1,
-        jnp.where(damping > _MAX_DAMPING, 2, 0),
-      ),
-    )
-    return (
-      jnp.where(better, points[best], at),
-      jnp.where(better, totals[best], value),
-      damping,
-      iteration + 1,
-      code,
-    )
-
-  def unfinished(state):
-    return (state[4] == 0) & (state[3] < max_iterations)
-
-  at, value, _, _, code = jax.lax.while_loop(
-    unfinished, iterate, (start, total(start), jnp.float64(1e-2), 0, 0)
-  )
-  return at, value, code

@@ -164,14 +164,16 @@ def noise(
   points = np.bincount(run_of_point).astype(np.float64)
   sums = np.zeros((points.size, optimum.size))
   np.add.at(sums, run_of_point, basis)
-  trace = points.sum() - np.sum(sums**2)
+  # With as few runs as parameters the fit takes up all that runs share.
+  trace = max(points.sum() - np.sum(sums**2), 1.0)
   square = (
     np.sum(points**2)
     - 2 * np.sum(points[:, None] * sums**2)
     + np.sum((sums.T @ sums) ** 2)
   )
   sd = float(np.sqrt(np.sum(residuals**2) / trace))
-  return noise_of(sd, float(trace**2 / square), objective, delta)
+  freedom = float(max(trace**2 / square, 1.0))
+  return noise_of(sd, freedom, objective, delta)
 
 
 def noise_of(

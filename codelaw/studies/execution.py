@@ -26,11 +26,11 @@ from typing import Any
 import jax
 
 from codelaw import accounting
+from codelaw import compilation_cache
 from codelaw import errors
 from codelaw import records
 from codelaw import storage
 from codelaw.studies import sweep
-from codelaw.train import compilation_cache
 from codelaw.train import loop
 
 # (message, fraction of the training FLOPs done, seconds left or None)

@@ -115,7 +115,7 @@ def test_all_laws_are_ordered(tmp_path, capsys):
   found = fits[0].diagnostics
   for label, key in (
     ('relative error', 'mean_relative_error'),
-    ('largest left out', 'extrapolation_mean_relative_error'),
+    ('largest compute left out', 'extrapolation_mean_relative_error'),
     ('held out', 'held_out_mean_relative_error'),
   ):
     line = next(line for line in shown.splitlines() if label in line)

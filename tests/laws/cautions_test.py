@@ -46,7 +46,7 @@ def test_sound_fit_has_no_warnings():
     ({'agreeing_starts': 0.01}, 'only 1.0% of the starts'),
     ({'at_bound': ['E']}, 'E ended at a bound'),
     ({'condition': 1e5}, 'poorly separated'),
-    ({'degrees_of_freedom': 1}, 'only 1 more runs than parameters'),
+    ({'degrees_of_freedom': 1}, 'known with 1 degrees of freedom'),
     ({'lowest_loss': 0.9}, 'exceeds the lowest observed loss 0.9'),
     ({'intervals': {'alpha': (0.1, 0.9)}}, 'interval of alpha spans'),
     ({'profiles': {'E': (None, 2.0)}}, 'set no lower limit to E:'),

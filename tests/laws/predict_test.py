@@ -47,6 +47,52 @@ def test_predictions_follow_the_equation(fit):
   pd.testing.assert_frame_equal(table[POINTS.columns], POINTS)
 
 
+@pytest.mark.parametrize('objective', ['log_huber', 'least_squares'])
+def test_interval_of_a_run_adds_its_noise(fit, objective):
+  # A law that is known exactly leaves the noise alone.
+  known = {n: (v,) * 40 for n, v in fit.estimates.items()}
+  diagnostics = {'noise_sd': 0.02, 'noise_degrees_of_freedom': 1e9}
+  exact = dataclasses.replace(
+    fit,
+    bootstrap_estimates=known,
+    objective_name=objective,
+    diagnostics=diagnostics,
+  )
+  target = simulated.TARGET
+  for interval, reach in (('mean', 0.0), ('run', 1.645 * 0.02)):
+    table = predict.predict([exact], POINTS, interval=interval)
+    loss = table[f'predicted/{target}']
+    for name, sign in (('low', -1), ('high', 1)):
+      end = table[f'predicted_{name}/{target}']
+      expected = (
+        loss * np.exp(sign * reach)
+        if objective == 'log_huber'
+        else loss + sign * reach
+      )
+      # 32 quantiles of the noise stand for all.
+      np.testing.assert_allclose(end - loss, expected - loss, rtol=0.03)
+
+
+def test_noise_of_a_run_is_in_the_unit_of_the_loss():
+  law, table = simulated.runs('chinchilla', 6, 6)
+  rng = np.random.default_rng(0)
+  noise = 0.05 * rng.standard_normal(len(table))
+  noisy = table.assign(**{simulated.TARGET: table[simulated.TARGET] + noise})
+  settings = dataclasses.replace(
+    SETTINGS, objective='least_squares', influence=False
+  )
+  found = fitting.fit(law, noisy, simulated.TARGET, settings).diagnostics
+  # 31 degrees of freedom know a standard deviation to 13%.
+  assert found['noise_sd'] == pytest.approx(0.05, rel=0.3)
+  assert found['noise_degrees_of_freedom'] == pytest.approx(31)
+
+
+def test_fit_without_noise_has_no_interval_of_a_run(fit):
+  old = dataclasses.replace(fit, diagnostics={})
+  with pytest.raises(errors.UserError, match='--interval=mean'):
+    predict.predict([old], POINTS, interval='run')
+
+
 def test_first_fit_of_a_target_counts(fit):
   other = dataclasses.replace(
     fit, estimates={**fit.estimates, 'E': fit.estimates['E'] + 1}

@@ -41,7 +41,12 @@ def test_penalty_agrees_with_scipy(weight):
 
   low, high = solver.bounds(task.law)
   other = optimize.least_squares(
-    residuals, found.coordinates[best] + 0.1, bounds=(low, high), xtol=1e-14
+    residuals,
+    found.coordinates[best] + 0.1,
+    bounds=(low, high),
+    xtol=1e-14,
+    ftol=1e-14,
+    gtol=1e-14,
   )
   assert found.objectives[best] == pytest.approx(other.cost, rel=1e-8)
   # Finite differences limit SciPy, weak curvature both.

@@ -23,11 +23,11 @@ import jax
 import numpy as np
 
 from codelaw import accounting
+from codelaw import compilation_cache
 from codelaw import errors
 from codelaw import execution as execution_lib
 from codelaw import records
 from codelaw.cli import gin_config
-from codelaw.train import compilation_cache
 from codelaw.train import mesh as mesh_lib
 from codelaw.train import step as step_lib
 

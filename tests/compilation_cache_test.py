@@ -12,7 +12,7 @@ from jax.experimental.compilation_cache import compilation_cache as jax_cache
 import jax.numpy as jnp
 import pytest
 
-from codelaw.train import compilation_cache
+from codelaw import compilation_cache
 
 OPTIONS = (
   'jax_compilation_cache_dir',
@@ -178,7 +178,8 @@ def test_training_does_not_import_tensorflow():
       'import sys\n'
       'import codelaw.cli.main, codelaw.cli.train\n'
       'from codelaw.studies import execution\n'
-      'from codelaw.train import compilation_cache, loop\n'
+      'from codelaw import compilation_cache\n'
+      'from codelaw.train import loop\n'
       'print([m for m in ("tensorflow", "torch") if m in sys.modules])',
     ],
     env={**os.environ, 'JAX_PLATFORMS': 'cpu'},
