@@ -11,6 +11,7 @@ them towards a common mean, the more the less the runs say about each.
 """
 
 import argparse
+from collections.abc import Callable
 from collections.abc import Sequence
 import os
 import sys
@@ -27,6 +28,7 @@ from codelaw.cli import gin_config
 from codelaw.laws import comparison
 from codelaw.laws import fitting
 from codelaw.laws import forms
+from codelaw.laws import pooling
 from codelaw.laws import results
 from codelaw.laws import selection
 from codelaw.laws import solver
@@ -66,6 +68,15 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     metavar='COLUMN',
     help='column of losses, like loss/code/python; repeatable; all by default',
   )
+  for flag, what in (
+    ('--share', 'parameters with one value for all targets and groups'),
+    ('--pool', 'parameters drawn to a mean, the more the fewer the runs'),
+  ):
+    parser.add_argument(
+      flag,
+      metavar='NAME,...',
+      help=f'{what}, like alpha,beta',
+    )
   parser.add_argument(
     '--group_by',
     metavar='COLUMN',
@@ -111,18 +122,20 @@ def run(args: argparse.Namespace) -> None:
   settings = gin_config.load(args, fitting.FitSettings, overrides=overrides)
   columns = run_table.parse_columns(args.columns) if args.columns else None
   table = selection.keep(run_table.read(args.runs, columns), args.filter)
+  if args.law != 'all':
+    forms.check_name(args.law)
+  shared, partial = _names(args.share), _names(args.pool)
+  if args.law == 'all' and (shared or partial):
+    raise errors.UserError(
+      '--share and --pool need one law for all targets; got --law=all.'
+    )
   notes: list[str] = []
   with rich_console.Console(stderr=True).status('Fitting') as status:
-    fits = []
-    for group, rows in _groups(table, args.group_by):
-      for target in args.target or selection.targets(table):
-        status.update(f'Fitting {args.law} to {target} {group}')
-        try:
-          fits += _fit(args, rows, target, settings, group, notes)
-        except errors.UserError as error:
-          if args.target:
-            raise
-          notes.append(str(error))
+    if shared or partial:
+      chosen = _members(args, table, notes)
+      fits = pooling.fit(chosen, shared, partial, settings)
+    else:
+      fits = _separate(args, table, settings, notes, status.update)
   for note in notes:
     print(f'note: {note}', file=sys.stderr)
   if not fits:
@@ -134,6 +147,50 @@ def run(args: argparse.Namespace) -> None:
   results.write(path, fits)
   _print(fits)
   print(f'Wrote {len(fits)} fit{"s" if len(fits) > 1 else ""} to {path}.')
+
+
+def _separate(
+  args: argparse.Namespace,
+  table: pd.DataFrame,
+  settings: fitting.FitSettings,
+  notes: list[str],
+  show: Callable[[str], None],
+) -> list[results.Fit]:
+  fits = []
+  for group, rows in _groups(table, args.group_by):
+    for target in args.target or selection.targets(table):
+      show(f'Fitting {args.law} to {target} {group}')
+      try:
+        fits += _fit(args, rows, target, settings, group, notes)
+      except errors.UserError as error:
+        if args.target:
+          raise
+        notes.append(str(error))
+  return fits
+
+
+def _members(
+  args: argparse.Namespace, table: pd.DataFrame, notes: list[str]
+) -> list[pooling.Member]:
+  """All targets and groups that the law can have, for one fit together."""
+  members = []
+  for group, rows in _groups(table, args.group_by):
+    for target in args.target or selection.targets(table):
+      try:
+        law, chosen = selection.select(
+          args.law, rows, target, only_final=args.only_final == 'true'
+        )
+      except errors.UserError as error:
+        if args.target:
+          raise
+        notes.append(str(error))
+        continue
+      members.append(pooling.Member(law, chosen, target, group))
+  return members
+
+
+def _names(text: str | None) -> list[str]:
+  return [part.strip() for part in (text or '').split(',') if part.strip()]
 
 
 def _fit(

@@ -25,10 +25,10 @@ LEAST_SPREAD = 1e-3
 _MOST_SPREAD = 10.0
 
 
-def centering(places: Sequence[int], num_coordinates: int) -> np.ndarray:
+def centering(places: np.ndarray, num_coordinates: int) -> np.ndarray:
   """[M, P]: takes the mean over `places` from the coordinates there.
 
-  >>> centering([0, 2], 3).tolist()
+  >>> centering(np.array([0, 2]), 3).tolist()
   [[0.5, 0.0, -0.5], [-0.5, 0.0, 0.5]]
   """
   count = len(places)

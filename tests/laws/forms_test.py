@@ -112,7 +112,8 @@ def test_loss_falls_with_size_and_tokens(name):
       more = {**columns, column: columns[column] * 1.5}
       change = law.predict(estimates, more) - loss
       # A size far beyond what the data can teach gains nothing more.
-      assert jnp.all(change <= 0) and jnp.mean(change < 0) > 0.5
+      assert jnp.all(change <= 0)
+      assert jnp.any(change < 0)
 
 
 def test_limits():
