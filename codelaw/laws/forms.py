@@ -37,6 +37,11 @@ Builder = published.Builder
 source_of = published.source_of
 
 NAMES = tuple(published.BUILDERS)
+MIXTURE_LAWS = tuple(
+  name
+  for name, build in published.BUILDERS.items()
+  if build('loss/one', ['one', 'two']).shares
+)
 _registered: dict[str, tuple[Builder, str]] = {}
 
 

@@ -43,8 +43,8 @@ def mixture_fits(fits: Sequence[results.Fit]) -> tuple[results.Fit, ...]:
       chosen.setdefault(fit.target, fit)
   if not chosen:
     raise errors.UserError(
-      'An allocation needs a mixture law, one with shares among its columns,'
-      ' such as transfer; got fits of'
+      'An allocation needs a mixture law, one with shares among its columns'
+      f' ({", ".join(forms.MIXTURE_LAWS)}); got fits of'
       f' {", ".join(sorted({fit.law for fit in fits})) or "nothing"}. Fit one'
       ' with `codelaw fit --law=transfer` on runs with several sources.'
     )
