@@ -104,7 +104,8 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
   parser.add_argument(
     '--objective',
     choices=solver.OBJECTIVES,
-    help='Huber on the log loss (default), or squares on the loss',
+    help='Huber on the log loss (default), squares on the loss, or the Huber'
+    ' penalty with leniency for runs above the law',
   )
   parser.add_argument(
     '--huber_delta', type=float, help='where the Huber penalty turns linear'
@@ -271,6 +272,14 @@ def _label(fit: results.Fit) -> str:
   return f'{fit.target} {fit.group}'.strip().removeprefix('loss/')
 
 
+def _followed(fit: results.Fit) -> str:
+  """How many starts were followed to the end, and of how many."""
+  followed = fit.diagnostics.get('num_starts_followed', fit.num_starts)
+  if followed == fit.num_starts:
+    return f'{fit.num_starts}'
+  return f'{followed} of {fit.num_starts}'
+
+
 def _table(name: str, fits: Sequence[results.Fit]) -> rich_table.Table:
   """Estimates over their intervals, then quality; a column per fit."""
   level = f'{fits[0].interval_level:.0%} intervals'
@@ -286,7 +295,7 @@ def _table(name: str, fits: Sequence[results.Fit]) -> rich_table.Table:
   table.add_row('points', *(str(fit.num_points) for fit in fits))
   table.add_row(
     'starts at optimum',
-    *(f'{fit.num_starts_at_optimum}/{fit.num_starts}' for fit in fits),
+    *(f'{fit.num_starts_at_optimum}/{_followed(fit)}' for fit in fits),
   )
   table.add_row('ended by', *(fit.termination for fit in fits))
   for label, key, show in (

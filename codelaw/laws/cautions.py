@@ -28,8 +28,8 @@ _LARGEST_IN_WORDS = {
 _DRIVEN_STANDARD_ERRORS = 2.0
 _DRIVEN_EXPONENT = 1 / 3
 # Where points carry most of what is known of a parameter, noise alone moves it
-# by standard errors; with the law true and 50 points, 60 refits of 5
-# parameters stay below this many of those moves in 95 of 100 fits.
+# by standard errors. Of 200 simulated fits each of a true law to 48 runs, 1%
+# (least squares) and 13% (log-Huber) still name a driver.
 _DRIVEN_BEYOND_NOISE = 3.0
 _MAX_DRIVERS = 3
 
@@ -65,8 +65,8 @@ def warnings(
     found.append('the solver did not converge; the estimates are provisional')
   if agreeing_starts < 0.05:
     found.append(
-      f'only {agreeing_starts:.1%} of the starts reached the optimum; a better'
-      ' one may exist: raise num_starts'
+      f'only {agreeing_starts:.1%} of the starts followed to the end reached'
+      ' the optimum; a better one may exist: raise num_starts'
     )
   if at_bound:
     found.append(

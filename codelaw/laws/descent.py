@@ -12,11 +12,13 @@ Huber function is linear, that step approaches the optimum slowly; the second
 counts only the curvature of points within delta and is Newton's step near the
 optimum, up to the curvature of the formula.
 
-Everything is float64: call inside `lanes.float64`.
+Everything is float64: call inside `lanes.float64`. Arrays are NumPy's on the
+host and JAX's inside the program.
 """
 
 import enum
 import functools
+from typing import Any
 from typing import NamedTuple
 
 import jax
@@ -49,11 +51,11 @@ class Termination(enum.IntEnum):
 class State(NamedTuple):
   """Where lanes are: all arrays [lanes] but `at`, which is [lanes, P]."""
 
-  at: jax.Array
-  objective: jax.Array
-  damping: jax.Array
-  iterations: jax.Array
-  termination: jax.Array
+  at: Any
+  objective: Any
+  damping: Any
+  iterations: Any
+  termination: Any
 
 
 class Lanes(NamedTuple):
@@ -66,10 +68,10 @@ class Lanes(NamedTuple):
     fixed: [lanes, P] True for coordinates that stay.
   """
 
-  losses: jax.Array
-  weights: jax.Array
-  target: jax.Array
-  fixed: jax.Array
+  losses: Any
+  weights: Any
+  target: Any
+  fixed: Any
 
 
 class Shared(NamedTuple):
@@ -88,15 +90,15 @@ class Shared(NamedTuple):
     iterations: most iterations of this call.
   """
 
-  columns: jax.Array
-  point_blocks: jax.Array
-  matrix: jax.Array
-  low: jax.Array
-  high: jax.Array
-  delta: jax.Array
-  leniency: jax.Array
-  tolerance: jax.Array
-  iterations: jax.Array
+  columns: Any
+  point_blocks: Any
+  matrix: Any
+  low: Any
+  high: Any
+  delta: Any
+  leniency: Any
+  tolerance: Any
+  iterations: Any
 
 
 def begin(at: np.ndarray) -> State:

@@ -17,20 +17,17 @@ from codelaw.laws import diagnostics
 from codelaw.laws import forms
 from codelaw.laws import held_out
 from codelaw.laws import influence as influence_lib
+from codelaw.laws import objectives
 from codelaw.laws import points
 from codelaw.laws import profile
 from codelaw.laws import refits
 from codelaw.laws import results
+from codelaw.laws import search
 from codelaw.laws import solver
 from codelaw.laws import uncertainty
 
-OPTIMUM_TOLERANCE = 1e-4
-"""A start reached the optimum when its objective is above the best by at most
-this fraction. Under a Huber function with a small delta near-ties a few
-points apart exist; they are one optimum for every purpose here."""
-
+OPTIMUM_TOLERANCE = search.TOLERANCE
 TERMINATIONS = solver.TERMINATIONS
-_EXACT_OBJECTIVE = 1e-20  # Below it all starts fit to rounding errors.
 _NUM_OTHER_OPTIMA = 7  # Kept as starts of refits, besides the best.
 
 
@@ -39,20 +36,25 @@ class FitSettings:
   """How laws are fitted.
 
   Attributes:
-    objective: `log_huber` or `least_squares`, see `codelaw.laws.solver`.
+    objective: `log_huber`, `least_squares` or `lower_envelope`, see
+      `codelaw.laws.objectives`.
     huber_delta: residual of the log loss beyond which the penalty is linear.
-    num_starts: starting points.
+    leniency: of the lower envelope with runs above the law, from 0 to 1.
+    num_starts: starting points; more are drawn where few of them agree, see
+      `codelaw.laws.search`.
     num_bootstraps: bootstrap fits behind the intervals; 0 leaves them out.
     bootstrap: `noise` or `runs`, see `codelaw.laws.uncertainty`.
     bootstrap_further_starts: of each bootstrap fit, besides the optimum.
     interval_level: of the intervals.
-    profile_intervals: whether to find profile intervals too.
+    profile_intervals: whether to find profile intervals too; the lower
+      envelope has none, because its residuals are no noise around the law.
     influence: whether to refit without each level and each run.
     seed: of starts and resamples.
   """
 
   objective: str = 'log_huber'
   huber_delta: float = 1e-3
+  leniency: float = objectives.LENIENCY
   num_starts: int = 256
   num_bootstraps: int = 200
   bootstrap: str = 'noise'
@@ -84,6 +86,11 @@ class FitSettings:
           f'FitSettings.{name} must be a whole number of at least {least};'
           f' got {value!r}.'
         )
+    if not 0 < self.leniency <= 1:
+      raise errors.UserError(
+        'FitSettings.leniency must be above 0 and at most 1; got'
+        f' {self.leniency!r}.'
+      )
     if not 0 < self.interval_level < 1 or not self.huber_delta > 0:
       raise errors.UserError(
         'FitSettings.interval_level must lie between 0 and 1 and huber_delta'
@@ -127,37 +134,28 @@ def optimise(
   """
   data = points.read(law, rows, target)
   points.check_design(law, data, target)
-  task = solver.problem(law, data.columns, data.losses)
-  starts = solver.draw_starts(law, settings.num_starts, settings.seed)
-  solutions = solver.solve(
-    task, starts, settings.objective, settings.huber_delta
-  )
-  ranked = np.argsort(solutions.objectives, kind='stable')[: solver.LANES]
-  polished = solver.solve(
+  task = solver.problem(law, data.columns, data.losses, settings.leniency)
+  best = search.optimum(
     task,
-    solutions.coordinates[ranked],
     settings.objective,
     settings.huber_delta,
-    precise=True,
+    settings.num_starts,
+    settings.seed,
   )
-  best = int(polished.objectives.argmin())
-  objective = float(polished.objectives[best])
-  reached = solutions.objectives <= max(
-    objective * (1 + OPTIMUM_TOLERANCE), _EXACT_OBJECTIVE
-  )
-  optima = refits.distinct(task, solutions, 1 + _NUM_OTHER_OPTIMA)
+  optima = refits.distinct(task, best.ends, 1 + _NUM_OTHER_OPTIMA)
   found = refits.Optimum(
     data=data,
     task=task,
     objective_name=settings.objective,
     delta=settings.huber_delta,
     seed=settings.seed,
-    num_starts=settings.num_starts,
-    coordinates=polished.coordinates[best],
+    num_starts=best.num_starts,
+    coordinates=best.coordinates,
     others=optima[1:],
-    objective=objective,
-    num_reached=int(reached.sum()),
-    termination=TERMINATIONS[polished.codes[best]],
+    objective=best.objective,
+    num_followed=best.num_followed,
+    num_reached=best.num_reached,
+    termination=best.termination,
   )
   condition = diagnostics.condition_number(found)
   if condition > refits.DEGENERATE_CONDITION:
@@ -200,7 +198,7 @@ def describe(
   intervals = uncertainty.intervals(resampled, settings.interval_level)
   profiles = (
     profile.intervals(optimum, settings.interval_level)
-    if settings.profile_intervals
+    if settings.profile_intervals and settings.objective != 'lower_envelope'
     else {}
   )
   predicted = solver.predict(task, optimum.coordinates) * task.scales['loss']
@@ -231,6 +229,7 @@ def describe(
       'extrapolation_mean_relative_error': extrapolation['compute'],
       'extrapolation': extrapolation,
       'condition_number': condition,
+      'num_starts_followed': optimum.num_followed,
       'at_bound': at_bound,
       'standard_errors': uncertainty.standard_errors(
         task, optimum.coordinates, *how
@@ -262,7 +261,7 @@ def describe(
         lowest_loss=float(data.losses.min()),
         fit_error=quality['mean_relative_error'],
         extrapolation=extrapolation,
-        agreeing_starts=optimum.num_reached / optimum.num_starts,
+        agreeing_starts=optimum.num_reached / optimum.num_followed,
         converged=optimum.converged,
         influence=influence,
       ),

@@ -11,6 +11,7 @@ import dataclasses
 
 import numpy as np
 
+from codelaw.laws import objectives
 from codelaw.laws import refits
 from codelaw.laws import solver
 from codelaw.laws import uncertainty
@@ -166,7 +167,7 @@ def _first_order(optimum: refits.Optimum, marks: np.ndarray) -> np.ndarray:
   """
   jacobian = optimum.jacobian()
   residuals = optimum.residuals()
-  if optimum.objective_name == 'log_huber':
+  if optimum.objective_name in objectives.OF_LOGARITHMS:
     residuals = np.clip(residuals, -optimum.delta, optimum.delta)
   lengths = np.maximum(np.linalg.norm(jacobian, axis=0), 1e-300)
   jacobian = jacobian / lengths

@@ -17,6 +17,7 @@ from scipy import stats
 
 from codelaw import errors
 from codelaw.laws import forms
+from codelaw.laws import objectives
 from codelaw.laws import results
 from codelaw.laws import solver
 
@@ -147,7 +148,7 @@ def _with_noise(
     part = losses[:, first : first + width]
     noisy = (
       part * np.exp(noise)
-      if fit.objective_name == 'log_huber'
+      if fit.objective_name in objectives.OF_LOGARITHMS
       else part + noise
     )
     ends.append(np.percentile(noisy, tails, axis=(0, 1)))

@@ -32,8 +32,8 @@ from codelaw.laws import uncertainty
 _DISTANCES = np.array([0.4, 0.8, 1.2, 1.8, 3.0, 6.0, 15.0])
 # The same for a parameter at a bound, in parts of its range.
 _PARTS = np.array([0.01, 0.03, 0.1, 0.2, 0.35, 0.6, 1.0])
-_REFINEMENTS = 2
-_BETWEEN = 3  # Points between two that bracket an end, per refinement.
+_REFINEMENTS = 1
+_BETWEEN = 5  # Points between two that bracket an end, per refinement.
 # Range of a coordinate in raw units, where the law's own bounds do not apply.
 _RAW_REACH = 400.0
 
@@ -264,5 +264,6 @@ def _in_raw_units(
     task.weights,
     dict.fromkeys(task.scales, 1.0),
     task.num_points,
+    task.leniency,
   )
   return raw, np.array(coordinates)

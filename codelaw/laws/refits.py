@@ -33,7 +33,8 @@ class Optimum:
     coordinates: [P] of the best optimum.
     others: [S, P] coordinates of further local optima, best first.
     objective: value at the best optimum.
-    num_reached: how many of the starts ended there.
+    num_followed: of the starts, those followed to the end.
+    num_reached: of those, how many ended there.
     termination: why the solver stopped there, one of `solver.TERMINATIONS`.
   """
 
@@ -46,6 +47,7 @@ class Optimum:
   coordinates: np.ndarray
   others: np.ndarray
   objective: float
+  num_followed: int
   num_reached: int
   termination: str
 

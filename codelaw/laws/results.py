@@ -27,16 +27,24 @@ class Fit:
     intervals: parameter -> (low, high), bootstrap percentiles.
     interval_level: of the intervals, like 0.9.
     objective: value of the objective at the optimum, summed over points.
-    objective_name: `log_huber` or `least_squares`.
+    objective_name: one of `objectives.NAMES`.
     num_points: rows of the run table that were fitted.
     num_starts: starting points of the solver.
     num_starts_at_optimum: starts that ended at the optimum, to the tolerance
-      that `fitting.OPTIMUM_TOLERANCE` states.
+      that `fitting.OPTIMUM_TOLERANCE` states, of the `num_starts_followed` of
+      the diagnostics; those given up early never count.
     converged: whether the solver met its own criterion at the optimum.
     termination: why it stopped, one of `fitting.TERMINATIONS`.
-    diagnostics: `rmse`, `r2`, `mean_relative_error`,
-      `extrapolation_mean_relative_error` (None where it has no value),
-      `condition_number`, `at_bound`, `warnings` and others.
+    diagnostics: `rmse`, `r2`, `mean_relative_error`, `condition_number`,
+      `at_bound`, `standard_errors`, `ranges`, `lowest_loss`, `num_runs`;
+      `noise_sd` of one run (of the log loss or the loss, as the objective) and
+      its `noise_degrees_of_freedom`; `extrapolation` (errors on the largest
+      `compute`, `num_params` and `num_tokens`, None where they have no value)
+      and `extrapolation_mean_relative_error`, the first of them;
+      `profile_intervals` (parameter -> [low, high], None where open);
+      `influence` (see `influence.Change`); `residual_points`; after a
+      comparison `held_out`, `held_out_mean_relative_error` and
+      `held_out_difference`; and `warnings`, in words.
     units: parameter -> unit in words.
     table_fingerprint: of the rows that were fitted.
     codelaw_version: of the software that fitted.

@@ -163,10 +163,11 @@ def residuals(
   task: Problem, coordinates: np.ndarray, objective: str
 ) -> np.ndarray:
   """The objective's residuals r, [num_points]."""
-  observed = task.losses[: task.num_points]
+  predicted = predict(task, coordinates)
   with float64():
+    observed = jnp.asarray(task.losses[: task.num_points])
     return np.asarray(
-      objectives.residuals(objective, predict(task, coordinates), observed)
+      objectives.residuals(objective, jnp.asarray(predicted), observed)
     )
 
 

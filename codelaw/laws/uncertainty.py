@@ -22,6 +22,7 @@ import dataclasses
 import numpy as np
 from scipy import stats
 
+from codelaw.laws import objectives
 from codelaw.laws import solver
 
 METHODS = ('noise', 'runs')
@@ -69,7 +70,14 @@ def bootstrap(
     scale = found.sd * np.sqrt(free / generator.chisquare(free, num_resamples))
     draws = generator.standard_normal((num_resamples, num_runs))
     spread = scale[:, None] * draws[:, run_of_point]
-    if objective == 'log_huber':
+    if objective == 'lower_envelope':
+      spread = _residuals_of_other_runs(
+        solver.residuals(task, optimum, objective),
+        run_of_point,
+        np.sqrt(max(num_runs / free, 1.0)),
+        generator.integers(num_runs, size=(num_resamples, num_runs)),
+      )
+    if objective in objectives.OF_LOGARITHMS:
       spread = np.clip(spread, -_LARGEST_NOISE, _LARGEST_NOISE)
       losses[:, points] = predicted * np.exp(spread)
     else:
@@ -98,6 +106,25 @@ def bootstrap(
   best = solutions.objectives.reshape(-1, each).argmin(axis=1)
   coordinates = solutions.coordinates.reshape(num_resamples, each, -1)
   return coordinates[np.arange(num_resamples), best]
+
+
+def _residuals_of_other_runs(
+  residuals: np.ndarray,
+  run_of_point: np.ndarray,
+  factor: float,
+  chosen: np.ndarray,
+) -> np.ndarray:
+  """Errors [B, n] of the log loss: each run is given those of a chosen run.
+
+  Args:
+    residuals: [n] log(predicted) - log(observed).
+    run_of_point: [n] index of each point's run.
+    factor: that makes up for the parameters having been fitted to them.
+    chosen: [B, runs] index of the run that each run takes its error from.
+  """
+  points = np.bincount(run_of_point)
+  means = np.bincount(run_of_point, residuals) / points
+  return -factor * means[chosen][:, run_of_point]
 
 
 def intervals(
@@ -172,7 +199,7 @@ def noise(
     + np.sum((sums.T @ sums) ** 2)
   )
   sd = float(np.sqrt(np.sum(residuals**2) / trace))
-  freedom = float(max(trace**2 / square, 1.0))
+  freedom = float(max(trace**2 / max(square, 1e-12), 1.0))
   return noise_of(sd, freedom, objective, delta)
 
 
@@ -180,7 +207,7 @@ def noise_of(
   sd: float, degrees_of_freedom: float, objective: str, delta: float
 ) -> Noise:
   """Noise of a known standard deviation under an objective."""
-  if objective == 'log_huber' and sd > 0:
+  if objective in objectives.OF_LOGARITHMS and sd > 0:
     edge = delta / sd
     inside = 2 * stats.norm.cdf(edge) - 1  # E[psi']
     squares = sd**2 * (

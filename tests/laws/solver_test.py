@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from scipy import optimize
 
+from codelaw.laws import descent
 from codelaw.laws import solver
 from tests.laws import simulated
 
@@ -89,3 +90,38 @@ def test_fixed_coordinates_stay_and_the_rest_is_optimal(objective):
     task, again, objective, DELTA, precise=True, fixed=fixed[1]
   )
   assert for_all.objectives[0] == pytest.approx(found.objectives[1], rel=1e-6)
+
+
+@pytest.mark.parametrize('objective', solver.OBJECTIVES)
+def test_a_lane_is_solved_alike_in_any_company(objective):
+  """In one call, in several on several threads, and on its own."""
+  task = _problem()
+  starts = solver.draw_starts(task.law, 3 * solver.LANES + 7, 0)
+  together = solver.solve(task, starts, objective, DELTA)
+  some = np.array([0, 5, 130, 390])
+  alone = solver.solve(task, starts[some], objective, DELTA)
+  np.testing.assert_allclose(
+    alone.objectives, together.objectives[some], rtol=1e-12
+  )
+  np.testing.assert_array_equal(alone.codes, together.codes[some])
+
+
+def test_points_in_several_blocks_give_the_same_solution(monkeypatch):
+  task = _problem()
+  starts = solver.draw_starts(task.law, 8, 0)
+  whole = solver.solve(task, starts, 'least_squares', DELTA, precise=True)
+  monkeypatch.setattr(descent, 'POINTS', 12)
+  parts = solver.solve(task, starts, 'least_squares', DELTA, precise=True)
+  # Sums in another order: the optimum's value is known to 1e-16 of 1, and
+  # the coordinates to its square root.
+  np.testing.assert_allclose(parts.objectives, whole.objectives, rtol=1e-10)
+  np.testing.assert_allclose(parts.coordinates, whole.coordinates, atol=1e-5)
+
+
+def test_exact_fits_say_so():
+  task = _problem(noise=0.0)
+  starts = solver.draw_starts(task.law, 8, 0)
+  found = solver.solve(task, starts, 'least_squares', DELTA, precise=True)
+  best = found.objectives.argmin()
+  assert descent.Termination(found.codes[best]) is descent.Termination.EXACT
+  assert solver.TERMINATIONS[found.codes[best]] == 'exact'

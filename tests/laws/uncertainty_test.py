@@ -99,9 +99,11 @@ def test_evaluations_that_repeat_a_run_add_no_certainty(objective):
     assert errors[1] == pytest.approx(errors[0], rel=0.02)
     assert errors[2] < 0.7 * errors[0]  # As 75 runs they would add some.
     widths = [
-      np.diff(fit.diagnostics['profile_intervals'][name])[0]
+      np.diff(fit.diagnostics['profile_intervals'].get(name, (0, 0)))[0]
       for fit in (once, repeated)
     ]
+    # The lower envelope has no profile intervals.
+    assert (widths[0] > 0) == (objective != 'lower_envelope')
     assert widths[1] == pytest.approx(widths[0], rel=0.02)
     spreads = [np.std(f.bootstrap_estimates[name]) for f in (once, repeated)]
     # The same draws for the same 25 runs.
@@ -132,7 +134,17 @@ def _coverage(name, grid, noise, objective, count, **changes):
     point |= {'share/markup': [0.2]}
   point = pd.DataFrame(point)
   for seed in range(count):
-    law, table = simulated.runs(name, *grid, noise=noise, seed=seed)
+    # Noise as the objective takes it: of the log loss, or of the loss.
+    squares = objective == 'least_squares'
+    law, table = simulated.runs(
+      name, *grid, noise=0.0 if squares else noise, seed=seed
+    )
+    rng = np.random.default_rng([seed, 5])
+    if squares:
+      losses = table[simulated.TARGET]
+      sd = noise * np.exp(np.log(losses).mean())
+      noisy = losses + sd * rng.standard_normal(len(losses))
+      table = table.assign(**{simulated.TARGET: noisy})
     settings = dataclasses.replace(
       SETTINGS, objective=objective, influence=False, seed=seed, **changes
     )
@@ -149,9 +161,8 @@ def _coverage(name, grid, noise, objective, count, **changes):
     _, low, high = predict.at(fit, point)
     held.setdefault('mean', []).append(low[0] <= loss <= high[0])
     _, low, high = predict.at(fit, point, 'run')
-    new = loss * np.exp(
-      noise * np.random.default_rng([seed, 9]).standard_normal(50)
-    )
+    draws = rng.standard_normal(50)
+    new = loss + sd * draws if squares else loss * np.exp(noise * draws)
     held.setdefault('run', []).append(np.mean((low <= new) & (new <= high)))
   return {what: float(np.mean(found)) for what, found in held.items()}
 

@@ -16,7 +16,8 @@ appendix D.3:
 All take turns. Each turn of SciPy solves a random choice of the starts, and
 its time is scaled to all of them; only its solving is timed, while the cold
 figures are of whole processes. SciPy uses one core, codelaw those there are.
-Ratios are of the turns of one round: least, median, greatest.
+Ratios are of the turns of one round: least, median, greatest. Where other
+programs keep the cores busy, compare processor time (`CPU s`).
 
 codelaw gives most starts up early: `followed` says how many it did not.
 """
@@ -26,6 +27,7 @@ import itertools
 import json
 import os
 import pathlib
+import resource
 import statistics
 import subprocess
 import sys
@@ -83,7 +85,7 @@ def simulated(num_points: int, seed: int) -> dict[str, np.ndarray]:
 
 
 def _starts() -> np.ndarray:
-  """log A, log B, log E, alpha, beta: arXiv:2203.15556, appendix D.3."""
+  """The starts [K, 5] of arXiv:2203.15556, appendix D.3."""
   amplitudes = np.arange(0.0, 30.0, 5.0)
   limits = np.arange(-1.0, 1.5, 0.5)
   exponents = np.arange(0.0, 2.5, 0.5)
@@ -118,8 +120,8 @@ def _round(
 
 
 def _run(command: list[str], environment: dict[str, str]) -> dict:
-  """What a process printed, and the seconds it took."""
-  began = time.perf_counter()
+  """What a process printed, and its seconds by the clock and of processors."""
+  began, before = time.perf_counter(), _children_seconds()
   done = subprocess.run(
     command,
     env={**os.environ, 'JAX_PLATFORMS': 'cpu', **environment},
@@ -127,70 +129,66 @@ def _run(command: list[str], environment: dict[str, str]) -> dict:
     text=True,
     check=True,
   )
-  took = time.perf_counter() - began
+  took = time.perf_counter() - began, _children_seconds() - before
   return {**json.loads(done.stdout), 'process': took}
+
+
+def _children_seconds() -> float:
+  usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+  return usage.ru_utime + usage.ru_stime
 
 
 def _report(rounds: list[dict], num_starts: int, bootstraps: int) -> None:
   best = min(turn['warm']['objective'] for turn in rounds)
-  objectives = {
-    gradient: np.concatenate([turn[gradient]['objectives'] for turn in rounds])
-    for gradient in _SCIPY
-  }
+  scale = {gradient: num_starts / count for gradient, count in _SCIPY.items()}
+  # (by the clock, of processors) of each turn.
   seconds = {
-    **{
-      kind: [
-        turn[kind]['second']
-        if kind == 'warm'
-        else turn[kind]['process'] - turn[kind]['second']
-        for turn in rounds
-      ]
-      for kind in _KINDS
-    },
-    **{
-      gradient: [turn[gradient]['wall'] * num_starts / count for turn in rounds]
-      for gradient, count in _SCIPY.items()
-    },
+    name: [
+      np.array(turn[name]['process' if name.startswith('cold') else 'again'])
+      * scale.get(name, 1.0)
+      for turn in rounds
+    ]
+    for name in rounds[0]
   }
-  print('\n                       seconds   lowest objective   starts there')
-  for kind in _KINDS:
-    last = rounds[-1][kind]
-    print(
-      f'  {kind:<18} {statistics.median(seconds[kind]):>10.2f}'
-      f' {last["objective"]:>18.10g}   {last["reached"]} of'
-      f' {last["followed"]} followed'
-    )
-  for gradient, ends in objectives.items():
-    share = np.mean(ends <= best * (1 + _OPTIMUM))
-    print(
-      f'  {"scipy " + gradient:<18} {statistics.median(seconds[gradient]):>10.1f}'
-      f' {np.nanmin(ends):>18.10g}   {share:.1%} of {ends.size} solved'
-    )
-  print('\n  ratio of the seconds, scipy / codelaw: least, median, greatest')
+  print(
+    f'\n  {"":<18} {"seconds":>9} {"CPU s":>9} {"lowest objective":>18}'
+    '   starts there'
+  )
+  for name, times in seconds.items():
+    if name in _SCIPY:
+      ends = np.concatenate([turn[name]['objectives'] for turn in rounds])
+      lowest = np.nanmin(ends)
+      share = np.mean(ends <= best * (1 + _OPTIMUM))
+      there = f'{share:.1%} of {ends.size} solved'
+    else:
+      last = rounds[-1][name]
+      lowest = last['objective']
+      there = f'{last["reached"]} of {last["followed"]} followed'
+    wall, cpu = np.median(times, axis=0)
+    label = f'scipy {name}' if name in _SCIPY else name
+    print(f'  {label:<18} {wall:>9.2f} {cpu:>9.2f} {lowest:>18.10g}   {there}')
+  print(
+    '\n  times faster than scipy: least, median, greatest of the turns;'
+    ' of CPU s'
+  )
   for kind in _KINDS:
     for gradient in _SCIPY:
-      ratios = [
-        theirs / own
-        for theirs, own in zip(seconds[gradient], seconds[kind], strict=True)
-      ]
-      print(
-        f'  {kind:<14} against {gradient:<12}'
-        f' {min(ratios):>8.1f} {statistics.median(ratios):>8.1f}'
-        f' {max(ratios):>8.1f}'
+      ratios = np.array(seconds[gradient]) / np.array(seconds[kind])
+      text = ''.join(
+        f'{value:>8.1f}'
+        for way in ratios.T
+        for value in (way.min(), np.median(way), way.max())
       )
+      print(f'  {kind:<13} {gradient:<12}{text}')
   print('\n  where a process spends its seconds, medians')
   for kind in _KINDS[:2]:
-    parts = {
-      part: statistics.median(turn[kind][part] for turn in rounds)
-      for part in ('imports', 'trace', 'compile', 'second')
-    }
-    print(
-      f'  {kind:<14} imports {parts["imports"]:.2f}, trace'
-      f' {parts["trace"]:.2f}, compile or load {parts["compile"]:.2f}, solve'
-      f' {parts["second"]:.2f}'
+    parts = ', '.join(
+      f'{part} {statistics.median(turn[kind][part] for turn in rounds):.2f}'
+      for part in ('imports', 'trace', 'compile', 'solve')
     )
-  times = [turn['warm']['bootstraps'][1] for turn in rounds]
-  print(f'\n  {bootstraps:,} bootstraps {statistics.median(times):.1f} s')
+    print(f'  {kind:<13} {parts}')
+  wall, cpu = np.median([turn['warm']['bootstraps'] for turn in rounds], axis=0)
+  print(f'\n  {bootstraps:,} bootstraps: {wall:.1f} s, {cpu:.1f} CPU s')
 
 
 if __name__ == '__main__':
