@@ -109,6 +109,7 @@ def _fit(
     delta=settings.huber_delta,
     seed=settings.seed,
     num_starts=solution.num_starts,
+    num_followed=solution.num_starts,  # All of them.
     coordinates=at,
     others=np.zeros((0, at.size)),
     objective=_objective(pooled, solution, settings, index),
@@ -152,6 +153,7 @@ def _fit(
       'at_bound': at_bound,
       'bootstrap': settings.bootstrap,
       'num_runs': data.num_runs,
+      'num_starts_followed': optimum.num_followed,
       'noise_sd': noise.sd * in_loss,
       'noise_degrees_of_freedom': noise.degrees_of_freedom,
       'residual_log_sd': float(
