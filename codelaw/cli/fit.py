@@ -1,12 +1,17 @@
 """Fit scaling laws to a run table, with intervals and diagnostics.
 
-Laws of one stream (chinchilla, kaplan) are fitted to the runs on the target's
-own source alone; mixture laws (transfer, additive, exponential) to all runs.
-`--law=all` fits every applicable law to the same rows and orders them by
-held-out error.
+Laws of one stream (chinchilla, kaplan, data_repeated, data_constrained) are
+fitted to the runs on the target's own source alone; mixture laws (transfer,
+additive, joint, exponential, bimix, paper_a) to all runs. `--law=all` fits
+every applicable law to the same rows and orders them by held-out error. A gin
+file with the line `import MODULE` adds the laws that a Python module registers.
+
+`--share` gives parameters one value for all targets and groups; `--pool` draws
+them towards a common mean, the more the less the runs say about each.
 """
 
 import argparse
+from collections.abc import Callable
 from collections.abc import Sequence
 import os
 import sys
@@ -23,6 +28,7 @@ from codelaw.cli import gin_config
 from codelaw.laws import comparison
 from codelaw.laws import fitting
 from codelaw.laws import forms
+from codelaw.laws import pooling
 from codelaw.laws import results
 from codelaw.laws import selection
 from codelaw.laws import solver
@@ -47,7 +53,10 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     help='run table, .csv or .parquet; or ratios.csv,metrics.csv',
   )
   parser.add_argument(
-    '--law', required=True, choices=[*forms.NAMES, 'all'], help='which law'
+    '--law',
+    required=True,
+    metavar='NAME',
+    help=f'one of {", ".join(forms.NAMES)}, a law of your own, or all',
   )
   parser.add_argument(
     '--out', required=True, metavar='DIR', help='folder for fit.json'
@@ -59,6 +68,15 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     metavar='COLUMN',
     help='column of losses, like loss/code/python; repeatable; all by default',
   )
+  for flag, what in (
+    ('--share', 'parameters with one value for all targets and groups'),
+    ('--pool', 'parameters drawn to a mean, the more the fewer the runs'),
+  ):
+    parser.add_argument(
+      flag,
+      metavar='NAME,...',
+      help=f'{what}, like alpha,beta',
+    )
   parser.add_argument(
     '--group_by',
     metavar='COLUMN',
@@ -105,18 +123,20 @@ def run(args: argparse.Namespace) -> None:
   settings = gin_config.load(args, fitting.FitSettings, overrides=overrides)
   columns = run_table.parse_columns(args.columns) if args.columns else None
   table = selection.keep(run_table.read(args.runs, columns), args.filter)
+  if args.law != 'all':
+    forms.check_name(args.law)
+  shared, partial = _names(args.share), _names(args.pool)
+  if args.law == 'all' and (shared or partial):
+    raise errors.UserError(
+      '--share and --pool need one law for all targets; got --law=all.'
+    )
   notes: list[str] = []
   with rich_console.Console(stderr=True).status('Fitting') as status:
-    fits = []
-    for group, rows in _groups(table, args.group_by):
-      for target in args.target or selection.targets(table):
-        status.update(f'Fitting {args.law} to {target} {group}')
-        try:
-          fits += _fit(args, rows, target, settings, group, notes)
-        except errors.UserError as error:
-          if args.target:
-            raise
-          notes.append(str(error))
+    if shared or partial:
+      chosen = _members(args, table, notes)
+      fits = pooling.fit(chosen, shared, partial, settings)
+    else:
+      fits = _separate(args, table, settings, notes, status.update)
   for note in notes:
     print(f'note: {note}', file=sys.stderr)
   if not fits:
@@ -128,6 +148,50 @@ def run(args: argparse.Namespace) -> None:
   results.write(path, fits)
   _print(fits)
   print(f'Wrote {len(fits)} fit{"s" if len(fits) > 1 else ""} to {path}.')
+
+
+def _separate(
+  args: argparse.Namespace,
+  table: pd.DataFrame,
+  settings: fitting.FitSettings,
+  notes: list[str],
+  show: Callable[[str], None],
+) -> list[results.Fit]:
+  fits = []
+  for group, rows in _groups(table, args.group_by):
+    for target in args.target or selection.targets(table):
+      show(f'Fitting {args.law} to {target} {group}')
+      try:
+        fits += _fit(args, rows, target, settings, group, notes)
+      except errors.UserError as error:
+        if args.target:
+          raise
+        notes.append(str(error))
+  return fits
+
+
+def _members(
+  args: argparse.Namespace, table: pd.DataFrame, notes: list[str]
+) -> list[pooling.Member]:
+  """All targets and groups that the law can have, for one fit together."""
+  members = []
+  for group, rows in _groups(table, args.group_by):
+    for target in args.target or selection.targets(table):
+      try:
+        law, chosen = selection.select(
+          args.law, rows, target, only_final=args.only_final == 'true'
+        )
+      except errors.UserError as error:
+        if args.target:
+          raise
+        notes.append(str(error))
+        continue
+      members.append(pooling.Member(law, chosen, target, group))
+  return members
+
+
+def _names(text: str | None) -> list[str]:
+  return [part.strip() for part in (text or '').split(',') if part.strip()]
 
 
 def _fit(

@@ -15,6 +15,7 @@ import logging
 import os
 import pathlib
 import re
+import sys
 from typing import Any
 from typing import TypeVar
 
@@ -92,6 +93,19 @@ def refuse(args: argparse.Namespace) -> None:
     )
 
 
+def add_import_paths(args: argparse.Namespace) -> None:
+  """Lets Python modules of the user's own be imported, after all others.
+
+  They are looked for in the working directory, in the folders of
+  `--gin_search_paths` and beside the gin files.
+  """
+  beside = [os.path.dirname(name) for name in args.gin_file]
+  for folder in ('', *_given_folders(args), *beside):
+    folder = os.path.abspath(folder)
+    if folder not in sys.path:
+      sys.path.append(folder)
+
+
 def load(
   args: argparse.Namespace,
   entry: type[_Entry],
@@ -147,6 +161,7 @@ def load(
     TypeError,
     RuntimeError,
     AttributeError,
+    ImportError,
   ) as error:
     raise errors.UserError(_explain(error, args)) from error
   finally:
@@ -171,18 +186,22 @@ def search_paths(args: argparse.Namespace) -> list[str]:
   Raises:
     UserError: when --gin_search_paths names something else.
   """
-  folders = [
-    folder
-    for paths in args.gin_search_paths
-    for folder in paths.split(',')
-    if folder
-  ]
+  folders = _given_folders(args)
   for folder in folders:
     if not os.path.isdir(folder):
       raise errors.UserError(
         f'--gin_search_paths names {folder}, which is not a folder.'
       )
   return [*folders, str(config_root()), str(config_root().parent)]
+
+
+def _given_folders(args: argparse.Namespace) -> list[str]:
+  return [
+    folder
+    for paths in args.gin_search_paths
+    for folder in paths.split(',')
+    if folder
+  ]
 
 
 def _check_required() -> None:

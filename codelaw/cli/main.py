@@ -98,6 +98,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     others, bindings = gin_config.split_bindings(rest)
     args = build_parser(verb).parse_args(others)
     args.gin_bindings = bindings
+    gin_config.add_import_paths(args)
     code = importlib.import_module(f'codelaw.cli.{verb}').run(args)
   except errors.UserError as error:
     print(f'codelaw {verb}: {error}', file=sys.stderr)

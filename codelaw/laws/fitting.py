@@ -272,6 +272,8 @@ def describe(
     bootstrap_estimates={
       name: tuple(map(float, values)) for name, values in resampled.items()
     },
+    sources=law.sources,
+    law_module=law.module,
   )
 
 

@@ -137,10 +137,7 @@ def check_design(law: forms.Law, points: Points, target: str) -> None:
           f'{head} needs runs with different {name}; it is {numbers[0]:g} in'
           f' all {count} points.'
         )
-    elif (
-      name in ('num_params', 'num_tokens')
-      and selection.distinct(numbers) < _LEAST_DISTINCT
-    ):
+    elif name in law.sizes and selection.distinct(numbers) < _LEAST_DISTINCT:
       raise errors.UserError(
         f'{head} needs at least {_LEAST_DISTINCT} values of {name} that differ'
         f' by more than 1%; the {count} points have'
@@ -150,7 +147,7 @@ def check_design(law: forms.Law, points: Points, target: str) -> None:
     _check_separate(head, values['num_params'], values['num_tokens'])
   shares = {n: v for n, v in values.items() if n.startswith('share/')}
   if shares:
-    _check_shares(head, shares, own=f'share/{forms.source_of(target)}')
+    _check_shares(head, shares)
 
 
 def _check_separate(head: str, params: np.ndarray, tokens: np.ndarray) -> None:
@@ -171,18 +168,16 @@ def _check_separate(head: str, params: np.ndarray, tokens: np.ndarray) -> None:
     )
 
 
-def _check_shares(head: str, shares: Mapping[str, np.ndarray], own: str):
+def _check_shares(head: str, shares: Mapping[str, np.ndarray]) -> None:
   """Refuses shares of which one follows from others."""
   design = np.stack(list(shares.values()), axis=1)
   names = list(shares)
-  if own not in shares:  # The law's constant stands for the own source.
-    design = np.column_stack([design, np.ones(len(design))])
   design = design / np.linalg.norm(design, axis=0)
   _, singular, directions = np.linalg.svd(design, full_matrices=True)
   rank = int(np.sum(singular > _LEAST_SINGULAR * singular[0]))
   if rank < design.shape[1]:
     tied = np.any(np.abs(directions[rank:]) > 0.01, axis=0)
-    which = [n for n, t in zip(names, tied, strict=False) if t]
+    which = [n for n, t in zip(names, tied, strict=True) if t]
     raise errors.UserError(
       f'{head} cannot tell {" and ".join(which)} apart: they vary only'
       f' together in all {len(design)} points, as {rank} mixtures would. Add'

@@ -94,13 +94,11 @@ def at(
     for name in law.columns
     if name in points or name.startswith('share/')
   }
-  if f'share/{forms.source_of(fit.target)}' in law.columns:
-    shares = [name for name in law.columns if name.startswith('share/')]
-    if not np.any([columns[name] for name in shares], axis=0).all():
-      raise errors.UserError(
-        f'The law {law.name} of {fit.target} needs shares; at least one point'
-        f' has none of {", ".join(shares)}.'
-      )
+  if law.shares and not np.any([columns[c] for c in law.shares], axis=0).all():
+    raise errors.UserError(
+      f'The law {law.name} of {fit.target} needs shares; at least one point'
+      f' has none of {", ".join(law.shares)}.'
+    )
   for kind, wanted, given, holder in (
     ('parameter', law.parameters, fit.estimates, 'the fit has'),
     ('column', law.columns, columns, 'the points have'),

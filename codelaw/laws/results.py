@@ -20,7 +20,7 @@ class Fit:
   """A law with estimated parameters, for one target and one group.
 
   Attributes:
-    law: name of the law, one of `forms.NAMES`.
+    law: name of the law, one of `forms.names()`.
     target: column of the run table that was fitted, like `loss/code/python`.
     group: value of the grouping column, like `Python`; empty without one.
     estimates: parameter -> estimate, in the units of the table's columns.
@@ -50,6 +50,8 @@ class Fit:
     codelaw_version: of the software that fitted.
     bootstrap_estimates: parameter -> one estimate per bootstrap fit, in the
       same order for all parameters.
+    sources: that a mixture law was fitted for; empty for other laws.
+    law_module: Python module that registers the law, where a user added it.
   """
 
   law: str
@@ -70,6 +72,8 @@ class Fit:
   table_fingerprint: str
   codelaw_version: str
   bootstrap_estimates: Mapping[str, tuple[float, ...]]
+  sources: tuple[str, ...] = ()
+  law_module: str = ''
 
 
 def write(path: storage.PathLike, fits: Sequence[Fit]) -> None:

@@ -58,7 +58,7 @@ def select(
   """The law `name` for a target, and the rows it is fitted to.
 
   Args:
-    name: of the law, one of `forms.NAMES`.
+    name: of the law, one of `forms.names()`.
     table: run table.
     target: column of losses; rows without a value are left out.
     only_final: leave out evaluations before a run's end.
@@ -77,7 +77,8 @@ def select(
   rows = table[table[target].notna()]
   if only_final and 'is_final' in rows:
     rows = rows[rows['is_final'].astype(bool)]
-  one_stream = name not in forms.MIXTURE_LAWS
+  law = forms.law(name, target, sources(rows))
+  one_stream = not law.shares
   source = forms.source_of(target)
   if one_stream and not all_rows and source and sources(table):
     own = f'share/{source}'
@@ -88,12 +89,21 @@ def select(
       f'No run is left for the law {name} of {target}: it needs finished runs'
       f' trained{alone}. Add such runs, or choose another law.'
     )
-  if name in forms.FIXED_SIZE_LAWS and not _at_one_size(rows):
+  varying = _varying(rows, law.constant_columns)
+  if varying:
     raise errors.UserError(
-      f'The law {name} holds at one N and one D; the runs for {target} have'
-      ' several. Choose them with --filter, or take the law transfer.'
+      f'The law {name} holds at one {" and one ".join(law.constant_columns)};'
+      f' the runs for {target} have several {" and ".join(varying)}. Choose'
+      ' them with --filter, or take another law.'
     )
-  return forms.law(name, target, sources(rows)), rows
+  absent = [c for c in law.positive_shares if not (rows[c] > 0).all()]
+  if absent:
+    raise errors.UserError(
+      f'The law {name} of {target} has no finite loss without'
+      f' {", ".join(absent)}, which is 0 in some runs. Leave them out with'
+      f' --filter="{absent[0]}>0", or take another law.'
+    )
+  return law, rows
 
 
 def applicable(
@@ -101,20 +111,33 @@ def applicable(
 ) -> list[str]:
   """Names of the laws that `--law=all` compares on one table and target.
 
-  Laws of one stream always; mixture laws where the target's own source and
-  others have varying shares; those at fixed N and D only where that holds.
+  A law applies when the table has its columns and they vary as it needs:
+  sizes and the target's own share take several values, repeats occur, and
+  what the law holds constant is constant. A target whose source has a share
+  column that no run uses has no law.
   """
   _, rows = select(
     'chinchilla', table, target, only_final=only_final, all_rows=True
   )
-  fixed = _at_one_size(rows)
-  source = forms.source_of(target)
-  own = f'share/{source}'
-  if source and sources(rows) and source not in sources(rows):
+  own = f'share/{forms.source_of(target)}'
+  trained = sources(rows)
+  if own in table and forms.source_of(target) not in trained:
     return []  # Nobody trained on it: its loss has no law in these runs.
-  names = [] if fixed else ['chinchilla', 'kaplan']
-  if own in rows and rows[own].nunique() > 1:
-    names += ['exponential'] if fixed else ['transfer', 'additive']
+  names = []
+  for name in forms.names():
+    try:
+      law = forms.law(name, target, trained)
+    except errors.UserError:
+      continue  # A mixture law without mixtures, or without this target.
+    if (
+      set(law.columns) <= set(rows)
+      and not _varying(rows, law.constant_columns)
+      and len(_varying(rows, law.sizes)) == len(law.sizes)
+      and (not law.shares or own not in rows or rows[own].nunique() > 1)
+      and all((rows[column] > 0).all() for column in law.positive_shares)
+      and ('unique_tokens' not in law.columns or _repeats(rows))
+    ):
+      names.append(name)
   return names
 
 
@@ -124,11 +147,13 @@ def distinct(values: Sequence[float] | pd.Series) -> int:
   return 1 + int(np.sum(np.diff(np.log(ordered)) > 0.01))
 
 
-def _at_one_size(rows: pd.DataFrame) -> bool:
-  return all(
-    name not in rows or distinct(rows[name]) == 1
-    for name in ('num_params', 'num_tokens')
-  )
+def _varying(rows: pd.DataFrame, columns: Sequence[str]) -> list[str]:
+  return [c for c in columns if c in rows and distinct(rows[c]) > 1]
+
+
+def _repeats(rows: pd.DataFrame) -> bool:
+  """Whether some run saw tokens again."""
+  return bool((rows['unique_tokens'] < rows['num_tokens']).any())
 
 
 def keep(table: pd.DataFrame, conditions: Sequence[str]) -> pd.DataFrame:

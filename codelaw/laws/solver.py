@@ -51,7 +51,8 @@ class Problem:
     columns: [C, n] float64.
     losses: [n] float64.
     weights: [n] float64, 0 for padding.
-    scales: what `num_params`, `num_tokens` and `loss` were divided by.
+    scales: what the loss (`loss`) and columns (`num_params`, ...) were divided
+      by.
     num_points: points that are not padding; they come first.
     leniency: of the objective `lower_envelope`.
   """
@@ -86,14 +87,18 @@ def problem(
   losses: np.ndarray,
   leniency: float = objectives.LENIENCY,
 ) -> Problem:
-  """Scales columns [C, n] and losses [n] by geometric means and pads them."""
+  """Scales columns [C, n] and losses [n] by geometric means and pads them.
+
+  Columns of one scale are divided by the mean of the first of them.
+  """
   num_points = losses.shape[0]
   scales = {'loss': float(np.exp(np.mean(np.log(losses))))}
   scaled = np.array(columns, dtype=np.float64)
-  for row, name in enumerate(law.columns):
-    if name in ('num_params', 'num_tokens'):
-      scales[name] = float(np.exp(np.mean(np.log(columns[row]))))
-      scaled[row] /= scales[name]
+  for row, column in enumerate(law.columns):
+    name = law.scale_of(column)
+    if name is not None:
+      scale = float(np.exp(np.mean(np.log(columns[row]))))
+      scaled[row] /= scales.setdefault(name, scale)
   size = -(-num_points // _POINTS) * _POINTS
   padding = ((0, 0), (0, size - num_points))
   weights = np.zeros(size)

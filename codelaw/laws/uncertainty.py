@@ -214,6 +214,13 @@ def noise(
   else:  # As few runs as parameters: the fit takes up all that runs share.
     trace, freedom = 1.0, 1.0
   sd = float(np.sqrt(np.sum(residuals**2) / trace))
+  return noise_of(sd, float(freedom), objective, delta)
+
+
+def noise_of(
+  sd: float, degrees_of_freedom: float, objective: str, delta: float
+) -> Noise:
+  """Noise of a known standard deviation under an objective."""
   if objective in objectives.OF_LOGARITHMS and sd > 0:
     edge = delta / sd
     inside = 2 * stats.norm.cdf(edge) - 1  # E[psi']
@@ -226,7 +233,7 @@ def noise(
     inside, squares = 1.0, sd**2
   return Noise(
     sd,
-    float(freedom),
+    degrees_of_freedom,
     float(squares / inside),
     float(squares / inside**2),
   )

@@ -73,9 +73,7 @@ def mixture_fits(fits: Sequence[results.Fit]) -> tuple[results.Fit, ...]:
 
 
 def _sources(fit: results.Fit) -> set[str]:
-  columns = forms.law_of(fit).columns
-  shares = {c.removeprefix(_SHARE) for c in columns if c.startswith(_SHARE)}
-  return shares | {forms.source_of(fit.target)} if shares else set()
+  return {name.removeprefix(_SHARE) for name in forms.law_of(fit).shares}
 
 
 def _drawn_alike(fit: results.Fit) -> bool:

@@ -245,6 +245,63 @@ def test_mistakes_end_with_code_2(tmp_path, capsys, arguments, words):
   assert not (tmp_path / 'fit.json').exists()
 
 
+@pytest.fixture
+def two_groups(tmp_path):
+  """Twice the same law, with noise of its own and a group column."""
+  tables = [
+    simulated.runs('chinchilla', 3, 3, noise=0.01, seed=seed)[1].assign(
+      language=language
+    )
+    for seed, language in enumerate(['Go', 'Java'])
+  ]
+  table = pd.concat(tables, ignore_index=True)
+  table['run_id'] = table['language'] + table['run_id']
+  path = tmp_path / 'runs.csv'
+  table.rename(columns={simulated.TARGET: 'loss'}).to_csv(path, index=False)
+  return path
+
+
+@pytest.mark.parametrize(
+  ('flag', 'kind'), [('share', 'shared'), ('pool', 'partial')]
+)
+def test_parameters_in_common(two_groups, tmp_path, capsys, flag, kind):
+  command = [f'--runs={two_groups}', '--law=chinchilla', f'--out={tmp_path}']
+  flags = [f'--{flag}=alpha,beta', '--group_by=language']
+  assert main.main(['fit', *command, *flags, *FAST]) == 0
+  shown = capsys.readouterr()
+  fits = results.read(tmp_path / 'fit.json')
+  assert [fit.group for fit in fits] == ['Go', 'Java']
+  assert fits[0].diagnostics['pooling'][kind] == ['alpha', 'beta']
+  equal = fits[0].estimates['beta'] == fits[1].estimates['beta']
+  assert equal == (flag == 'share')
+  assert 'Java' in shown.out
+  predict = [f'--fit={tmp_path}/fit.json', f'--points={two_groups}']
+  out = f'--out={tmp_path}/predicted.csv'
+  assert main.main(['predict', *predict, '--group_by=language', out]) == 0
+  predicted = pd.read_csv(tmp_path / 'predicted.csv')
+  error = predicted['predicted/loss'] / predicted['loss'] - 1
+  assert error.abs().max() < 0.04  # Four times the noise.
+
+
+@pytest.mark.parametrize(
+  ('arguments', 'words'),
+  [
+    (['--law=all', '--share=beta'], 'one law for all targets'),
+    (['--law=chinchilla', '--pool=gamma'], '--pool names gamma'),
+    (
+      ['--law=chinchilla', '--share=beta', '--filter=language=Go'],
+      'at least two targets or groups; got loss Go',
+    ),
+  ],
+)
+def test_what_cannot_be_in_common(
+  two_groups, tmp_path, capsys, arguments, words
+):
+  command = [f'--runs={two_groups}', f'--out={tmp_path}', *arguments]
+  assert main.main(['fit', *command, '--group_by=language']) == 2
+  assert words in capsys.readouterr().err
+
+
 def test_collect_refuses_unused_gin_and_missing_folders(tmp_path, capsys):
   out = f'--out={tmp_path}/x.csv'
   assert main.main(['collect', '--runs=none/*', out]) == 2

@@ -18,11 +18,22 @@ FEW = fitting.FitSettings(num_starts=64, num_bootstraps=0)
 REFERENCE = pathlib.Path(codelaw.__file__).parent / 'reference'
 
 
-@pytest.mark.parametrize('objective', ['log_huber', 'least_squares'])
-@pytest.mark.parametrize('name', forms.NAMES)
+@pytest.mark.parametrize(
+  ('name', 'objective'),
+  [
+    *((name, 'log_huber') for name in forms.NAMES),
+    *((name, 'least_squares') for name in ('chinchilla', 'transfer')),
+  ],
+)
 def test_recovers_a_law_without_noise_to_six_digits(name, objective):
-  law, table = simulated.runs(name)
-  settings = dataclasses.replace(FEW, objective=objective, num_starts=256)
+  law, table = simulated.runs(name, 6, 6)
+  settings = dataclasses.replace(
+    FEW,
+    objective=objective,
+    num_starts=128,
+    profile_intervals=False,
+    influence=False,
+  )
   fit = fitting.fit(law, table, simulated.TARGET, settings)
   for parameter, truth in simulated.ESTIMATES[name].items():
     assert fit.estimates[parameter] == pytest.approx(truth, rel=1e-6)
@@ -220,7 +231,11 @@ def test_as_many_parameters_as_points_are_an_error(name):
     fitting.fit(law, few, simulated.TARGET, FEW)
 
 
-@pytest.mark.parametrize('name', forms.MIXTURE_LAWS)
+@pytest.mark.parametrize(
+  'name',
+  # One share alone cannot be tied to others.
+  [name for name in forms.MIXTURE_LAWS if name != 'bimix'],
+)
 def test_equal_or_tied_shares_are_an_error(name):
   law, table = simulated.runs(name, 6, 6, noise=0.01)
   shares = [c for c in law.columns if c.startswith('share/')]

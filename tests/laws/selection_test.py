@@ -78,21 +78,26 @@ def test_distinct_values_differ_by_one_percent():
 def test_comparison_orders_by_held_out_error():
   _, table = simulated.runs('transfer', 4, 8, noise=0.005)
   reports = []
-  settings = fitting.FitSettings(num_starts=64, num_bootstraps=0)
+  settings = fitting.FitSettings(
+    num_starts=64, num_bootstraps=0, profile_intervals=False, influence=False
+  )
   fits = comparison.compare(
     table, simulated.TARGET, settings, report=reports.append
   )
   assert [fit.law for fit in fits][0] == 'transfer'
   assert {fit.law for fit in fits} == {
-    'transfer', 'additive', 'chinchilla', 'kaplan'
+    'transfer', 'additive', 'joint', 'paper_a', 'chinchilla', 'kaplan'
   }  # fmt: skip
   held_out = [f.diagnostics['held_out_mean_relative_error'] for f in fits]
   assert held_out == sorted(held_out)
-  assert len({fit.table_fingerprint for fit in fits if fit.num_points}) <= 2
+  # The same rows: without shares, with the own share first, with all sorted.
+  assert len({fit.table_fingerprint for fit in fits}) == 3
 
 
 def test_exponential_law_refuses_several_sizes():
-  with pytest.raises(errors.UserError, match='one N and one D'):
+  with pytest.raises(
+    errors.UserError, match='one num_params and one num_tokens'
+  ):
     selection.select('exponential', TABLE, 'loss/a')
 
 
@@ -101,6 +106,40 @@ def test_one_size_and_budget_leaves_the_exponential_law():
   assert selection.applicable(table, simulated.TARGET) == ['exponential']
 
 
+def test_one_size_leaves_laws_of_tokens_and_shares():
+  _, table = simulated.runs('bimix')
+  assert selection.applicable(table, simulated.TARGET) == ['bimix']
+  table.loc[0, f'share/{simulated.SOURCES[1]}'] = 0.0
+  assert selection.applicable(table, simulated.TARGET) == []
+  with pytest.raises(
+    errors.UserError, match='no finite loss .*--filter="share'
+  ):
+    selection.select('bimix', table, simulated.TARGET)
+
+
+def test_repeats_make_laws_of_unique_tokens_applicable():
+  _, table = simulated.runs('data_constrained')
+  of_one_stream = ['chinchilla', 'kaplan']
+  repeats = ['data_repeated', 'data_constrained']
+  found = selection.applicable(table, simulated.TARGET)
+  assert found == of_one_stream + repeats
+  once = table.assign(unique_tokens=table['num_tokens'])
+  assert selection.applicable(once, simulated.TARGET) == of_one_stream
+
+
+def test_laws_of_all_shares_take_any_target():
+  """A column of losses need not be about a source of the table."""
+  _, table = simulated.runs('additive')
+  table = table.rename(columns={simulated.TARGET: 'loss/arc'})
+  any_target = ['chinchilla', 'kaplan', 'additive', 'joint', 'paper_a']
+  assert selection.applicable(table, 'loss/arc') == any_target
+  table = table.rename(columns={'loss/arc': 'loss'})
+  assert selection.applicable(table, 'loss') == any_target
+  law, rows = selection.select('joint', table, 'loss')
+  assert law.shares == tuple(f'share/{s}' for s in simulated.SOURCES)
+  assert len(rows) == len(table)
+
+
 def test_source_nobody_trained_on_has_no_law():
-  table = TABLE.assign(**{'loss/eval_only': [1.0, 2.0, 3.0, 4.0]})
-  assert selection.applicable(table, 'loss/eval_only') == []
+  table = TABLE.assign(**{'loss/unused': [1.0, 2.0, 3.0, 4.0]})
+  assert selection.applicable(table, 'loss/unused') == []
