@@ -80,5 +80,6 @@ def test_shares_of_a_mixture_law_are_given(make_fit):
 def test_laws_without_size_have_none(make_fit):
   estimates = {'c': 1.0, 'k': 1.0, 't/code/go': 0.5}
   fit = make_fit('loss/code/java', estimates, law='exponential')
+  shares = {'share/code/go': 0.5, 'share/code/java': 0.5}
   with pytest.raises(errors.UserError, match='num_params, num_tokens'):
-    frontier.of(fit, COMPUTE, SIZES, {'share/code/go': 0.5})
+    frontier.of(fit, COMPUTE, SIZES, shares)
