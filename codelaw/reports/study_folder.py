@@ -150,7 +150,7 @@ def of_files(
     UserError: when a file is missing or broken.
   """
   fits = results.read(fit)
-  mixtures = [found for found in fits if found.law in forms.MIXTURE_LAWS]
+  mixtures = [found for found in fits if forms.law_of(found).shares]
   given = [('fit.json', fit)]
   if allocation is not None:
     given.append(('allocation.json', allocation))
