@@ -48,8 +48,8 @@ class Polytope:
       target: [m].
 
     >>> simplex = Polytope(np.ones((1, 2)), np.ones(1), np.eye(2), np.zeros(2))
-    >>> simplex.least_squares(np.eye(2), np.array([3.0, 0.0])).round(9).tolist()
-    [1.0, 0.0]
+    >>> simplex.least_squares(np.eye(2), np.array([0.9, 0.3])).round(9).tolist()
+    [0.8, 0.2]
     """
     some = np.linalg.pinv(self.A, rcond=_RANK) @ self.b
     if not np.allclose(self.A @ some, self.b, atol=1e-9):

@@ -41,7 +41,7 @@ def band(
   r"""A value, and its interval on a second line; open ends are dots.
 
   >>> band(0.5, (0.25, None), '.2f')
-  '0.50\\n0.25 to ...'
+  '0.50\n0.25 to ...'
   """
   text = number(value, form)
   if not text or not ends or all(pd.isna(end) for end in ends):

@@ -42,7 +42,7 @@ def refused(shared, monkeypatch, capsys):
     shown = capsys.readouterr().err
     *before, sentence = shown.splitlines()
     # Progress and notes may come before; the mistake is the last line.
-    usual = ('note: ', 'train: ', 'shards: ', 'verify: ')
+    usual = ('note: ', 'train: ', 'shards: ', 'verify: ', 'collect: ')
     assert all(line.startswith(usual) for line in before)
     assert sentence.startswith('codelaw')
     assert sentence.endswith(('.', '?'))
@@ -101,7 +101,7 @@ def test_an_unknown_verb(refused):
 @pytest.mark.parametrize(
   ('flags', 'parts'),
   [
-    (['--law=chinchila'], ('chinchila', 'chinchilla', 'codelaw fit --help')),
+    (['--law=chinchila'], ('chinchila', 'chinchilla', 'import MODULE')),
     (['--law=chinchilla', '--objectiv=x'], ('--objectiv=x',)),
     ([], ('--law',)),
   ],

@@ -37,6 +37,7 @@ def folder(tmp_path, monkeypatch):
   """A working folder with the example, a gin file and a run table."""
   monkeypatch.chdir(tmp_path)
   monkeypatch.setattr(sys, 'path', [*sys.path])
+  monkeypatch.setattr(forms, '_registered', {})
   monkeypatch.setattr(sys, 'dont_write_bytecode', True)
   shutil.copy(_EXAMPLE, tmp_path)
   (tmp_path / 'own.gin').write_text('import own_laws\n')
