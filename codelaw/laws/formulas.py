@@ -44,10 +44,11 @@ def power_mean(
 
   >>> weights = jnp.array([[0.5, 1.0], [0.5, 0.0]])
   >>> for q in (1.0, 0.0, -1.0):
-  ...   print(power_mean(jnp.array([2.0, 8.0]), weights, q).round(4))
-  [5. 2.]
-  [4. 2.]
-  [3.2 2. ]
+  ...   mean = power_mean(jnp.array([2.0, 8.0]), weights, q)
+  ...   print(f'{mean[0]:.2f} {mean[1]:.2f}')
+  5.00 2.00
+  4.00 2.00
+  3.20 2.00
   """
   weights = weights / jnp.sum(weights, axis=0)
   logarithms = jnp.log(values)
