@@ -29,6 +29,9 @@ from codelaw.laws import objectives
 
 LANES = 16  # Of a block: their Jacobians lie in a core's cache.
 POINTS = 256  # Of a block.
+# Parameters up to which derivatives are pushed forward, one pass for each, and
+# not pulled back point by point, which compiles to more code.
+_FORWARD = 8
 _EXACT = 1e-28  # Objective of a fit to rounding errors.
 _FIRST_DAMPING = 1e-2
 _LEAST_DAMPING = 1e-12
@@ -194,11 +197,16 @@ def _descend(predict, objective, state, lanes, shared):
     """[lanes, P, 2 P + 1]: both curvatures, and the gradient."""
 
     def one_lane(at, columns, losses, weights):
-      def r_of(at):
-        return residuals(at, columns, losses)
+      if size > _FORWARD:
 
-      r, push = jax.linearize(r_of, at)
-      jacobian = jax.vmap(push)(jnp.eye(size))  # [P, n]
+        def r_of(at, column, loss):
+          return residuals(at, column[:, None], loss[None])[0]
+
+        by_point = jax.vmap(jax.value_and_grad(r_of), (None, 1, 0), (0, 1))
+        r, jacobian = by_point(at, columns, losses)
+      else:
+        r, push = jax.linearize(lambda at: residuals(at, columns, losses), at)
+        jacobian = jax.vmap(push)(jnp.eye(size))  # [P, n]
       first, second = objectives.slope(
         objective, r, shared.delta, shared.leniency
       )

@@ -44,7 +44,8 @@ class FitSettings:
       `codelaw.laws.search`.
     num_bootstraps: bootstrap fits behind the intervals; 0 leaves them out.
     bootstrap: `noise` or `runs`, see `codelaw.laws.uncertainty`.
-    bootstrap_further_starts: of each bootstrap fit, besides the optimum.
+    bootstrap_further_starts: further local optima, where the search found
+      some, that each bootstrap fit starts from besides the optimum.
     interval_level: of the intervals.
     profile_intervals: whether to find profile intervals too; the lower
       envelope has none, because its residuals are no noise around the law.
@@ -189,7 +190,7 @@ def describe(
         data.runs,
         method=settings.bootstrap,
         num_resamples=settings.num_bootstraps,
-        num_further_starts=settings.bootstrap_further_starts,
+        others=optimum.others[: settings.bootstrap_further_starts],
         objective=settings.objective,
         delta=settings.huber_delta,
         seed=settings.seed,

@@ -9,10 +9,10 @@ Definitions owned here:
 
 Starts are screened by their objective, and what is left once more after a few
 iterations (successive halving, Jamieson and Talwalkar 2016, arXiv:1502.07943);
-where there are many points, on a fair sample of them. Where few of the
-followed starts agree on the lowest objective, another may be lower still:
-further starts are drawn, more each time, until several agree or there have
-been `MOST_TIMES` as many as asked for.
+where there are many points, on a fair sample of them and then twice more on
+all of them. Where few of the followed starts agree on the lowest objective,
+another may be lower still: further starts are drawn, more each time, until
+several agree or there have been `MOST_TIMES` as many as asked for.
 """
 
 import dataclasses
@@ -37,8 +37,11 @@ _CONFIRMED_SHARE = 0.02  # And share of them.
 _FIRST_LOOK = (1 / 4, 256)
 _SECOND_LOOK = (1 / 16, 96)
 _FEW_ITERATIONS = 6
+# Looks on all points, where a sample served the first ones.
+_LATER_LOOKS = ((24, (1 / 32, 32)), (48, (1 / 64, 16)))
 _SAMPLE_PER_PARAMETER = 16  # Points of the sample, in whole blocks.
 _POLISHED = descent.LANES
+_NEAR_TIE = 1e-2  # Relative; what is further above stays so at any limit.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,6 +131,11 @@ def from_starts(
       rows = np.sort(rows[order[: _left(len(starts), look)]])
   if sample < len(lanes.columns):  # What was found there holds for the sample.
     state = descent.begin(state.at)
+    for more, look in _LATER_LOOKS:
+      if rows.size > _left(len(starts), look):
+        state = lanes.advance(state, rows, more, tolerance)
+        order = np.argsort(state.objective[rows], kind='stable')
+        rows = np.sort(rows[order[: _left(len(starts), look)]])
   state = solver.descend(lanes, state, rows, tolerance, iterations)
   ends = solver.Solutions(
     *(
@@ -143,6 +151,8 @@ def from_starts(
     )
   # The lowest ends; near-ties under a Huber function part at the fine limit.
   ranked = np.argsort(ends.objectives, kind='stable')[:_POLISHED]
+  near = ends.objectives[ranked[0]] * (1 + _NEAR_TIE) + _EXACT_OBJECTIVE
+  ranked = ranked[ends.objectives[ranked] <= near]
   polished = solver.solve(
     task, ends.coordinates[ranked], objective, delta, precise=True
   )

@@ -49,12 +49,12 @@ def bootstrap(
   *,
   method: str,
   num_resamples: int,
-  num_further_starts: int,
+  others: np.ndarray,
   objective: str,
   delta: float,
   seed: int,
 ) -> np.ndarray:
-  """Refits resampled problems from the optimum and a few further starts.
+  """Refits resampled problems from the optimum and a few other optima.
 
   Args:
     task: the problem.
@@ -62,10 +62,10 @@ def bootstrap(
     run_of_point: [num_points] index of each point's run, from 0.
     method: one of `METHODS`.
     num_resamples: B.
-    num_further_starts: for each resample, besides the optimum.
+    others: [S, P] coordinates of further local optima to start from.
     objective: one of `solver.OBJECTIVES`.
     delta: of the Huber function.
-    seed: of the resamples and the starts.
+    seed: of the resamples.
 
   Returns:
     [B, P] coordinates of the resamples' solutions.
@@ -97,19 +97,11 @@ def bootstrap(
   else:
     shares = generator.dirichlet(np.ones(num_runs), num_resamples)
     weights[:, points] = num_runs * shares[:, run_of_point]
-  each = 1 + num_further_starts
-  starts = np.concatenate(
-    [
-      np.tile(optimum, (num_resamples, 1, 1)),
-      solver.draw_starts(
-        task.law, num_resamples * num_further_starts, seed + 1
-      ).reshape(num_resamples, num_further_starts, optimum.size),
-    ],
-    axis=1,
-  )
+  starts = np.concatenate([optimum[None], others])
+  each = starts.shape[0]
   solutions = solver.solve(
     task,
-    starts.reshape(-1, optimum.size),
+    np.tile(starts, (num_resamples, 1)),
     objective,
     delta,
     np.repeat(losses, each, axis=0),

@@ -85,7 +85,7 @@ def test_bootstrap_of_the_envelope_is_centred_on_it():
     np.arange(100),
     method='noise',
     num_resamples=200,
-    num_further_starts=0,
+    others=fit.others[:0],
     objective='lower_envelope',
     delta=1e-3,
     seed=0,

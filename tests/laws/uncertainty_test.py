@@ -29,7 +29,7 @@ def _bootstrap(task, optimum, runs, method, count=100):
     runs,
     method=method,
     num_resamples=count,
-    num_further_starts=1,
+    others=np.empty((0, optimum.size)),
     objective='least_squares',
     delta=1e-3,
     seed=0,

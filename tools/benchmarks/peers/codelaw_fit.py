@@ -103,7 +103,7 @@ def _bootstrap(task: solver.Problem, found: search.Found, count: int) -> None:
     np.arange(task.num_points),
     method='noise',
     num_resamples=count,
-    num_further_starts=1,
+    others=np.empty((0, found.coordinates.size)),
     objective='log_huber',
     delta=DELTA,
     seed=0,
