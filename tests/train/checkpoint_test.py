@@ -3,6 +3,7 @@ import gc
 import logging
 import resource
 import shutil
+import time
 from typing import Any
 from typing import NamedTuple
 
@@ -205,6 +206,14 @@ def _full_disk(largest_file):
     resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
+def _wait_until_still(folder):
+  """Until threads of a save that failed, in this process, write no more."""
+  before = None
+  while (now := sorted(folder.rglob('*'))) != before:
+    before = now
+    time.sleep(0.3)
+
+
 @damages
 @pytest.mark.usefixtures('collected')
 @pytest.mark.filterwarnings(
@@ -226,5 +235,6 @@ def test_a_full_disk_leaves_those_before(tmp_path, largest_file):
     save()
   assert checkpoint.steps(tmp_path) == (1, 2)
   _assert_equal(checkpoint.restore(tmp_path, 2, _state(0)), _state(2))
+  _wait_until_still(tmp_path)
   _save(tmp_path, [3])  # after room was made
   assert checkpoint.steps(tmp_path) == (2, 3)
