@@ -156,16 +156,8 @@ def _confirmation(study: study_folder.Study) -> Section:
 
 
 def _comparison(study: study_folder.Study) -> Section:
-  table = law_tables.comparison((*study.fits, *study.mixture_fits))
+  table = law_tables.comparison(study.every_fit)
   return Section('Comparison', (), (table,) if table.rows else ())
-
-
-def _counting(
-  study: study_folder.Study, fits: Sequence[results.Fit]
-) -> list[results.Fit]:
-  """The laws that no other law of their target outdoes."""
-  outdone = predictions.outdone((*study.fits, *study.mixture_fits))
-  return [fit for fit in fits if fit not in outdone]
 
 
 def _drawn(
@@ -173,7 +165,9 @@ def _drawn(
 ) -> list[predictions.Fitted]:
   """The laws that count, with their points."""
   return predictions.fitted(
-    _counting(study, fits), _fitted_rows(study), study.group_column
+    predictions.counting(fits, study.every_fit),
+    _fitted_rows(study),
+    study.group_column,
   )
 
 
@@ -181,7 +175,7 @@ def _laws(study: study_folder.Study) -> Section:
   """Laws of size and tokens alone."""
   if not study.fits:
     return Section('', (), ())
-  laws = predictions.fitted(study.fits, _fitted_rows(study), study.group_column)
+  laws = _drawn(study, study.fits)
   pictures = []
   alone = [law for law in laws if _of_size_and_tokens(law.fit)]
   if alone:
@@ -317,7 +311,9 @@ def _mixture_laws(study: study_folder.Study) -> Section:
   pictures = []
   if study.table is not None:
     points = predictions.against_measured(
-      study.table, _counting(study, study.mixture_fits), study.purposes
+      study.table,
+      predictions.counting(study.mixture_fits, study.every_fit),
+      study.purposes,
     )
     if len(points):
       pictures.append(
@@ -334,7 +330,7 @@ def _mixture_laws(study: study_folder.Study) -> Section:
   if laws:
     pictures.append(_residuals('mixture_residuals', laws))
   shown: list[tables.Table] = []
-  if not _counting(study, study.fits):
+  if not predictions.counting(study.fits, study.every_fit):
     rates = None if study.allocation is None else study.allocation.rates
     frontier, shown = _frontiers('mixture_', laws, rates)
     pictures += frontier

@@ -133,7 +133,9 @@ def _range(low: float | None, high: float | None) -> str:
 
 def _without_allocation(study: study_folder.Study) -> Answer:
   """How good the laws are, where nothing has been allocated."""
-  fits = predictions.first((*study.fits, *study.mixture_fits))
+  fits = predictions.first(
+    predictions.counting(study.every_fit, study.every_fit)
+  )
   if not fits:
     return Answer(
       'This study has no allocation yet.',
@@ -197,7 +199,8 @@ def warnings(study: study_folder.Study) -> Iterator[str]:
   if study.confirmation is not None:
     yield from _surprise(study.confirmation)
   yield from synergy_patterns.warnings(study.synergy)
-  yield from _of_fits((*study.fits, *study.mixture_fits))
+  # What speaks against a law that lost a comparison is that it lost.
+  yield from _of_fits(predictions.counting(study.every_fit, study.every_fit))
   for record in study.run_records:
     if record.status != 'finished':
       reason = f': {record.message}' if record.message else ''

@@ -66,6 +66,14 @@ def first(fits: Sequence[results.Fit]) -> list[results.Fit]:
   return list(chosen.values())
 
 
+def counting(
+  fits: Sequence[results.Fit], among: Sequence[results.Fit]
+) -> list[results.Fit]:
+  """Those of `fits` that no other law of their target outdoes in `among`."""
+  lost = outdone(among)
+  return [fit for fit in fits if fit not in lost]
+
+
 def outdone(fits: Sequence[results.Fit]) -> list[results.Fit]:
   """Laws that were compared with others of their target and did not win."""
   least: dict[tuple[str, str], float] = {}

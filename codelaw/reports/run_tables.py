@@ -83,7 +83,7 @@ def provenance(study: study_folder.Study) -> tables.Table:
   for name, value in study.notes.items():
     if isinstance(value, (str, int, float)):
       rows[name.replace('_', ' ')] = str(value)
-  every = (*study.fits, *study.mixture_fits)
+  every = study.every_fit
   collected = {
     'fitted tables': {fit.table_fingerprint for fit in every},
     'codelaw of the fits': {fit.codelaw_version for fit in every},

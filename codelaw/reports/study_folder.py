@@ -73,6 +73,11 @@ class Study:
   files: tuple[tuple[str, Any], ...] = ()
   group_column: str | None = None
 
+  @property
+  def every_fit(self) -> tuple[results.Fit, ...]:
+    """Laws of single sources, then of mixtures."""
+    return (*self.fits, *self.mixture_fits)
+
 
 def read(folder: storage.PathLike) -> Study:
   """Reads what there is in a study's folder.

@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 
 from codelaw.planning import confirmation
+from codelaw.reports import contents
 from codelaw.reports import findings
 
 
@@ -59,6 +60,32 @@ def test_without_an_allocation_it_says_so(found):
   assert 'miss those by 0.6% on average' in answer.sentences[1]
   assert 'No rates were chosen yet' in answer.sentences[2]
   assert answer.rates == ()
+
+
+def test_laws_that_lost_a_comparison_do_not_speak(found):
+  def compared(fit, error, warning):
+    noted = {'held_out_mean_relative_error': error, 'warnings': [warning]}
+    noted = {**fit.diagnostics, 'mean_relative_error': error, **noted}
+    return dataclasses.replace(fit, diagnostics=noted)
+
+  lost = compared(found.fits[0], 0.2, 'it is far off')
+  won = compared(found.mixture_fits[0], 0.01, 'it is not bad')
+  assert lost.target == won.target
+  study = dataclasses.replace(
+    found,
+    fits=(lost,),
+    mixture_fits=(won,),
+    allocation=None,
+    confirmation=None,
+  )
+  said = ' '.join(findings.warnings(study))
+  assert 'it is not bad' in said
+  assert 'it is far off' not in said
+  assert 'off by 1.0% on average' in findings.answer(study).sentences[0]
+  sections = contents.of_study(study).sections
+  drawn = {picture.name for s in sections for picture in s.pictures}
+  assert 'loss_curves' not in drawn
+  assert 'mixture_residuals' in drawn
 
 
 def test_doubts_are_collected(found):
