@@ -4,15 +4,12 @@ The order of the rows and the units of the columns are irrelevant: points are
 sorted and scaled before anything is drawn or solved.
 """
 
-from collections.abc import Mapping
 import dataclasses
 
 import numpy as np
 import pandas as pd
 
-import codelaw
 from codelaw import errors
-from codelaw.laws import cautions
 from codelaw.laws import diagnostics
 from codelaw.laws import forms
 from codelaw.laws import held_out
@@ -24,6 +21,7 @@ from codelaw.laws import refits
 from codelaw.laws import results
 from codelaw.laws import search
 from codelaw.laws import solver
+from codelaw.laws import summary
 from codelaw.laws import uncertainty
 
 OPTIMUM_TOLERANCE = search.TOLERANCE
@@ -176,110 +174,53 @@ def describe(
   group: str = '',
 ) -> results.Fit:
   """Intervals and diagnostics of an optimum, as a `Fit`."""
-  task, data, law = optimum.task, optimum.data, optimum.task.law
+  task, data = optimum.task, optimum.data
   how = (data.runs, settings.objective, settings.huber_delta)
-  at_bound = diagnostics.parameters_at_bound(optimum)
-  condition = diagnostics.condition_number(optimum)
-  resampled: Mapping[str, np.ndarray] = {}
+  resampled = np.empty((0, optimum.num_parameters))
   if settings.num_bootstraps:
-    resampled = _named(
+    resampled = uncertainty.bootstrap(
       task,
-      uncertainty.bootstrap(
-        task,
-        optimum.coordinates,
-        data.runs,
-        method=settings.bootstrap,
-        num_resamples=settings.num_bootstraps,
-        others=optimum.others[: settings.bootstrap_further_starts],
-        objective=settings.objective,
-        delta=settings.huber_delta,
-        seed=settings.seed,
-      ),
+      optimum.coordinates,
+      data.runs,
+      method=settings.bootstrap,
+      num_resamples=settings.num_bootstraps,
+      others=optimum.others[: settings.bootstrap_further_starts],
+      objective=settings.objective,
+      delta=settings.huber_delta,
+      seed=settings.seed,
     )
-  intervals = uncertainty.intervals(resampled, settings.interval_level)
   profiles = (
     profile.intervals(optimum, settings.interval_level)
     if settings.profile_intervals and settings.objective != 'lower_envelope'
     else {}
   )
-  predicted = solver.predict(task, optimum.coordinates) * task.scales['loss']
-  quality = diagnostics.errors_of(data.losses, predicted)
-  extrapolation = held_out.extrapolation(optimum)
   influence = influence_lib.changes(optimum) if settings.influence else []
   noise = uncertainty.noise(task, optimum.coordinates, *how)
-  estimates = {
-    name: float(value)
-    for name, value in _named(task, optimum.coordinates).items()
-  }
-  return results.Fit(
-    law=law.name,
-    target=target,
-    group=group,
-    estimates=estimates,
-    intervals=intervals,
-    interval_level=settings.interval_level,
-    objective=optimum.objective,
-    objective_name=settings.objective,
-    num_points=task.num_points,
-    num_starts=optimum.num_starts,
-    num_starts_at_optimum=optimum.num_reached,
-    converged=optimum.converged,
-    termination=optimum.termination,
-    diagnostics={
-      **quality,
-      'extrapolation_mean_relative_error': extrapolation['compute'],
-      'extrapolation': extrapolation,
-      'condition_number': condition,
-      'num_starts_followed': optimum.num_followed,
-      'at_bound': at_bound,
-      'standard_errors': uncertainty.standard_errors(
-        task, optimum.coordinates, *how
-      ),
-      'profile_intervals': {n: list(ends) for n, ends in profiles.items()},
-      'influence': [dataclasses.asdict(change) for change in influence],
-      'bootstrap': settings.bootstrap,
-      'num_runs': data.num_runs,
-      # Of the log loss, or of the loss in the table's unit.
-      'noise_sd': noise.sd
-      * (task.scales['loss'] if settings.objective == 'least_squares' else 1.0),
-      'noise_degrees_of_freedom': noise.degrees_of_freedom,
-      'residual_log_sd': uncertainty.noise(
-        task, optimum.coordinates, data.runs, 'log_huber', 1.0
-      ).sd,
-      'lowest_loss': float(data.losses.min()),
-      'ranges': {
-        name: [float(row.min()), float(row.max())]
-        for name, row in zip(law.columns, data.columns, strict=True)
-      },
-      'residual_points': diagnostics.residual_points(optimum),
-      'warnings': cautions.warnings(
-        estimates=estimates,
-        intervals=intervals,
-        profiles=profiles,
-        at_bound=at_bound,
-        condition=condition,
-        degrees_of_freedom=noise.degrees_of_freedom,
-        lowest_loss=float(data.losses.min()),
-        fit_error=quality['mean_relative_error'],
-        extrapolation=extrapolation,
-        agreeing_starts=optimum.num_reached / optimum.num_followed,
-        converged=optimum.converged,
-        influence=influence,
-      ),
-    },
-    units={p.name: p.unit for p in law.parameter_table},
-    table_fingerprint=data.fingerprint,
-    codelaw_version=codelaw.__version__,
-    bootstrap_estimates={
-      name: tuple(map(float, values)) for name, values in resampled.items()
-    },
-    sources=law.sources,
-    law_module=law.module,
+  of_logarithms = uncertainty.noise(
+    task, optimum.coordinates, data.runs, 'log_huber', 1.0
   )
-
-
-def _named(
-  task: solver.Problem, coordinates: np.ndarray
-) -> Mapping[str, np.ndarray]:
-  raw = solver.estimates(task, coordinates)
-  return dict(zip(task.law.parameters, map(np.asarray, raw), strict=True))
+  return summary.fit(
+    optimum,
+    target,
+    group,
+    summary.Findings(
+      bootstrap=resampled,
+      bootstrap_method=settings.bootstrap,
+      interval_level=settings.interval_level,
+      noise=noise,
+      residual_log_sd=of_logarithms.sd,
+      degrees_of_freedom=noise.degrees_of_freedom,
+      condition=diagnostics.condition_number(optimum),
+      at_bound=diagnostics.parameters_at_bound(optimum),
+      extrapolation=held_out.extrapolation(optimum),
+      profiles=profiles,
+      influence=influence,
+      more={
+        'standard_errors': uncertainty.standard_errors(
+          task, optimum.coordinates, *how
+        ),
+        'profile_intervals': {n: list(ends) for n, ends in profiles.items()},
+        'influence': [dataclasses.asdict(change) for change in influence],
+      },
+    ),
+  )

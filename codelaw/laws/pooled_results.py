@@ -6,8 +6,6 @@ from typing import Any
 
 import numpy as np
 
-import codelaw
-from codelaw.laws import cautions
 from codelaw.laws import diagnostics
 from codelaw.laws import fitting
 from codelaw.laws import held_out
@@ -16,7 +14,7 @@ from codelaw.laws import pooled_task
 from codelaw.laws import refits
 from codelaw.laws import results
 from codelaw.laws import solver
-from codelaw.laws import uncertainty
+from codelaw.laws import summary
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,79 +114,30 @@ def _fit(
     num_reached=solution.num_reached,
     termination=solution.termination,
   )
-  estimates = {n: float(v) for n, v in _named(task, at).items()}
-  resampled: dict[str, np.ndarray] = {}
-  if len(solution.bootstrap):
-    resampled = _named(task, solution.bootstrap[:, places])
-  intervals = uncertainty.intervals(resampled, settings.interval_level)
-  at_bound = [
-    name
-    for name, place in zip(law.parameters, places, strict=True)
-    if not solution.free[place]
-  ]
   noise = solution.noises.members[index]
-  lowest_loss = float(data.losses.min())
-  predicted = solver.predict(task, at) * task.scales['loss']
-  quality = diagnostics.errors_of(data.losses, predicted)
-  in_loss = task.scales['loss'] if settings.objective == 'least_squares' else 1
-  return results.Fit(
-    law=law.name,
-    target=member.target,
-    group=member.group,
-    estimates=estimates,
-    intervals=intervals,
-    interval_level=settings.interval_level,
-    objective=optimum.objective,
-    objective_name=settings.objective,
-    num_points=task.num_points,
-    num_starts=optimum.num_starts,
-    num_starts_at_optimum=optimum.num_reached,
-    converged=optimum.converged,
-    termination=optimum.termination,
-    diagnostics={
-      **quality,
-      'extrapolation_mean_relative_error': extrapolation['compute'],
-      'extrapolation': extrapolation,
-      'condition_number': solution.condition,
-      'at_bound': at_bound,
-      'bootstrap': settings.bootstrap,
-      'num_runs': data.num_runs,
-      'num_starts_followed': optimum.num_followed,
-      'noise_sd': noise.sd * in_loss,
-      'noise_degrees_of_freedom': noise.degrees_of_freedom,
-      'residual_log_sd': float(
-        np.sqrt(np.mean(np.log(predicted / data.losses) ** 2))
-      ),
-      'lowest_loss': lowest_loss,
-      'ranges': {
-        name: [float(row.min()), float(row.max())]
-        for name, row in zip(law.columns, data.columns, strict=True)
-      },
-      'residual_points': diagnostics.residual_points(optimum),
-      'pooling': _pooling(pooled, solution),
-      'warnings': cautions.warnings(
-        estimates=estimates,
-        intervals=intervals,
-        profiles={},
-        at_bound=at_bound,
-        condition=solution.condition,
-        degrees_of_freedom=solution.noises.common.degrees_of_freedom,
-        lowest_loss=lowest_loss,
-        fit_error=quality['mean_relative_error'],
-        extrapolation=extrapolation,
-        agreeing_starts=solution.num_reached / solution.num_starts,
-        converged=optimum.converged,
-        influence=(),
-      ),
-    },
-    units={p.name: p.unit for p in law.parameter_table},
-    table_fingerprint=data.fingerprint,
-    codelaw_version=codelaw.__version__,
-    bootstrap_estimates={
-      name: tuple(map(float, values)) for name, values in resampled.items()
-    },
-    sources=law.sources,
-    law_module=law.module,
+  logarithms = np.log(solver.predict(task, at) / task.losses)
+  return summary.fit(
+    optimum,
+    member.target,
+    member.group,
+    summary.Findings(
+      bootstrap=solution.bootstrap[:, places],
+      bootstrap_method=settings.bootstrap,
+      interval_level=settings.interval_level,
+      noise=noise,
+      residual_log_sd=float(np.sqrt(np.mean(logarithms**2))),
+      degrees_of_freedom=solution.noises.common.degrees_of_freedom,
+      condition=solution.condition,
+      at_bound=[
+        name
+        for name, place in zip(law.parameters, places, strict=True)
+        if not solution.free[place]
+      ],
+      extrapolation=extrapolation,
+      profiles={},
+      influence=(),
+      more={'pooling': _pooling(pooled, solution)},
+    ),
   )
 
 
@@ -200,13 +149,6 @@ def _pooling(pooled: pooled_task.Pooled, solution: Solution) -> dict[str, Any]:
     'population_sd': dict(solution.spreads),
     'noise_correlation': solution.noises.correlation,
   }
-
-
-def _named(
-  task: solver.Problem, coordinates: np.ndarray
-) -> dict[str, np.ndarray]:
-  raw = solver.estimates(task, coordinates)
-  return dict(zip(task.law.parameters, map(np.asarray, raw), strict=True))
 
 
 def _objective(pooled, solution, settings, index) -> float:
