@@ -52,6 +52,9 @@ CHIPS: Mapping[str, Chip] = {
   'NVIDIA H200': Chip(989e12, 141e9, 4800e9),
 }
 
+# Where a model is known by its number of parameters alone: arXiv:2001.08361,
+# section 2.1, without attention.
+FLOPS_PER_PARAMETER_AND_TOKEN = 6.0
 FLOPS_CONVENTION = (
   '6 FLOPs per matrix parameter and token (output projection included, '
   'embedding look-up excluded) plus causal attention counted at half'

@@ -15,13 +15,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from codelaw import accounting
 from codelaw import errors
 from codelaw.laws import forms
 from codelaw.laws import predict
 from codelaw.laws import results
 from codelaw.laws import solver
 
-FLOPS_PER_PARAMETER_AND_TOKEN = 6.0  # arXiv:2001.08361, section 2.1
 _GRID = 65  # Sizes looked at in one step of the search.
 _STEPS = 6  # Each narrows the range 32 times: from e^40 to a part in 10^7.
 
@@ -112,7 +112,7 @@ def of(
     )
   exponents[~(inside[:, 0] & inside[:, -1])] = np.nan
   num_params = np.exp(band)
-  num_tokens = compute / (FLOPS_PER_PARAMETER_AND_TOKEN * num_params)
+  num_tokens = compute / (accounting.FLOPS_PER_PARAMETER_AND_TOKEN * num_params)
   loss = _with_band(losses, level)
   loss[np.isnan(band)] = np.nan
   return Frontier(
@@ -151,7 +151,7 @@ def _search(
     columns = jnp.broadcast_to(others[:, None], (others.size, logs.size))
     columns = columns.at[size_row].set(sizes)
     columns = columns.at[tokens_row].set(
-      budget / (FLOPS_PER_PARAMETER_AND_TOKEN * sizes)
+      budget / (accounting.FLOPS_PER_PARAMETER_AND_TOKEN * sizes)
     )
     return formula(values, columns)
 

@@ -62,9 +62,7 @@ def fit(
   )
   best = int(polished.objectives.argmin())
   optimum, objective = polished.coordinates[best], polished.objectives[best]
-  low, high = solver.bounds(pooled.task.law)
-  margin = 1e-6 * (high - low)
-  free = (optimum > low + margin) & (optimum < high - margin)
+  free = solver.free(pooled.task.law, optimum)
   condition = pooled_results.condition(pooled, optimum, pull, free)
   if condition > refits.DEGENERATE_CONDITION:
     raise errors.UserError(

@@ -77,10 +77,7 @@ class Optimum:
 
   def free(self) -> np.ndarray:
     """[P] False for parameters that ended at a bound of the solver."""
-    low, high = solver.bounds(self.task.law)
-    margin = 1e-6 * (high - low)
-    at = self.coordinates
-    return (at > low + margin) & (at < high - margin)
+    return solver.free(self.task.law, self.coordinates)
 
 
 def condition(jacobian: np.ndarray) -> float:

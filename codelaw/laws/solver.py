@@ -132,6 +132,13 @@ def bounds(law: forms.Law) -> tuple[np.ndarray, np.ndarray]:
   return _limits(law, 'bounds')
 
 
+def free(law: forms.Law, coordinates: np.ndarray) -> np.ndarray:
+  """[P] False for parameters that ended at a bound, of coordinates [P]."""
+  low, high = bounds(law)
+  margin = 1e-6 * (high - low)
+  return (coordinates > low + margin) & (coordinates < high - margin)
+
+
 def estimates(task: Problem, coordinates: np.ndarray) -> list[np.ndarray]:
   """Parameters in raw units, in the law's order, at `coordinates` [..., P]."""
   signed = _signed(task.law)

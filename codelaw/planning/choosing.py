@@ -223,7 +223,7 @@ class _Work:
 
     def pairs(count: int) -> list[tuple[float, float]]:
       sizes = np.geomspace(*num_params_range, count).tolist()
-      per_token = space_lib.FLOPS_PER_PARAMETER_AND_TOKEN
+      per_token = accounting.FLOPS_PER_PARAMETER_AND_TOKEN
       return [(n, flop_budget / (per_token * n)) for n in sizes]
 
     singles = pairs(_SINGLE_GRID)

@@ -21,12 +21,12 @@ import math
 
 import numpy as np
 
+from codelaw import accounting
 from codelaw import errors
 from codelaw import records
 from codelaw.planning import limits as limits_lib
 from codelaw.planning import polytope
 
-FLOPS_PER_PARAMETER_AND_TOKEN = 6.0  # arXiv:2001.08361, section 2.1
 # Rates below this are 0: laws with powers of a share have no finite gradient
 # at a share of exactly 0, so a solver stays this far off.
 LEAST_RATE = 1e-6
@@ -119,7 +119,7 @@ class Space:
     if self.flop_budget is None:
       return self.num_params, self.num_tokens
     num_params = math.exp(z[-1])
-    per_token = FLOPS_PER_PARAMETER_AND_TOKEN * num_params
+    per_token = accounting.FLOPS_PER_PARAMETER_AND_TOKEN * num_params
     return num_params, self.flop_budget / per_token
 
   def totals(self, z: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 import pandas as pd
 
+from codelaw import accounting
 from codelaw import errors
 from codelaw.laws import forms
 from codelaw.laws import frontier
@@ -40,7 +41,7 @@ class Fitted:
   def compute(self) -> tuple[float, float]:
     """Least and most 6 N D of the points."""
     products = (
-      frontier.FLOPS_PER_PARAMETER_AND_TOKEN
+      accounting.FLOPS_PER_PARAMETER_AND_TOKEN
       * self.points['num_params']
       * self.points['num_tokens']
     )

@@ -23,6 +23,7 @@ import math
 import os
 from typing import Any
 
+from codelaw import accounting
 from codelaw import errors
 from codelaw import storage
 from codelaw.runs import table as run_table
@@ -38,8 +39,6 @@ _NUMBERS = (
 LOGGED = (*_NUMBERS, 'seed', 'share/.+')  # Patterns of texts in events.
 _SHARE = 'share/'
 _SHARE_TOLERANCE = 1e-3  # Shares in published tables are rounded.
-# Training costs about 6 FLOPs per parameter and token: arXiv:2001.08361, 2.1.
-_FLOPS_PER_PARAM = 6
 
 
 @dataclasses.dataclass(frozen=True)
@@ -156,7 +155,7 @@ def facts(
   num_params = values.get('num_params')
   flops = values.get('flops_per_token')
   if flops is None and num_params is not None:
-    flops = _FLOPS_PER_PARAM * num_params
+    flops = accounting.FLOPS_PER_PARAMETER_AND_TOKEN * num_params
   seed = _number(run_id, 'seed', both['seed']) if 'seed' in both else None
   return RunFacts(
     num_params=_whole(num_params),
