@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> None:
       f'--max_file_bytes must be at least 1, got {args.max_file_bytes:g}.'
     )
   from codelaw.interop import hugging_face
-  from codelaw.interop import run_model
+  from codelaw.train import run_model
 
   with progress.Progress('export') as display:
     display('reads the checkpoint', 0.0)

@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> None:
   """Reads the folder, writes the run and prints what starts from it."""
   gin_config.refuse(args)
   from codelaw.interop import hugging_face
-  from codelaw.interop import run_model
+  from codelaw.train import run_model
 
   name = storage.path(os.path.abspath(args.model_dir)).name
   model = hugging_face.read(args.hugging_face, name)

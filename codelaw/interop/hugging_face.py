@@ -35,8 +35,8 @@ from codelaw.data import tokenizer as tokenizer_lib
 from codelaw.interop import hugging_face_card
 from codelaw.interop import hugging_face_config
 from codelaw.interop import hugging_face_weights
-from codelaw.interop import run_model
 from codelaw.train import evaluate
+from codelaw.train import run_model
 
 CONFIG_NAME = 'config.json'
 OUR_NAME = 'codelaw.json'

@@ -10,7 +10,7 @@ from codelaw import records
 from codelaw.data import manifest as manifest_lib
 from codelaw.data import tokenizer as tokenizer_lib
 from codelaw.interop import hugging_face_weights
-from codelaw.interop import run_model
+from codelaw.train import run_model
 
 TEXTS = [
   'def add(first, second):\n  return first + second\n',

@@ -9,9 +9,9 @@ import pytest
 from codelaw import errors
 from codelaw import execution
 from codelaw import records
-from codelaw.interop import run_model
 from codelaw.train import checkpoint
 from codelaw.train import mesh as mesh_lib
+from codelaw.train import run_model
 from codelaw.train import step as step_lib
 from tests.interop import models_to_export
 
