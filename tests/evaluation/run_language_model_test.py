@@ -44,7 +44,7 @@ def plain(shape, context, continuation):
   return chosen.sum(), bool(np.all(chosen == table.max(axis=-1)))
 
 
-@pytest.mark.parametrize('name', ['sequential_grouped', 'parallel'])
+@pytest.mark.parametrize('name', ['sequential_grouped', 'parallel_grouped'])
 def test_likelihoods_are_those_of_full_logits(name):
   model = models.language_model(name)
   requests = REQUESTS * 3
@@ -122,7 +122,7 @@ def run(tmp_path):
 
 def test_the_model_of_a_run(run):
   folder, model = run
-  loaded = run_language_model.load(folder)
+  loaded = run_language_model.load(folder, batch_tokens=64)
   assert (loaded.name, loaded.context_length) == ('tiny at step 12', 32)
   live = models.language_model('parallel_grouped', context_length=32)
   assert loaded.likelihoods(REQUESTS) == live.likelihoods(REQUESTS)
