@@ -137,3 +137,25 @@ def test_a_row_that_has_ended_does_not_change_the_others():
   assert [found[0], found[2]] == [free[0], free[2]]
   assert found[1][0] == free[1][0]
   assert not any(found[1][1:])
+
+
+def test_the_device_ends_the_loop_when_all_rows_have_ended(monkeypatch):
+  """Also where no string stops a text, so that the host does not look."""
+  programs = generation._programs
+  counts = []
+
+  def with_all_rows_ended(*settings):
+    made = programs(*settings)
+
+    def go_on(params, state, inputs, draws, stopped, limit):
+      _, shown = made.go_on(
+        params, state, inputs, draws, np.ones_like(stopped), limit
+      )
+      counts.append((int(shown[1]), int(limit)))
+      return state, (shown[0], limit, shown[2])
+
+    return generation._Programs(made.begin, go_on)
+
+  monkeypatch.setattr(generation, '_programs', with_all_rows_ended)
+  generate('sequential_grouped', GREEDY, prompts()[:4])
+  assert counts == [(1, 12)]
