@@ -219,7 +219,7 @@ def _judge(
       'settings': dataclasses.asdict(settings),
       'comparison': dataclasses.asdict(comparison),
       'bootstrap_seed': args.seed,
-      'num_questions': len(outcomes),
+      'num_questions': estimate.num_questions,
       'num_requests': spending.num_requests,
       'num_retries': client.num_retries,
       'num_unanswered': sum(bool(a.fault) for a in outcomes),
@@ -309,7 +309,7 @@ def _estimate(
   questions = _questions(systems, prompts, settings)
   found = judge_cost.estimate(
     asked.next_requests(questions),
-    len(questions),
+    len(judge_asking.distinct(questions)[0]),
     settings.judge.max_tokens,
     prices,
   )

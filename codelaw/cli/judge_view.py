@@ -18,8 +18,8 @@ def print_estimate(found: judge_cost.Estimate, num_prompts: int) -> None:
   )
   print(
     f'{num_prompts:,} prompts in both orders: {found.num_questions:,}'
-    f' questions, {found.num_questions - found.num_requests:,} of them'
-    f' settled before; {found.num_requests:,} requests, about'
+    f' different questions, {found.num_questions - found.num_requests:,} of'
+    f' them settled before; {found.num_requests:,} requests, about'
     f' {found.prompt_tokens:,} tokens to send and at most'
     f' {found.completion_tokens:,} back (estimated), not counting what is'
     f' asked again. Cost: {cost}.'

@@ -16,6 +16,7 @@ import threading
 from typing import Any
 
 from codelaw import errors
+from codelaw import storage
 from codelaw.evaluation import judge_cache
 from codelaw.evaluation import judge_client
 from codelaw.evaluation import judge_cost
@@ -113,8 +114,8 @@ class Judge:
   def next_requests(
     self, questions: Sequence[judge_instructions.Messages]
   ) -> list[Mapping[str, Any]]:
-    """What is to be sent for questions that are not settled."""
-    steps = (self._step(question)[1] for question in questions)
+    """What is to be sent for questions that are not settled, each once."""
+    steps = (self._step(question)[1] for question in distinct(questions)[0])
     return [body for body in steps if body is not None]
 
   def ask(
@@ -124,7 +125,7 @@ class Judge:
     spending: judge_cost.Spending,
     report: Callable[[str, float], None],
   ) -> list[Asked]:
-    """Asks what is not settled.
+    """Asks what is not settled; questions that are alike share a reply.
 
     After Ctrl-C, or a fault that will not pass, nothing more is sent, and what
     is under way is waited for, because it is paid for; a second Ctrl-C ends at
@@ -142,11 +143,12 @@ class Judge:
     Raises:
       UserError: as of `Client.send` and `Spending.add`.
     """
+    different, places = distinct(questions)
     waiting: queue.SimpleQueue[int] = queue.SimpleQueue()
     done: queue.SimpleQueue[tuple[int, Asked | BaseException]] = (
       queue.SimpleQueue()
     )
-    for index in range(len(questions)):
+    for index in range(len(different)):
       waiting.put(index)
     stop = threading.Event()
 
@@ -157,7 +159,7 @@ class Judge:
         except queue.Empty:
           return
         try:
-          asked = self._ask(questions[index], client, spending, stop)
+          asked = self._ask(different[index], client, spending, stop)
         except BaseException as error:
           done.put((index, error))  # before those that `stop` makes
           stop.set()
@@ -168,26 +170,32 @@ class Judge:
     # ends, also after a second Ctrl-C.
     threads = [
       threading.Thread(target=work, daemon=True)
-      for _ in range(min(self._settings.num_threads, len(questions)))
+      for _ in range(min(self._settings.num_threads, len(different)))
     ]
     for thread in threads:
       thread.start()
     found: dict[int, Asked] = {}
     try:
-      while len(found) < len(questions):
+      while len(found) < len(different):
         index, outcome = done.get()
         if isinstance(outcome, BaseException):
           raise outcome
         found[index] = outcome
         report(
-          f'{len(found):,} of {len(questions):,} questions',
-          len(found) / len(questions),
+          f'{len(found):,} of {len(different):,} questions',
+          len(found) / len(different),
         )
+    except KeyboardInterrupt:
+      report(
+        'waits for the requests under way; Ctrl-C again does not',
+        len(found) / len(different),
+      )
+      raise
     finally:
       stop.set()
       for thread in threads:
         thread.join()
-    return [found[index] for index in range(len(questions))]
+    return [found[place] for place in places]
 
   def _ask(
     self,
@@ -224,3 +232,22 @@ class Judge:
         return Asked(verdict, tuple(replies)), None
       messages = self._settings.instructions.again(messages, reply.text)
     return Asked(None, tuple(replies)), None
+
+
+def distinct(
+  questions: Sequence[judge_instructions.Messages],
+) -> tuple[list[judge_instructions.Messages], list[int]]:
+  """Questions without repeats, and where each of all is among them.
+
+  Two equal answers make the same question in both orders.
+  """
+  found: dict[str, int] = {}
+  kept: list[judge_instructions.Messages] = []
+  places = []
+  for question in questions:
+    key = storage.fingerprint(question)
+    if key not in found:
+      found[key] = len(kept)
+      kept.append(question)
+    places.append(found[key])
+  return kept, places

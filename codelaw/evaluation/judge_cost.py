@@ -76,7 +76,7 @@ class Estimate:
   """What is still to be sent, before any question is asked twice.
 
   Attributes:
-    num_questions: in all.
+    num_questions: that differ.
     num_requests: of questions without a verdict in the cache.
     prompt_tokens: estimated, of these requests.
     completion_tokens: of their replies at most.
@@ -122,7 +122,7 @@ def estimate(
 
   Args:
     bodies: of the requests to send.
-    num_questions: in all, cached ones too.
+    num_questions: that differ, cached ones too.
     max_tokens: of one reply.
     prices: per million tokens.
   """
