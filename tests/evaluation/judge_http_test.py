@@ -1,7 +1,10 @@
 """One exchange with a real server that misbehaves in every known way."""
 
 import json
+import shutil
 import socket
+import ssl
+import subprocess
 import time
 
 import pytest
@@ -33,6 +36,39 @@ def test_a_reply_and_what_is_sent_for_it():
   assert got.path == '/v1/chat/completions'
   assert got.headers['Authorization'] == f'Bearer {KEY}'
   assert got.body == {'model': 'm', 'messages': []}
+
+
+def test_a_body_in_chunks():
+  body = b' \n \n' + judge_server.say('A').body  # some keep us alive so
+  whole = judge_server.Send(body=body, chunked=True)
+  assert post(whole)[0].text == 'A'
+  for missing in (1, 3):
+    cut = judge_server.Send(body=body, chunked=True, missing=missing)
+    with pytest.raises(judge_http.PassingError, match='connection failed'):
+      post(cut)
+
+
+def test_a_certificate_that_nobody_vouches_for(tmp_path):
+  openssl = shutil.which('openssl')
+  if openssl is None:
+    pytest.skip('needs openssl to make a certificate')
+  options = '-x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1'
+  subprocess.run(
+    [openssl, 'req', *options.split(), '-subj', '/CN=127.0.0.1']
+    + ['-keyout', str(tmp_path / 'key'), '-out', str(tmp_path / 'cert')],
+    check=True,
+    capture_output=True,
+  )
+  context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+  context.load_cert_chain(tmp_path / 'cert', tmp_path / 'key')
+  script = lambda number, body: judge_server.say('A')
+  with judge_server.serve(script, context) as server:
+    connection = judge_http.Connection(
+      judge_http.Endpoint(server.url), KEY, 5.0
+    )
+    with pytest.raises(errors.UserError, match='not trusted.*no key was sent'):
+      connection.post(BODY)
+    assert server.got == []
 
 
 def test_no_key_no_header():

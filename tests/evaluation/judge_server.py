@@ -7,6 +7,7 @@ from http import server
 import json
 import re
 import socket
+import ssl
 import threading
 import time
 
@@ -27,6 +28,7 @@ class Send:
     headers: further ones.
     missing: bytes of `body` that Content-Length counts and nobody gets.
     drip: seconds between its bytes; 0 sends them at once.
+    chunked: sends chunks of 10 bytes, the last `missing` ones not.
   """
 
   status: int = 200
@@ -34,6 +36,7 @@ class Send:
   headers: dict = dataclasses.field(default_factory=dict)
   missing: int = 0
   drip: float = 0.0
+  chunked: bool = False
 
 
 CLOSE = Send(status=0)
@@ -78,7 +81,11 @@ class Got:
 class Server:
   """Answers request n with `script(n, body)`, counted from 0."""
 
-  def __init__(self, script: Callable[[int, dict], Send]):
+  def __init__(
+    self,
+    script: Callable[[int, dict], Send],
+    tls: ssl.SSLContext | None = None,
+  ):
     self.script = script
     self.got: list[Got] = []
     self.over = threading.Event()
@@ -104,7 +111,12 @@ class Server:
         """Clients that went away are no news."""
 
     self._listener = Listener(('127.0.0.1', 0), Handler)
-    self.url = f'http://127.0.0.1:{self._listener.server_port}/v1'
+    scheme = 'https' if tls else 'http'
+    if tls:
+      self._listener.socket = tls.wrap_socket(
+        self._listener.socket, server_side=True
+      )
+    self.url = f'{scheme}://127.0.0.1:{self._listener.server_port}/v1'
     # poll_interval: `shutdown` waits for it.
     self._thread = threading.Thread(
       target=self._listener.serve_forever, kwargs={'poll_interval': 0.01}
@@ -127,6 +139,13 @@ class Server:
     handler.send_response(action.status)
     for name, value in action.headers.items():
       handler.send_header(name, value)
+    if action.chunked:
+      handler.send_header('Transfer-Encoding', 'chunked')
+      handler.end_headers()
+      parts = [action.body[i : i + 10] for i in range(0, len(action.body), 10)]
+      wire = [b'%x\r\n%b\r\n' % (len(part), part) for part in (*parts, b'')]
+      handler.wfile.write(b''.join(wire[: len(wire) - action.missing]))
+      return
     handler.send_header('Content-Length', str(len(action.body)))
     handler.end_headers()
     if not action.drip:
@@ -140,8 +159,8 @@ class Server:
 
 
 @contextlib.contextmanager
-def serve(script):
-  found = Server(script)
+def serve(script, tls=None):
+  found = Server(script, tls)
   try:
     yield found
   finally:
