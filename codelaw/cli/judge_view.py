@@ -14,7 +14,7 @@ def print_estimate(found: judge_cost.Estimate, num_prompts: int) -> None:
   cost = (
     'unknown, as --price_in and --price_out are not given'
     if found.cost is None
-    else f'at most about {found.cost:.2f}'
+    else f'at most about {judge_cost.money(found.cost)}'
   )
   print(
     f'{num_prompts:,} prompts in both orders: {found.num_questions:,}'
@@ -55,7 +55,9 @@ def print_comparison(
     )
   rich.print(terminal.titled(rows))
   first = found.first_place_share
-  cost = '' if spending.cost is None else f', cost {spending.cost:.2f}'
+  cost = (
+    '' if spending.cost is None else f', cost {judge_cost.money(spending.cost)}'
+  )
   for line in (
     f'{found.num_wins} wins, {found.num_ties} ties, {found.num_losses} losses,'
     f' {found.num_no_verdict} of {found.num_prompts} prompts without a verdict'

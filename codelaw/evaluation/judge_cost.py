@@ -107,6 +107,15 @@ def tokens(text: str) -> int:
   return math.ceil(len(text.encode('utf-8', 'replace')) / _BYTES_PER_TOKEN)
 
 
+def money(cost: float) -> str:
+  """A cost with two decimals, or two digits of what is less than one.
+
+  >>> money(1234.5), money(0.002784), money(0.0)
+  ('1,234.50', '0.0028', '0')
+  """
+  return f'{cost:,.2f}' if cost >= 1 else f'{cost:.2g}'
+
+
 def text_of(num_tokens: int) -> str:
   """A text of so many estimated tokens."""
   return 'x' * (_BYTES_PER_TOKEN * num_tokens)
@@ -137,7 +146,7 @@ def check(found: Estimate, prices: Prices) -> None:
   """Raises `UserError` when an estimate is above the limit."""
   if found.cost is not None and found.cost > prices.limit:
     raise errors.UserError(
-      f'{found.num_requests:,} requests may cost {found.cost:.2f}, more than'
+      f'{found.num_requests:,} requests may cost {money(found.cost)}, more than'
       f' --max_cost={prices.limit:g}; nothing was sent. Raise it, or judge'
       ' fewer prompts with --num_prompts.'
     )
@@ -172,6 +181,6 @@ class Spending:
       cost = self.cost
     if cost is not None and cost > self._prices.limit:
       raise errors.UserError(
-        f'{self.num_requests:,} requests have cost {cost:.2f}, more than'
+        f'{self.num_requests:,} requests have cost {money(cost)}, more than'
         f' --max_cost={self._prices.limit:g}; what was answered is kept.'
       )

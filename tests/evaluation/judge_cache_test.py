@@ -28,7 +28,13 @@ def test_a_reply_is_found_by_all_that_was_asked(tmp_path):
 
 
 @pytest.mark.parametrize(
-  'content', ['', '{', '[]', '{}', '{"request": {}, "reply": {"text": "A"}}']
+  'content',
+  [
+    *('', '{', '[]', '{}'),
+    '{"request": {}, "reply": {"text": "A"}}',
+    '{"request": {}, "reply": {"text": "A", "prompt_tokens": null,'
+    ' "completion_tokens": null}}',
+  ],
 )
 def test_a_damaged_reply_is_named(tmp_path, content):
   cache = judge_cache.ReplyCache(tmp_path)
