@@ -281,14 +281,14 @@ def _questions(
 ) -> list[judge_instructions.Messages]:
   """Two of each prompt: the model's answer first, then the baseline's.
 
-  Answers that are not there yet are as long as they may become.
+  Answers that are not there yet are as long as they may become, and differ.
   """
-  longest = judge_cost.text_of(settings.answers.sampling.max_new_tokens)
+  longest = settings.answers.sampling.max_new_tokens
   answers = [
     judge_answers.read(system.answers, prompts)
     if system.is_written
-    else [longest] * len(prompts)
-    for system in systems
+    else [judge_cost.text_of(longest, letter)] * len(prompts)
+    for letter, system in zip('xy', systems, strict=True)
   ]
   messages = settings.judge.instructions.messages
   return [

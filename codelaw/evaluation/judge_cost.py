@@ -116,9 +116,9 @@ def money(cost: float) -> str:
   return f'{cost:,.2f}' if cost >= 1 else f'{cost:.2g}'
 
 
-def text_of(num_tokens: int) -> str:
-  """A text of so many estimated tokens."""
-  return 'x' * (_BYTES_PER_TOKEN * num_tokens)
+def text_of(num_tokens: int, letter: str) -> str:
+  """A text of so many estimated tokens, all of one letter."""
+  return letter * (_BYTES_PER_TOKEN * num_tokens)
 
 
 def estimate(

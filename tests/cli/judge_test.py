@@ -265,7 +265,9 @@ def test_an_estimate_generates_nothing(folder, runs, capsys):
     assert judge(server, '--estimate_only', systems=RUNS) == 0
     assert server.got == []
   assert runs == []
-  assert 'as long as they may become' in capsys.readouterr().out
+  shown = capsys.readouterr().out
+  assert 'as long as they may become' in shown
+  assert '16 different questions' in shown
   assert not (folder / 'a/downstream').exists()
 
 

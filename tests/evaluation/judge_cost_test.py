@@ -21,7 +21,7 @@ def test_the_estimate_by_hand():
     cost=(40 * 2 + 200 * 10) / 1e6,
   )
   assert judge_cost.estimate([], 5, 100, judge_cost.Prices()).cost is None
-  assert judge_cost.tokens(judge_cost.text_of(17)) == 17
+  assert judge_cost.tokens(judge_cost.text_of(17, 'x')) == 17
 
 
 def test_an_estimate_above_the_limit_is_refused():
