@@ -224,6 +224,31 @@ def test_work_that_was_stopped_goes_on_and_repeats_nothing(tmp_path, how):
   assert outcomes(asked) == ['win', 'win', 'loss', 'tie'] * 3
 
 
+def test_a_second_ctrl_c_waits_for_nothing(tmp_path):
+  main = threading.main_thread().ident
+  interrupt = lambda: signal.pthread_kill(main, signal.SIGINT)
+
+  def script(n, body):
+    if n == 1:
+      interrupt()
+    return judge_server.HANG
+
+  class Reports(list):
+    def append(self, report):
+      assert report[0].startswith('waits for the requests under way')
+      threading.Timer(0.1, interrupt).start()
+
+  asking = Asking(tmp_path, num_threads=2)
+  asking.reports = Reports()
+  others = threading.active_count()
+  with judge_server.serve(script) as server:
+    with pytest.raises(KeyboardInterrupt):
+      asking.ask(server)
+    assert not server.over.is_set()
+    assert threading.active_count() > others + 2  # they still wait
+  assert len(asking.judge.next_requests(QUESTIONS)) == NUM_DIFFERENT
+
+
 def test_spending_more_than_the_limit_stops(tmp_path):
   asking = Asking(tmp_path, num_threads=1)
   prices = judge_cost.Prices(1e6, 0.0, 100.0)
