@@ -61,6 +61,12 @@ def test_the_prompts_that_come_with_codelaw():
   assert judge_answers.read_prompts(None, num_prompts=3) == prompts[:3]
 
 
+def test_lines_end_at_line_feeds_alone(tmp_path):
+  file = tmp_path / 'p.jsonl'
+  file.write_text('{"prompt": "a\u2028b"}\n{"prompt": "c"}')
+  assert judge_answers.read_prompts(file) == ['a\u2028b', 'c']
+
+
 def test_a_column_of_ones_own(tmp_path):
   file = tmp_path / 'dolly.jsonl'
   rows = [{'inputs': 'a', 'prompt': 1}, {'inputs': 'b'}]
