@@ -29,12 +29,16 @@ _LEAVES = {
   'report': 'results/quickstart/report.html',
 }
 # Whose examples come before.
-_AFTER = {'export': ['train'], 'import': ['train', 'export']}
+_AFTER = {
+  'export': ['train'],
+  'import': ['train', 'export'],
+  'judge': ['train', 'export', 'import'],
+}
 
 
 @pytest.mark.parametrize('verb', [v for v in main.VERBS if v not in _ELSEWHERE])
 def test_the_example_runs_as_printed(verb, example_copy, capsys):
-  if verb in ('export', 'import'):
+  if verb in ('export', 'import', 'judge'):
     pytest.importorskip('safetensors')
   for before in _AFTER.get(verb, []):
     assert main.main(shlex.split(_EXAMPLES[before])[1:]) == 0
