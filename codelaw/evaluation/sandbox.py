@@ -136,6 +136,7 @@ def run(
     'backend': backend,
     'executable': shutil.which('bwrap') or '',
     'entries': sandbox_view.entries(folder, read_only, limits.disk_bytes),
+    'uid': sandbox_view.USER,
     'folder': os.fspath(folder),
     'command': [os.fspath(word) for word in command],
     'environment': sandbox_view.environment((environment or {}).items()),
