@@ -28,9 +28,7 @@ def give(folder: str, user: int) -> None:
       if stat.S_ISDIR(found.st_mode):
         waiting.append(os.open(name, _FOLDER, dir_fd=descriptor))
       else:
-        os.chown(
-          name, user, user, dir_fd=descriptor, follow_symlinks=False
-        )
+        os.chown(name, user, user, dir_fd=descriptor, follow_symlinks=False)
     os.close(descriptor)
 
 

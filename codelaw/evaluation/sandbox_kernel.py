@@ -69,7 +69,7 @@ def unshare(flags: int) -> None:
 def mount(
   source: str, target: str, kind: str = '', flags: int = 0, data: str = ''
 ) -> None:
-  """mount(2)."""
+  """Attaches a file system, or a folder or file to another place."""
   words = [word.encode() or None for word in (source, target, kind)]
   _call('mount', *words, ctypes.c_ulong(flags), data.encode() or None)
 
@@ -120,7 +120,7 @@ def restrict_system_calls(code: bytes) -> None:
 
 
 def set_host_name(name: bytes) -> None:
-  """sethostname(2)."""
+  """What `hostname` says: sethostname(2)."""
   _call('sethostname', name, ctypes.c_size_t(len(name)))
 
 

@@ -53,7 +53,6 @@ def enter(request: dict, user: int, status: int, block: int) -> None:
       os.write(status, f'{{"child-pid": {first}}}\n'.encode())
     os.waitpid(first, 0)
     os._exit(0)
-  sandbox_kernel.die_with_parent()
   os.setsid()
   os.setresgid(*[request['uid']] * 3)
   os.setresuid(*[request['uid']] * 3)
@@ -61,6 +60,9 @@ def enter(request: dict, user: int, status: int, block: int) -> None:
   _forbid_user_namespaces()
   put_up(request['entries'])
   sandbox_kernel.give_up_privileges()
+  # Not earlier: the kernel forgets it when a process changes its user. If the
+  # parent is gone by now there is nobody to write to `block`.
+  sandbox_kernel.die_with_parent()
   os.write(announce, b'x')
   if os.read(block, 1) != b'x':
     os._exit(125)
@@ -117,9 +119,7 @@ def put_up(entries: list[tuple]) -> None:
         os.symlink(text, f'{target}/{name}')
       os.mkdir(f'{target}/shm')
   for target in (f'{_PLACE}/dev', _PLACE):
-    sandbox_kernel.restrict_mount(
-      target, sandbox_kernel.MS_RDONLY, below=False
-    )
+    sandbox_kernel.restrict_mount(target, sandbox_kernel.MS_RDONLY, below=False)
   sandbox_kernel.change_root(_PLACE)
 
 

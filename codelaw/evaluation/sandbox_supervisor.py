@@ -22,34 +22,22 @@ Definitions owned here:
     sentence about why the sandbox could not be made.
 """
 
-import contextlib
-import fcntl
 import marshal
 import os
-import resource
 import select
 import signal
 import sys
 import time
 
-from codelaw.evaluation import sandbox_bubblewrap
 from codelaw.evaluation import sandbox_folders
 from codelaw.evaluation import sandbox_kernel
-from codelaw.evaluation import sandbox_namespaces
+from codelaw.evaluation import sandbox_start
 from codelaw.evaluation import sandbox_watch
 
 # Between two looks at the processes: a program near its limits is looked at
 # more often. In 10 ms a process can touch some 50 MB, or fork 100 times.
 _TICK_SECONDS = 0.01
 _NEAR_TICK_SECONDS = 0.002
-# Of every process of the sandbox, so that the watch comes first.
-_NICE = 5
-# As whom programs run when codelaw is root, whom the kernel limits in nothing:
-# an id without account, below those of containers, systemd's and `nobody`.
-_USER_OF_ROOT = 60999
-# The kernel counts the processes of a user per user namespace since 5.14;
-# before, those of the whole machine, and a limit would hit the innocent.
-_COUNTS_PER_NAMESPACE = (5, 14)
 # Looking at a folder takes at most this share of the time.
 _DISK_SHARE = 0.1
 _DISK_SECONDS = 0.05
@@ -57,9 +45,6 @@ _DISK_SECONDS = 0.05
 # this is for a machine under heavy load.
 _PATIENCE_SECONDS = 60.0
 _CHUNK = 1 << 16
-# A program may use a bit more than its limit before it is found out; the hard
-# limits lie behind those that are watched, so that the watch can name them.
-_SLACK_BYTES = 1 << 20
 
 
 def main() -> None:
@@ -88,10 +73,8 @@ class _Run:
     self._child_code: int | None = None
 
   def answer(self) -> dict:
-    root = os.geteuid() == 0
-    self._user = _USER_OF_ROOT if root else os.geteuid()
-    if root and self._request['backend'] != 'none':
-      sandbox_folders.give(self._request['folder'], self._user)
+    if os.geteuid() == 0 and self._request['backend'] != 'none':
+      sandbox_folders.give(self._request['folder'], sandbox_start.user())
     self._start()
     if not self._wait_for_set_up():
       self._kill()
@@ -110,104 +93,21 @@ class _Run:
 
   def _start(self) -> None:
     """Forks what becomes the sandbox; it waits for `_release`."""
-    stdin = os.memfd_create('stdin', os.MFD_ALLOW_SEALING | os.MFD_CLOEXEC)
-    with os.fdopen(os.dup(stdin), 'wb') as file:
-      file.write(self._request['stdin'])
-    os.lseek(stdin, 0, os.SEEK_SET)
-    # The program could open it again for writing, and fill memory with it.
-    fcntl.fcntl(
-      stdin,
-      fcntl.F_ADD_SEALS,
-      fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK,
-    )
-    self._stdout, stdout = os.pipe()
-    self._stderr, stderr = os.pipe()
-    self._status_end, status = os.pipe()
-    block, self._release = os.pipe()
-    self._child = os.fork()
-    if self._child == 0:
-      try:
-        for number, descriptor in enumerate((stdin, stdout, stderr)):
-          os.dup2(descriptor, number)
-        self._become_sandbox(status, block)
-      except BaseException as error:
-        os.write(2, f'{type(error).__name__}: {error}'.encode())
-      finally:
-        os._exit(125)
-    for descriptor in (stdin, stdout, stderr, status, block):
-      os.close(descriptor)
+    (
+      self._child,
+      self._release,
+      self._stdout,
+      self._stderr,
+      self._status_end,
+    ) = sandbox_start.start(self._request)
     for descriptor in (self._stdout, self._stderr):
-      os.set_blocking(descriptor, False)
       self._output[descriptor] = bytearray()
-    os.set_blocking(self._status_end, False)
     self._poll = select.poll()
     self._pidfd = os.pidfd_open(self._child)
-    for descriptor in (*self._output, self._status_end, self._pidfd):
+    self._poll.register(self._pidfd, select.POLLIN)
+    for descriptor in (*self._output, self._status_end):
+      os.set_blocking(descriptor, False)
       self._poll.register(descriptor, select.POLLIN)
-
-  def _become_sandbox(self, status: int, block: int) -> None:
-    request = self._request
-    # So that thousands of its processes do not keep the watch from running.
-    os.nice(_NICE)
-    os.umask(0o022)
-    # Python ignores these, and what is ignored stays so in new programs.
-    for name in (signal.SIGPIPE, signal.SIGXFSZ):
-      signal.signal(name, signal.SIG_DFL)
-    for name, value in (
-      (resource.RLIMIT_CORE, 0),
-      (resource.RLIMIT_CPU, int(self._limits['cpu_seconds']) + 2),
-      (resource.RLIMIT_FSIZE, self._limits['disk_bytes'] + _SLACK_BYTES),
-      (resource.RLIMIT_NOFILE, 1024),
-      (resource.RLIMIT_MSGQUEUE, 0),
-      (resource.RLIMIT_MEMLOCK, 1 << 20),
-    ):
-      _, hard = resource.getrlimit(name)
-      if hard != resource.RLIM_INFINITY:
-        value = min(value, hard)
-      resource.setrlimit(name, (value, value))
-    if request['backend'] == 'bubblewrap':
-      self._become_bubblewrap(status, block)
-    elif request['backend'] == 'namespaces':
-      sandbox_namespaces.enter(request, self._user, status, block)
-    else:
-      self._become_program(status, block)
-
-  def _become_bubblewrap(self, status: int, block: int) -> None:
-    request = self._request
-    if os.geteuid() == 0:
-      binds = [entry for entry in request['entries'] if entry[0] == 'bind']
-      moved = iter(sandbox_namespaces.bind_elsewhere([e[1] for e in binds]))
-      request['entries'] = [
-        (entry[0], next(moved), *entry[2:]) if entry[0] == 'bind' else entry
-        for entry in request['entries']
-      ]
-    self._become_user()
-    command = sandbox_bubblewrap.arguments(
-      request['executable'], request, status, block
-    )
-    os.set_inheritable(status, True)
-    os.set_inheritable(block, True)
-    os.execve(request['executable'], command, request['environment'])
-
-  def _become_user(self) -> None:
-    if os.geteuid() == 0:
-      os.setgroups([])
-      os.setresgid(*[self._user] * 3)
-      os.setresuid(*[self._user] * 3)
-
-  def _become_program(self, status: int, block: int) -> None:
-    """Without a sandbox."""
-    request = self._request
-    sandbox_kernel.die_with_parent()
-    os.setsid()
-    os.chdir(request['folder'])
-    os.write(status, f'{{"child-pid": {os.getpid()}}}'.encode())
-    if os.read(block, 1) == b'x':
-      try:
-        sandbox_namespaces.execute(request['command'], request['environment'])
-      except OSError as error:
-        os.write(2, f'{request["command"][0]}: {error}\n'.encode())
-        os._exit(127)
 
   def _wait_for_set_up(self) -> bool:
     """Until the first process of the namespace is known."""
@@ -225,32 +125,11 @@ class _Run:
           proc = os.open('/proc', os.O_RDONLY | os.O_DIRECTORY)
           self._watched = sandbox_watch.Processes(proc, os.getpid())
         else:
-          self._limit_processes(first)
+          sandbox_start.limit_processes(first, self._limits['processes'])
         return True
       if self._pidfd in ready:
         return False
     return False
-
-  def _limit_processes(self, first: int) -> None:
-    """Has the kernel end the growth of a fork bomb before we can look.
-
-    The limit lies above ours, so that we see who reaches it.
-    """
-    release = os.uname().release.split('-')[0].split('.')[:2]
-    if tuple(map(int, release)) < _COUNTS_PER_NAMESPACE:
-      return
-    most = self._limits['processes'] * 5 // 4 + 10
-    helper = os.fork()
-    if helper == 0:
-      # Root may lack the capability to limit others; a user may limit his own.
-      try:
-        self._become_user()
-        resource.prlimit(first, resource.RLIMIT_NPROC, (most, most))
-        os._exit(0)
-      finally:
-        os._exit(1)
-    if os.waitpid(helper, 0)[1] != 0:
-      raise OSError('the number of processes could not be limited')
 
   def _watch(self, begin: float) -> str:
     """Until the program ends or a limit is exceeded; says which."""
@@ -364,14 +243,12 @@ class _Run:
     """Ends every process of the sandbox and waits until all are gone."""
     for descriptor in (self._first, self._pidfd):
       if descriptor is not None:
-        with contextlib.suppress(ProcessLookupError):
-          signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+        _signal(signal.pidfd_send_signal, descriptor)
     until = time.monotonic() + _PATIENCE_SECONDS
     while time.monotonic() < until:
       if self._request['backend'] == 'none' and self._watched is not None:
         for pid in self._watched.pids():
-          with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+          _signal(os.kill, pid)
       try:
         pid, ended = os.waitpid(-1, os.WNOHANG)
       except ChildProcessError:
@@ -420,8 +297,17 @@ class _Run:
     }
 
 
+def _signal(send, process: int) -> None:
+  try:
+    send(process, signal.SIGKILL)
+  except ProcessLookupError:
+    return
+
+
 def _number(text: bytes, name: bytes) -> int | None:
   """The integer behind a name of a JSON object."""
   _, found, rest = text.partition(name)
   digits = rest.split(b',')[0].split(b'}')[0].strip()
-  return int(digits) if found and digits.isdigit() and len(digits) < 10 else None
+  return (
+    int(digits) if found and digits.isdigit() and len(digits) < 10 else None
+  )

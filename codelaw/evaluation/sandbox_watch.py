@@ -33,9 +33,7 @@ class Processes:
     self._proc = proc
     self._root = root
 
-  def usage(
-    self, max_threads: int, max_bytes: int
-  ) -> tuple[int, int, float]:
+  def usage(self, max_threads: int, max_bytes: int) -> tuple[int, int, float]:
     """Threads, bytes and seconds now.
 
     Pages that processes share are counted once, but only where that can
