@@ -1,11 +1,12 @@
 """System calls that Python 3.11 does not have, through the C library.
 
 Constants are those of the kernel's headers: linux/prctl.h, linux/mount.h,
-linux/sched.h, linux/capability.h.
+linux/sched.h, linux/capability.h, linux/if.h, linux/sockios.h.
 """
 
 import ctypes
 import os
+import struct
 
 CLONE_NEWNS = 0x00020000
 CLONE_NEWCGROUP = 0x02000000
@@ -36,6 +37,11 @@ _SYS_MOUNT_SETATTR = 442
 _AT_FDCWD = -100
 _AT_RECURSIVE = 0x8000
 _SIGKILL = 9
+_AF_INET = 2
+_SOCK_DGRAM = 2
+_IFF_UP = 0x1
+_IFF_RUNNING = 0x40
+_SIOCSIFFLAGS = 0x8914
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
@@ -117,6 +123,17 @@ def restrict_system_calls(code: bytes) -> None:
   _call(
     'prctl', _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.byref(program), 0, 0
   )
+
+
+def start_loopback() -> None:
+  """Lets the processes of a network namespace talk to each other."""
+  socket = _LIBC.socket(_AF_INET, _SOCK_DGRAM, 0)
+  if socket < 0:
+    return
+  request = struct.pack('16sH14x', b'lo', _IFF_UP | _IFF_RUNNING)
+  request += bytes(8)
+  _LIBC.ioctl(socket, ctypes.c_ulong(_SIOCSIFFLAGS), request)
+  os.close(socket)
 
 
 def set_host_name(name: bytes) -> None:

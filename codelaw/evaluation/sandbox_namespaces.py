@@ -54,11 +54,14 @@ def enter(request: dict, user: int, status: int, block: int) -> None:
     os.waitpid(first, 0)
     os._exit(0)
   os.setsid()
+  # Root's own paths, as root; that they are open makes them reachable.
+  sources = _open_sources(request['entries'])
   os.setresgid(*[request['uid']] * 3)
   os.setresuid(*[request['uid']] * 3)
   sandbox_kernel.set_host_name(b'sandbox')
   _forbid_user_namespaces()
-  put_up(request['entries'])
+  sandbox_kernel.start_loopback()
+  _put_up(request['entries'], sources)
   sandbox_kernel.give_up_privileges()
   # Not earlier: the kernel forgets it when a process changes its user. If the
   # parent is gone by now there is nobody to write to `block`.
@@ -79,16 +82,18 @@ def enter(request: dict, user: int, status: int, block: int) -> None:
       os._exit(0)
 
 
-def put_up(entries: list[tuple]) -> None:
+def _open_sources(entries: list[tuple]) -> dict[str, int]:
+  """Descriptors of what the new root is made from, by path."""
+  paths = [entry[1] for entry in entries if entry[0] == 'bind']
+  paths += [f'/dev/{name}' for name in _DEVICES]
+  return {path: os.open(path, os.O_PATH) for path in paths}
+
+
+def _put_up(entries: list[tuple], sources: dict[str, int]) -> None:
   """Changes the root to one with these entries (`sandbox_view`)."""
   sandbox_kernel.mount(
     '', '/', flags=sandbox_kernel.MS_REC | sandbox_kernel.MS_PRIVATE
   )
-  sources = {
-    source: os.open(source, os.O_PATH)
-    for source in [entry[1] for entry in entries if entry[0] == 'bind']
-    + [f'/dev/{name}' for name in _DEVICES]
-  }
   _mount_memory(_PLACE, 1 << 20, '0755')
   for entry in entries:
     kind, *rest = entry
