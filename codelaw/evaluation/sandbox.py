@@ -128,6 +128,10 @@ def run(
     UserError: when no sandbox works, or a folder is missing.
   """
   backend = backend or kind(unsandboxed)
+  if backend == 'none' and not unsandboxed:
+    raise errors.UserError(
+      "backend = 'none' runs programs without a sandbox; say unsandboxed too."
+    )
   limits = limits or Limits()
   folder = pathlib.Path(os.path.realpath(folder))
   if not folder.is_dir():

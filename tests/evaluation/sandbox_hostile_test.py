@@ -56,7 +56,7 @@ def listener():
       yield tcp, udp, unix
 
 
-def _with_environment(word: str) -> list[int]:
+def processes_with(word: str) -> list[int]:
   """Processes that have a word among their variables."""
   found = []
   for name in os.listdir('/proc'):
@@ -105,7 +105,7 @@ def test_a_hostile_program_is_stopped(
   # Nothing was learned, changed or received, and nothing is left.
   assert secret.encode() not in outcome.stdout + outcome.stderr
   assert canary.read_text() == 'sings'
-  assert not _with_environment(mark)
+  assert not processes_with(mark)
   for each in listener:
     with pytest.raises(BlockingIOError):
       each.recv(1) if each.type == socket.SOCK_DGRAM else each.accept()
