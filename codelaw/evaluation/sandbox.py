@@ -40,6 +40,8 @@ _SUPERVISOR = (
 _ROOT = pathlib.Path(__file__).parents[2]
 # Beyond its own limit of time, a supervisor that says nothing is broken.
 _PATIENCE_SECONDS = 300.0
+# Folders in memory are larger than the limit, so that who reaches it is seen.
+_SLACK_BYTES = 1 << 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,6 +115,10 @@ def run(
 ) -> Outcome:
   """Runs a program to its end. Threads may call it at the same time.
 
+  What it leaves in its folder is its own: a file may be a link, a pipe, or
+  endless. When codelaw is root, programs run as another user, who is given the
+  folder.
+
   Args:
     command: program, looked up in its PATH, and arguments.
     folder: its working directory, at the same path in the sandbox.
@@ -142,7 +148,9 @@ def run(
     'parent': os.getpid(),
     'backend': backend,
     'executable': shutil.which('bwrap') or '',
-    'entries': sandbox_view.entries(folder, read_only, limits.disk_bytes),
+    'entries': sandbox_view.entries(
+      folder, read_only, limits.disk_bytes + _SLACK_BYTES
+    ),
     'uid': sandbox_view.USER,
     'folder': os.fspath(folder),
     'command': [os.fspath(word) for word in command],

@@ -1,6 +1,7 @@
 """The sandbox made by bubblewrap: the command line of `bwrap`.
 
-Options are those of bubblewrap 0.5 or newer, bwrap(1).
+Options are those of bwrap(1); versions without `--size` are refused by their
+own error, and namespaces are used.
 """
 
 import os

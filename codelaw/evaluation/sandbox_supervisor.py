@@ -67,7 +67,7 @@ class _Run:
     self._first: int | None = None
     self._watched: sandbox_watch.Processes | None = None
     self._in_memory: list[int] = []
-    self._near = False
+    self._next_usage = 0.0
     self._next_disk = 0.0
     self._memory = 0
     self._child_code: int | None = None
@@ -136,8 +136,7 @@ class _Run:
     until = begin + self._limits['seconds']
     while True:
       now = time.monotonic()
-      tick = _NEAR_TICK_SECONDS if self._near else _TICK_SECONDS
-      timeout = max(0.0, min(tick, until - now))
+      timeout = max(0.0, min(self._next_usage, until) - now)
       ready = {number for number, _ in self._poll.poll(timeout * 1000)}
       self._read(ready)
       if os.getppid() != self._request['parent']:
@@ -154,6 +153,10 @@ class _Run:
 
   def _usage(self) -> str:
     """The limit of processes, memory or processor time that is exceeded."""
+    now = time.monotonic()
+    if now < self._next_usage:
+      return ''
+    self._next_usage = now + _TICK_SECONDS
     if self._watched is None:
       self._look_inside()
     if self._watched is None:
@@ -167,10 +170,8 @@ class _Run:
       for descriptor in self._in_memory
     )
     self._memory = max(self._memory, memory + in_memory)
-    self._near = (
-      memory + in_memory > limits['memory_bytes'] / 4
-      or threads > limits['processes'] / 4
-    )
+    if memory > limits['memory_bytes'] / 4 or threads > limits['processes'] / 4:
+      self._next_usage = now + _NEAR_TICK_SECONDS
     if threads > limits['processes']:
       return 'processes'
     if memory > limits['memory_bytes']:
@@ -282,9 +283,13 @@ class _Run:
       ended = 'output'
     if ended == 'exit' and code is None:
       message = stderr.decode('utf-8', 'replace').strip()
-      if not message.startswith('bwrap: execvp '):
-        return {'failure': message or 'it ended without a status'}
-      code = 127  # No such program, as shells have it.
+      if message.startswith('bwrap: execvp '):
+        code = 127  # No such program, as shells have it.
+      elif self._child_code == 1 and message:
+        return {'failure': message}
+      else:
+        # Somebody killed the first process; the program could not.
+        code = 128 + signal.SIGKILL
     if ended == 'exit' and code is not None and 128 < code <= 128 + 64:
       ended = 'signal'
     return {
@@ -308,6 +313,6 @@ def _number(text: bytes, name: bytes) -> int | None:
   """The integer behind a name of a JSON object."""
   _, found, rest = text.partition(name)
   digits = rest.split(b',')[0].split(b'}')[0].strip()
-  return (
-    int(digits) if found and digits.isdigit() and len(digits) < 10 else None
-  )
+  if not (found and digits.isdigit() and len(digits) < 10):
+    return None
+  return int(digits)

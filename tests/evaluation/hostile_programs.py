@@ -168,10 +168,14 @@ PROGRAMS = {
     'for number in range(100000): open(f"d/{number}", "wb").close()',
     'disk',
   ),
+  'an unreadable folder, then an end': Program(
+    'os.mkdir("d")\nos.chmod("d", 0)', 'disk'
+  ),
   'strange names': Program(
     'for name in (b"\\n", b"\\xff\\xfe", b"-rf", b"x" * 255):\n'
     '  os.mkdir(name)\n'
-    '  os.chmod(name, 0)\n'
+    '  open(name + b"/x", "wb").close()\n'
+    '  os.chmod(name, 0o500)\n'
     'os.mkfifo("pipe")'
   ),
   # Files of others.

@@ -15,7 +15,7 @@ LIMITS = sandbox.Limits(
 PROGRAMS = (
   ('true', 0),
   ('setsid sleep 1000 & setsid sleep 1000 & exit 3', 3),
-  ('mkdir -p d/e; echo hi > d/x; ln -s /etc/shadow d/l; chmod 0 d', 0),
+  ('mkdir -p d/e; echo hi > d/x; ln -s /etc/shadow d/l; chmod 500 d', 0),
   ('head -c 90000 /dev/zero | tee /tmp/x /dev/shm/x > x; mkfifo p', 0),
   ('kill -9 $$', 137),
   ('echo out; echo error >&2; exit 1', 1),
