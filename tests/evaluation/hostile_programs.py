@@ -208,7 +208,7 @@ PROGRAMS = {
   'writing outside': Program(
     'for path in ("/x", "/usr/bin/x", "/etc/x", "/dev/x", "/lib/x",\n'
     '    "/proc/sys/kernel/core_pattern",\n'
-    '    "/proc/sysrq-trigger", "/proc/self/oom_score_adj"):\n'
+    '    "/proc/sysrq-trigger", "/proc/self/comm"):\n'
     '  attempt(write, path)\n'
     'attempt(os.remove, "/etc/passwd")\n'
     'attempt(os.chmod, "/usr/bin/env", 0)\n'
