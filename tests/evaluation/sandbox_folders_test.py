@@ -28,6 +28,7 @@ def test_links_are_removed_and_not_followed(tmp_path):
   outside, top = tmp_path / 'outside', tmp_path / 'top'
   (outside / 'folder').mkdir(parents=True)
   (outside / 'file').write_text('x')
+  outside.chmod(0o751)
   top.mkdir()
   for place in (top, top / 'inner'):
     place.mkdir(exist_ok=True)
@@ -40,6 +41,7 @@ def test_links_are_removed_and_not_followed(tmp_path):
   sandbox_folders.remove(os.fspath(top))
   assert not top.exists()
   assert sorted(os.listdir(outside)) == ['file', 'folder']
+  assert outside.stat().st_mode & 0o777 == 0o751
 
 
 def test_a_link_in_place_of_a_folder_is_refused(tmp_path):

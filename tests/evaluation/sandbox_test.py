@@ -45,6 +45,8 @@ def test_a_program_runs_in_its_folder(backend, tmp_path):
   assert outcome.stderr == b'error\n'
   assert (outcome.ended, outcome.exit_code, outcome.ok) == ('exit', 3, False)
   assert (tmp_path / 'made').read_text() == 'made\n'
+  # Not root's, also when codelaw is: the kernel does not limit root.
+  assert (tmp_path / 'made').stat().st_uid not in (0, 65534)
   # What one program makes, the next one has and may change.
   assert _shell('cat made; echo more >> made', tmp_path, backend).ok
   assert (tmp_path / 'made').read_text() == 'made\nmore\n'
