@@ -22,6 +22,7 @@ from typing import Any
 
 from etils import epath
 
+from codelaw import errors
 from codelaw import records
 from codelaw import scores
 from codelaw import storage
@@ -68,7 +69,13 @@ def read(model_dir: storage.PathLike, step: int) -> dict[str, Kept]:
   found = {}
   for file in sorted(folder.iterdir()):
     if file.name.endswith('.json') and not file.name.startswith('.'):
-      kept = records.from_json(storage.read_json(file), Kept)
+      try:
+        kept = records.from_json(storage.read_json(file), Kept)
+      except errors.UserError as error:
+        raise errors.UserError(
+          f'{os.fspath(file)} is damaged ({error}); delete it, and the task is'
+          ' done again.'
+        ) from error
       found[kept.task] = kept
   return found
 

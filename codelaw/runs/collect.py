@@ -25,7 +25,7 @@ import pandas as pd
 
 from codelaw import errors
 from codelaw import records
-from codelaw import scores
+from codelaw import scores as scores_lib
 from codelaw import storage
 from codelaw.runs import events
 from codelaw.runs import folders
@@ -64,7 +64,7 @@ class _Run:
   run_id: str
   record: records.RunRecord | None
   files: Sequence[events.Found]
-  scores: Mapping[int, Sequence[scores.Score]] = dataclasses.field(
+  scores: Mapping[int, Sequence[scores_lib.Score]] = dataclasses.field(
     default_factory=dict
   )
 
@@ -165,7 +165,7 @@ def _find(folder: str, run_id: str) -> _Run:
   if (storage.path(folder) / 'run.json').exists():
     record = records.read_run_record(folder)
     files = events.list_files(storage.path(folder) / 'eval')
-    return _Run(folder, record.run_id, record, files, scores.read(folder))
+    return _Run(folder, record.run_id, record, files, scores_lib.read(folder))
   return _Run(folder, run_id, None, folders.event_files(folder))
 
 
