@@ -2,8 +2,8 @@
 
 Downstream tasks lie above training, so the loop is given a function and does
 not know what it computes. Before it is called, the held-out losses of the step
-are logged and its checkpoint is saved: what the function takes long for cannot
-cost updates, and a run that is stopped in it goes on there.
+are logged and its checkpoint is being saved: what the function takes long for
+cannot cost updates, and a run that is stopped in it goes on there.
 """
 
 from collections.abc import Callable

@@ -4,12 +4,13 @@ import json
 import pytest
 
 from codelaw import errors
+from codelaw import execution
 from codelaw import records
 from codelaw import scores
 from codelaw import storage
 from codelaw.evaluation import evaluate_run
 from codelaw.evaluation import kept_tasks
-from codelaw.evaluation import score_events
+from codelaw.train import downstream
 from tests.evaluation import fakes
 from tests.runs import run_folders
 
@@ -40,9 +41,7 @@ def evaluate(folder, tasks, chosen=(5, 10), **more):
     loaded.append(step)
     return fakes.Model(f'step {step}')
 
-  evaluate_run.evaluate(
-    folder, tasks, chosen, load, note=notes.append, **more
-  )
+  evaluate_run.evaluate(folder, tasks, chosen, load, note=notes.append, **more)
   return loaded, notes
 
 
@@ -176,3 +175,78 @@ def test_chosen_checkpoints(run_dir, tmp_path):
     (run_dir / 'checkpoints' / str(step)).rmdir()
   with pytest.raises(errors.UserError, match='no checkpoint; train it'):
     evaluate_run.steps(run_dir)
+
+
+@dataclasses.dataclass
+class Stop:
+  asked: bool = False
+
+  def __call__(self):
+    return self.asked
+
+
+def snapshot(folder, step, said, stop_asked=lambda: False):
+  """As the loop makes it; nothing here looks at arrays."""
+  return downstream.Snapshot(
+    params=None,
+    step=step,
+    record=records.read_run_record(folder),
+    model_dir=folder,
+    execution=execution.AUTOMATIC,
+    mesh=None,
+    say=said.append,
+    stop_asked=stop_asked,
+  )
+
+
+def in_loop(tasks):
+  return evaluate_run.in_loop(tasks, lambda at: fakes.Model(f'at {at.step}'))
+
+
+def test_in_the_loop_a_failing_task_is_told_and_the_others_are_done(run_dir):
+  def fail(model, report):
+    raise RuntimeError('out of memory')
+
+  failing, said = dataclasses.replace(PIQA, ask=fail), []
+  with storage.exclusive(run_dir):  # as the training holds it
+    in_loop([failing, ARC])(snapshot(run_dir, 5, said))
+  assert said == [
+    'downstream: piqa',
+    'downstream: piqa failed: out of memory',
+    'downstream: arc',
+  ]
+  assert values(run_dir) == {5: {'reasoning/arc/accuracy': 0.25}}
+  assert kept_tasks.read(run_dir, 5)['piqa'].failure == 'out of memory'
+  # What failed is done again, by the verb or by the loop.
+  said.clear()
+  in_loop([PIQA, ARC])(snapshot(run_dir, 5, said))
+  assert said == ['downstream: piqa']
+  assert evaluate(run_dir, [PIQA, ARC], [5])[0] == []
+
+
+def test_in_the_loop_a_wish_to_stop_ends_a_task_in_its_midst(run_dir):
+  stop, asked = Stop(), []
+
+  def ask(model, report):
+    asked.append(model.name)
+    report('one of two', 0.5)
+    stop.asked = True
+    report('two of two', 1.0)
+
+  slow = dataclasses.replace(PIQA, ask=ask)
+  with pytest.raises(KeyboardInterrupt):
+    in_loop([slow, ARC])(snapshot(run_dir, 5, [], stop))
+  assert asked == ['at 5']
+  assert values(run_dir) == {}
+  stop.asked = False
+  in_loop([PIQA, ARC])(snapshot(run_dir, 5, [], stop))
+  assert len(values(run_dir)[5]) == 2
+
+
+def test_in_the_loop_a_model_that_cannot_be_built_does_not_end_the_run(run_dir):
+  def broken(at):
+    raise MemoryError
+
+  said = []
+  evaluate_run.in_loop([PIQA], broken)(snapshot(run_dir, 5, said))
+  assert said[-1] == 'downstream: piqa failed: MemoryError'
