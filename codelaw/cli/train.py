@@ -34,6 +34,7 @@ if typing.TYPE_CHECKING:
   from codelaw.train import downstream
 
 EXAMPLE = 'codelaw train --gin_file=generated/quickstart_run.gin'
+_NAMED_RUNS = 4  # Of longer chains, the folders that hold the runs are named.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -209,8 +210,9 @@ def run(args: argparse.Namespace) -> None:
       _describe(settings, checked.record)
     for settings in runs:
       _train(settings)
-  folders = ' '.join(f'--runs={settings.model_dir}' for settings in runs)
-  print(f'table: codelaw collect {folders} --out=runs.csv')
+  places = _places([settings.model_dir for settings in runs])
+  flags = ' '.join(f'--runs={place}' for place in places)
+  print(f'table: codelaw collect {flags} --out=runs.csv')
 
 
 def _train(settings: TrainSettings) -> None:
@@ -275,6 +277,13 @@ def _downstream(
     evaluate_run.in_loop(evaluation.tasks, run_language_model.of_snapshot),
     evaluation.every_steps,
   )
+
+
+def _places(folders: Sequence[str]) -> list[str]:
+  """Where `codelaw collect` finds these runs: a few flags at most."""
+  if len(folders) <= _NAMED_RUNS:
+    return list(folders)
+  return sorted({os.path.dirname(folder) or '.' for folder in folders})
 
 
 def _place(folder: str) -> str:
