@@ -12,14 +12,21 @@ prefix. A translation ends where the model ends the document, before a string
 of `Sampling.stop`, before the model begins another prompt (strategy `prompt`:
 the text before the first language that the prompt names), or after
 `Sampling.max_new_tokens`. Nothing else is cut from it.
+
+Translations of generated programs can be run on the inputs of their problems
+(`translation_programs`), in the sandbox; it takes seconds per program where a
+compiler has to start, so `execution` is not among the default metrics. A
+language without tools on this machine is skipped and named in the notes.
 """
 
 from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
+from concurrent import futures
 import dataclasses
 import itertools
+import os
 from typing import Any
 
 from codelaw import errors
@@ -27,11 +34,15 @@ from codelaw import scores as scores_lib
 from codelaw.corpora import pairing as pairing_lib
 from codelaw.evaluation import bleu as bleu_lib
 from codelaw.evaluation import language_model
+from codelaw.evaluation import program_verdicts
+from codelaw.evaluation import sandbox
 from codelaw.evaluation import task
+from codelaw.evaluation import toolchains
+from codelaw.evaluation import translation_programs
 from codelaw.evaluation import translation_scores
 from codelaw.evaluation import translation_sets
 
-METRICS = ('nats_per_token', 'bleu')
+METRICS = ('nats_per_token', 'bleu', 'execution')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,6 +66,8 @@ class Translation:
     bleu_tokenizer: one of `bleu.TOKENIZERS`.
     max_program_bytes: items with a longer program in any language are left
       out; 0 keeps all.
+    limits: of programs that are run, in seconds and bytes.
+    unsandboxed: run programs without a sandbox where none works.
   """
 
   test_set: translation_sets.AlignedPrograms = (
@@ -62,12 +75,14 @@ class Translation:
   )
   pairing: pairing_lib.Pairing = pairing_lib.Pairing()
   directions: Sequence[str] = ()
-  metrics: Sequence[str] = METRICS
+  metrics: Sequence[str] = ('nats_per_token', 'bleu')
   sampling: language_model.Sampling = language_model.Sampling(
     max_new_tokens=768
   )
   bleu_tokenizer: str = bleu_lib.CODE
   max_program_bytes: int = 0
+  limits: sandbox.Limits = sandbox.Limits()
+  unsandboxed: bool = False
 
   def __post_init__(self):
     for name in ('directions', 'metrics'):
@@ -112,6 +127,14 @@ class Translation:
       map('-'.join, itertools.permutations(self.test_set.languages(), 2))
     )
 
+  def check(self) -> None:
+    """Raises `UserError` where the test set or what metrics need is missing."""
+    self._items()
+    for name in self.metrics:
+      self._measure(name)
+    if 'execution' in self.metrics:
+      sandbox.kind(self.unsandboxed)
+
   def evaluate(
     self,
     model: language_model.LanguageModel,
@@ -125,7 +148,7 @@ class Translation:
 
     Raises:
       UserError: when the test set cannot be read or is empty, a reference is
-        longer than the model's context, or sacrebleu is missing.
+        longer than the model's context, or sacrebleu or a sandbox is missing.
     """
     items = self._items()
     directions = self.all_directions()
@@ -183,6 +206,9 @@ class Translation:
         name, 2, translation_scores.share, higher_is_better=False
       )
       return _Measure(metric, _nats)
+    if name == 'execution':
+      metric = translation_scores.Metric(name, 2, translation_scores.share)
+      return _Measure(metric, _passed)
     bleu = bleu_lib.Bleu(self.bleu_tokenizer)
     return _Measure(
       translation_scores.Metric(name, bleu_lib.NUM_COUNTS, bleu.value),
@@ -220,11 +246,35 @@ class Translation:
       translations = model.generate(
         [question.prefix for question in asked], self._sampling()
       )
+    verdicts: Sequence[program_verdicts.Verdict | None] = [None] * len(asked)
+    if asked and 'execution' in self.metrics and self._runs(target):
+      with futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        verdicts = list(pool.map(self._verdict, asked, translations))
     answers = iter(
       _Answer(*parts)
-      for parts in zip(asked, likelihoods, translations, strict=True)
+      for parts in zip(asked, likelihoods, translations, verdicts, strict=True)
     )
     return [next(answers) if question else None for question in questions]
+
+  def _runs(self, language: str) -> bool:
+    return (
+      language in toolchains.LANGUAGES
+      and toolchains.available(language, self.unsandboxed) is None
+    )
+
+  def _verdict(
+    self, question: '_Question', translation: str
+  ) -> program_verdicts.Verdict | None:
+    """What became of a translation; None for one that has no tests."""
+    if question.item.solved is None:
+      return None
+    return program_verdicts.judge(
+      *translation_programs.test_program(
+        question.item.solved, question.direction.split('-')[1], translation
+      ),
+      self.limits,
+      self.unsandboxed,
+    )
 
   @property
   def _generates(self) -> bool:
@@ -250,6 +300,11 @@ class Translation:
       shown |= {'nats': likelihood.nats, 'num_tokens': likelihood.num_tokens}
     if self._generates:
       shown['translation'] = answer.translation
+    if answer.verdict is not None:
+      shown |= {
+        'outcome': answer.verdict.outcome,
+        'detail': answer.verdict.detail,
+      }
     return shown
 
   def _notes(
@@ -270,6 +325,15 @@ class Translation:
     ]
     if missing:
       yield f'No program has both languages of {", ".join(missing)}: skipped.'
+    if 'execution' not in self.metrics:
+      return
+    if not any(item.solved for item in items):
+      yield 'The programs of the test set have no tests: none was run.'
+      return
+    for language in dict.fromkeys(name.split('-')[1] for name in directions):
+      if not self._runs(language):
+        reason = toolchains.available(language, self.unsandboxed)
+        yield f'Translations into {language} were not run: {reason}.'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -285,15 +349,22 @@ class _Answer:
   question: _Question
   likelihood: language_model.Likelihood | None
   translation: str
+  verdict: program_verdicts.Verdict | None
 
 
 @dataclasses.dataclass(frozen=True)
 class _Measure:
   metric: translation_scores.Metric
-  counts: Callable[[_Answer], Sequence[float]]
+  counts: Callable[[_Answer], Sequence[float] | None]
   notes: tuple[str, ...] = ()
 
 
 def _nats(answer: _Answer) -> tuple[float, float]:
   assert answer.likelihood is not None  # It was asked for.
   return -answer.likelihood.nats, answer.likelihood.num_tokens
+
+
+def _passed(answer: _Answer) -> tuple[float, float] | None:
+  if answer.verdict is None:
+    return None
+  return float(answer.verdict.passed), 1.0

@@ -9,7 +9,8 @@ Definitions owned here:
     over all items, divided by the tokens of all translations; the end of the
     document is not counted.
   bleu: corpus BLEU of sacrebleu, 0 to 100, over the items of a direction.
-  execution: share of translations that pass the tests of their problem.
+  execution: share of translations that pass the tests of their problem, by
+    running them.
   averages: means over directions, each with the same weight: `seen` over
     those that were trained on, `unseen` over the others, `all` over both.
   standard error: standard deviation over bootstrap samples of items. All
