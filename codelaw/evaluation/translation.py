@@ -66,8 +66,10 @@ class Translation:
     bleu_tokenizer: one of `bleu.TOKENIZERS`.
     max_program_bytes: items with a longer program in any language are left
       out; 0 keeps all.
-    limits: of programs that are run, in seconds and bytes.
-    unsandboxed: run programs without a sandbox where none works.
+    limits: of a program that is run.
+    workers: programs that run at the same time; 0 for one per core.
+    unsandboxed: run programs without a sandbox where none works: they can
+      then do whatever you can.
   """
 
   test_set: translation_sets.AlignedPrograms = (
@@ -82,6 +84,7 @@ class Translation:
   bleu_tokenizer: str = bleu_lib.CODE
   max_program_bytes: int = 0
   limits: sandbox.Limits = sandbox.Limits()
+  workers: int = 0
   unsandboxed: bool = False
 
   def __post_init__(self):
@@ -105,6 +108,10 @@ class Translation:
       raise errors.UserError(
         'Translation.bleu_tokenizer must be one of'
         f' {", ".join(bleu_lib.TOKENIZERS)}; got {self.bleu_tokenizer!r}.'
+      )
+    if self.workers < 0:
+      raise errors.UserError(
+        f'Translation.workers must be at least 0, got {self.workers!r}.'
       )
     known = self.test_set.languages()
     every = set(map('-'.join, itertools.permutations(known, 2)))
@@ -247,8 +254,10 @@ class Translation:
         [question.prefix for question in asked], self._sampling()
       )
     verdicts: Sequence[program_verdicts.Verdict | None] = [None] * len(asked)
-    if asked and 'execution' in self.metrics and self._runs(target):
-      with futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+    testable = any(question.item.solved for question in asked)
+    if testable and 'execution' in self.metrics and self._runs(target):
+      workers = self.workers or len(os.sched_getaffinity(0))
+      with futures.ThreadPoolExecutor(workers) as pool:
         verdicts = list(pool.map(self._verdict, asked, translations))
     answers = iter(
       _Answer(*parts)
@@ -325,15 +334,27 @@ class Translation:
     ]
     if missing:
       yield f'No program has both languages of {", ".join(missing)}: skipped.'
-    if 'execution' not in self.metrics:
-      return
+    if 'execution' in self.metrics:
+      yield from self._notes_on_running(items, directions)
+
+  def _notes_on_running(
+    self,
+    items: Sequence[translation_sets.Item],
+    directions: Sequence[str],
+  ) -> Iterator[str]:
     if not any(item.solved for item in items):
       yield 'The programs of the test set have no tests: none was run.'
       return
+    if sandbox.kind(self.unsandboxed) == 'none':
+      yield 'Programs ran without a sandbox.'
     for language in dict.fromkeys(name.split('-')[1] for name in directions):
-      if not self._runs(language):
-        reason = toolchains.available(language, self.unsandboxed)
+      try:
+        tools = toolchains.toolchain(language, self.unsandboxed)
+      except toolchains.Missing as reason:
         yield f'Translations into {language} were not run: {reason}.'
+        continue
+      if tools.note:
+        yield tools.note
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,6 +10,7 @@ import pytest
 from codelaw import errors
 from codelaw.corpora import pairing
 from codelaw.evaluation import language_model
+from codelaw.evaluation import toolchains
 from codelaw.evaluation import translation
 from codelaw.evaluation import translation_sets
 from tests.evaluation import scripted_model
@@ -162,6 +163,65 @@ def test_shuffled_programs_are_asked_for_like_direct_pairs():
   assert models[0].samplings[0].stop == ()
 
 
+def _generated(count=2):
+  """A small generated set, and a model that knows all its translations."""
+  test_set = translation_sets.SyntheticParallel(
+    count, 1, language_names=['javascript', 'python', 'go']
+  )
+  known = {
+    f'{item.programs[one]}\n': item.programs[other]
+    for item in test_set.items()
+    for one, other in (('javascript', 'python'), ('python', 'go'))
+  }
+  return test_set, known
+
+
+def test_right_translations_pass_their_tests():
+  test_set, known = _generated()
+  first = next(iter(known))
+  known[first] = known[first].replace('return ', 'return not ')
+  model = scripted_model.ScriptedModel(known.__getitem__)
+  found, result = _evaluate(
+    test_set, model, directions=['javascript-python'], metrics=['execution']
+  )
+  score = found['javascript-python/execution']
+  assert (score.value, score.num_items) == (0.5, 2)
+  assert found['seen/execution'] == dataclasses.replace(
+    score, task='translation/seen'
+  )
+  outcomes = [sample['outcome'] for sample in result.samples]
+  assert outcomes == ['failed', 'passed']
+  assert not model.asked
+
+
+def test_languages_without_tools_are_skipped(monkeypatch):
+  def missing(language, unsandboxed=False):
+    if language == 'go':
+      raise toolchains.Missing('no go on PATH')
+    return tools(language, unsandboxed)
+
+  tools = toolchains.toolchain
+  monkeypatch.setattr(toolchains, 'toolchain', missing)
+  test_set, known = _generated(1)
+  found, result = _evaluate(
+    test_set,
+    scripted_model.ScriptedModel(known.__getitem__),
+    directions=['javascript-python', 'python-go'],
+    metrics=['bleu', 'execution'],
+  )
+  assert 'python-go/execution' not in found
+  assert found['python-go/bleu'].value == pytest.approx(100, 1e-12)
+  assert found['all/execution'].num_items == 1
+  assert found['all/bleu'].num_items == 2
+  assert 'Translations into go were not run: no go on PATH.' in result.notes
+
+
+def test_programs_from_files_have_no_tests():
+  found, result = _evaluate(TWO, metrics=['execution', 'nats_per_token'])
+  assert not any('execution' in name for name in found)
+  assert any('none was run' in note for note in result.notes)
+
+
 def test_missing_languages():
   test_set = Programs((
     _row(0, ['python', 'java']),
@@ -203,6 +263,7 @@ def test_long_programs_are_left_out():
     ({'directions': ['java-python'] * 2}, 'twice'),
     ({'metrics': ['loss']}, 'nats_per_token, bleu'),
     ({'metrics': []}, 'nats_per_token, bleu'),
+    ({'workers': -1}, 'workers'),
     ({'bleu_tokenizer': 'moses'}, '13a'),
   ],
 )
