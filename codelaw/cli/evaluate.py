@@ -26,7 +26,12 @@ from codelaw import storage
 from codelaw.cli import gin_config
 from codelaw.cli import progress
 from codelaw.cli import terminal
+from codelaw.corpora import pairing
+from codelaw.evaluation import language_model
+from codelaw.evaluation import sandbox
 from codelaw.evaluation import task as task_lib
+from codelaw.evaluation import translation
+from codelaw.evaluation import translation_sets
 
 EXAMPLE = (
   'codelaw evaluate --model_dir=results/quickstart/next_run'
@@ -80,7 +85,16 @@ class Evaluation:
     object.__setattr__(self, 'tasks', tuple(self.tasks))
 
 
-PARTS: tuple[Any, ...] = (execution_lib.Execution, execution_lib.MeshShape)
+PARTS: tuple[Any, ...] = (
+  execution_lib.Execution,
+  execution_lib.MeshShape,
+  language_model.Sampling,
+  pairing.Pairing,
+  sandbox.Limits,
+  translation.Translation,
+  translation_sets.ParallelTestSet,
+  translation_sets.SyntheticParallel,
+)
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
