@@ -3,8 +3,9 @@
 The tasks of a checkpoint are done in order, and each is kept when it is done
 (`kept_tasks`): an interrupted evaluation goes on with what is missing. After
 each, the events of all scores are written anew (`score_events`), and after the
-last, averages over tasks (`averages`). The scores of the latest evaluated checkpoint go into `run.json`; while a process trains the
-run, it alone writes that file, and takes them from the files of scores.
+last, averages over tasks (`averages`). The scores of the latest evaluated
+checkpoint go into `run.json`; while a process trains the run, it alone writes
+that file, and takes them from the files of scores.
 """
 
 from collections.abc import Callable
