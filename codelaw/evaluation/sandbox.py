@@ -192,7 +192,9 @@ def why_not(backend: str) -> str:
 def _supervise(request: dict, patience_seconds: float) -> dict:
   """Has a process of its own run the program."""
   variables = {
-    name: os.environ[name] for name in ('LD_LIBRARY_PATH',) if name in os.environ
+    name: os.environ[name]
+    for name in ('LD_LIBRARY_PATH',)
+    if name in os.environ
   }
   with subprocess.Popen(
     [sys.executable, '-I', '-S', '-c', _SUPERVISOR, os.fspath(_ROOT)],

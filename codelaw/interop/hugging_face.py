@@ -86,7 +86,7 @@ def write(
   config = hugging_face_config.to_config(
     plan.model, plan.sequence_length, dtype
   )
-  tokenizer = _read_tokenizer(model.record, tokenizer_file)
+  tokenizer = run_model.read_tokenizer(model.record, tokenizer_file)
   if target.exists():  # of a writer that was killed
     for file in target.glob('model*.safetensors*'):
       file.unlink()
@@ -293,30 +293,6 @@ def _weight_files(folder: pathlib.Path) -> list[str]:
       ' model there with safetensors.'
     )
   return [_SINGLE_NAME]
-
-
-def _read_tokenizer(
-  record: records.RunRecord, file: storage.PathLike | None
-) -> tokenizer_lib.Tokenizer | None:
-  """The tokenizer of a run; None where it is a vocabulary of SeqIO."""
-  place = storage.path(
-    file or storage.path(record.plan.shards_dir) / manifest_lib.TOKENIZER_NAME
-  )
-  if not place.exists():
-    raise errors.UserError(
-      f'The tokenizer of {record.run_id} is not at {os.fspath(place)}; give'
-      ' its tokenizer.json with --tokenizer.'
-    )
-  found = manifest_lib.tokenizer_fingerprint(place)
-  if found != record.tokenizer_fingerprint:
-    raise errors.UserError(
-      f'{os.fspath(place)} is not the tokenizer that {record.run_id} was'
-      f' trained with (fingerprint {found}, expected'
-      f' {record.tokenizer_fingerprint}); give that one with --tokenizer.'
-    )
-  if tokenizer_lib.is_seqio_vocabulary(place):
-    return None
-  return tokenizer_lib.load(place)
 
 
 def _write_tokenizer(

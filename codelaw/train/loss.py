@@ -36,14 +36,20 @@ class Sums(NamedTuple):
   Attributes:
     losses: cross-entropy in nats.
     squares: log(Z)^2.
+    misses: tokens with a weight that are not the most likely ones at their
+      places; None where they are not counted.
   """
 
   losses: Any
   squares: Any
+  misses: Any = None
 
 
 def sequence_sums(
-  logits: jax.Array, targets: jax.Array, weights: jax.Array
+  logits: jax.Array,
+  targets: jax.Array,
+  weights: jax.Array,
+  count_misses: bool = False,
 ) -> Sums:
   """Sums of cross-entropy and of log(Z)^2 over the tokens of each sequence.
 
@@ -60,12 +66,19 @@ def sequence_sums(
     logits: float32 [batch, length, vocabulary].
     targets: int32 [batch, length].
     weights: float32 [batch, length]; 0 where there is nothing to predict.
+    count_misses: whether `Sums.misses` is wanted.
   """
   log_z = jax.nn.logsumexp(logits, axis=-1)
   target_logits = jnp.take_along_axis(logits, targets[..., None], axis=-1)
   losses = log_z - target_logits[..., 0]
+  misses = None
+  if count_misses:
+    is_missed = target_logits[..., 0] < jnp.max(logits, axis=-1)
+    misses = jnp.sum(is_missed & (weights > 0), axis=1, dtype=jnp.float32)
   return Sums(
-    jnp.sum(losses * weights, axis=1), jnp.sum(log_z**2 * weights, axis=1)
+    jnp.sum(losses * weights, axis=1),
+    jnp.sum(log_z**2 * weights, axis=1),
+    misses,
   )
 
 
@@ -78,6 +91,7 @@ def objective(
   z_loss: float = 0.0,
   mesh: jax.sharding.Mesh | None = None,
   block_tokens: int | None = None,
+  count_misses: bool = False,
 ) -> tuple[jax.Array, Sums]:
   """What is minimised, summed over tokens, and its parts.
 
@@ -93,6 +107,7 @@ def objective(
     mesh: over which rows and table are divided; None is one device.
     block_tokens: tokens per device whose logits exist at a time; None takes
       the plain form while all logits of a device are small.
+    count_misses: whether `Sums.misses` is wanted; not with a gradient.
 
   Returns:
     float32 [], the sum over all sequences of losses + z_loss * squares; and
@@ -111,10 +126,12 @@ def objective(
       mesh,
       ('batch', 'length', 'vocab'),
     )
-    sums = sequence_sums(logits, targets, weights)
+    sums = sequence_sums(logits, targets, weights, count_misses)
     total = jnp.sum(sums.losses) + z_loss * jnp.sum(sums.squares)
   else:
-    settings = _Settings(z_loss, mesh, block_tokens or _BLOCK_TOKENS)
+    settings = _Settings(
+      z_loss, mesh, block_tokens or _BLOCK_TOKENS, count_misses
+    )
     total, sums = _blocked(settings, hidden_BLD, table_VD, targets, weights)
   return total, jax.tree.map(jax.lax.stop_gradient, sums)
 
@@ -136,6 +153,7 @@ class _Settings(NamedTuple):
   z_loss: float
   mesh: jax.sharding.Mesh | None
   block_tokens: int
+  count_misses: bool
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
@@ -192,7 +210,7 @@ def _on_mesh(settings, with_gradients, hidden_BLD, table_VD, targets, weights):
     in_specs=(rows, spec, rows, rows),
     out_specs=(
       jax.sharding.PartitionSpec(),
-      Sums(rows, rows),
+      Sums(rows, rows, rows if settings.count_misses else None),
       (rows, spec) if with_gradients else (),
     ),
     # Gradients are made here, none is derived: nothing needs to know what is
@@ -246,6 +264,9 @@ def _of_device(
     outputs = (
       (log_z_N - targets_logits_N) * weights_N,
       log_z_N**2 * weights_N,
+      (targets_logits_N < highest_N) & (weights_N > 0)
+      if settings.count_misses
+      else None,
     )
     if not with_gradients:
       return None, (outputs, ())
@@ -266,10 +287,14 @@ def _of_device(
     if with_gradients
     else None
   )
-  table_gradient, ((losses, squares), hidden_gradient) = jax.lax.scan(
+  table_gradient, (of_tokens, hidden_gradient) = jax.lax.scan(
     body, zeros, (blocks(hidden_BLD, width), blocks(targets), blocks(weights))
   )
-  sums = Sums(jnp.sum(tokens(losses), axis=1), jnp.sum(tokens(squares), axis=1))
+  sums = Sums(
+    *jax.tree.map(
+      lambda x: jnp.sum(tokens(x), axis=1, dtype=jnp.float32), of_tokens
+    )
+  )
   total = jnp.sum(sums.losses) + settings.z_loss * jnp.sum(sums.squares)
   total = _over(jax.lax.psum, total, places.rows)
   if not with_gradients:

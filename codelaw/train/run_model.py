@@ -14,6 +14,8 @@ from codelaw import errors
 from codelaw import execution as execution_lib
 from codelaw import records
 from codelaw import storage
+from codelaw.data import manifest as manifest_lib
+from codelaw.data import tokenizer as tokenizer_lib
 from codelaw.train import checkpoint
 from codelaw.train import mesh as mesh_lib
 from codelaw.train import step as step_lib
@@ -72,6 +74,38 @@ def read(model_dir: storage.PathLike, step: int | None = None) -> Model:
 
   params = jax.tree_util.tree_map_with_path(restore, like.params)
   return Model(params, record, step)
+
+
+def read_tokenizer(
+  record: records.RunRecord, file: storage.PathLike | None = None
+) -> tokenizer_lib.Tokenizer | None:
+  """The tokenizer of a run; None where it is a vocabulary of SeqIO.
+
+  Args:
+    record: of the run.
+    file: its `tokenizer.json`; by default the one beside its shards.
+
+  Raises:
+    UserError: when the file is gone or is another tokenizer.
+  """
+  place = storage.path(
+    file or storage.path(record.plan.shards_dir) / manifest_lib.TOKENIZER_NAME
+  )
+  if not place.exists():
+    raise errors.UserError(
+      f'The tokenizer of {record.run_id} is not at {os.fspath(place)}; give'
+      ' its tokenizer.json with --tokenizer.'
+    )
+  found = manifest_lib.tokenizer_fingerprint(place)
+  if found != record.tokenizer_fingerprint:
+    raise errors.UserError(
+      f'{os.fspath(place)} is not the tokenizer that {record.run_id} was'
+      f' trained with (fingerprint {found}, expected'
+      f' {record.tokenizer_fingerprint}); give that one with --tokenizer.'
+    )
+  if tokenizer_lib.is_seqio_vocabulary(place):
+    return None
+  return tokenizer_lib.load(place)
 
 
 def write(model_dir: storage.PathLike, model: Model) -> None:

@@ -1,3 +1,4 @@
+import functools
 import math
 
 import jax
@@ -15,7 +16,9 @@ WEIGHTS = np.array([[1, 1, 0], [1, 0, 0]], np.float32)
 
 
 def test_uniform_logits_cost_log_vocabulary():
-  losses, squares = loss.sequence_sums(jnp.zeros((2, 3, 7)), TARGETS, WEIGHTS)
+  losses, squares, _ = loss.sequence_sums(
+    jnp.zeros((2, 3, 7)), TARGETS, WEIGHTS
+  )
   np.testing.assert_allclose(losses, [2 * math.log(7), math.log(7)], rtol=1e-6)
   np.testing.assert_allclose(
     squares, [2 * math.log(7) ** 2, math.log(7) ** 2], rtol=1e-6
@@ -24,7 +27,7 @@ def test_uniform_logits_cost_log_vocabulary():
 
 def test_a_hand_count():
   logits = jnp.array([[[0.0, math.log(3.0)]]])
-  losses, squares = loss.sequence_sums(
+  losses, squares, _ = loss.sequence_sums(
     logits, np.array([[1]]), np.ones((1, 1), np.float32)
   )
   assert float(losses[0]) == pytest.approx(math.log(4 / 3), rel=1e-6)
@@ -33,7 +36,7 @@ def test_a_hand_count():
 
 def test_large_logits_stay_finite():
   logits = jnp.array([[[1e4, 0.0]]])
-  losses, _ = loss.sequence_sums(
+  losses, _, _ = loss.sequence_sums(
     logits, np.array([[1]]), np.ones((1, 1), np.float32)
   )
   assert float(losses[0]) == pytest.approx(1e4)
@@ -44,9 +47,16 @@ def test_what_has_no_weight_changes_nothing():
   other = np.where(WEIGHTS[..., None] > 0, logits, 50.0)
   targets = np.where(WEIGHTS > 0, TARGETS, 6)
   expected = loss.sequence_sums(logits, TARGETS, WEIGHTS)
-  np.testing.assert_array_equal(
-    expected, loss.sequence_sums(other, targets, WEIGHTS)
-  )
+  found = loss.sequence_sums(other, targets, WEIGHTS)
+  np.testing.assert_array_equal(expected[:2], found[:2])
+
+
+def test_misses_are_tokens_that_are_not_the_most_likely():
+  logits = np.array([[[0, 1, 2], [3, 0, 1], [3, 1, 0]]], np.float32)
+  weights = np.array([[1, 0.5, 0]], np.float32)
+  for targets, misses in (((2, 0, 1), 0), ((1, 0, 1), 1), ((1, 2, 0), 2)):
+    sums = loss.sequence_sums(logits, np.array([targets]), weights, True)
+    np.testing.assert_array_equal(sums.misses, [misses])
 
 
 def _problem(batch=4, length=6, width=8, vocab=12, seed=0):
@@ -71,6 +81,7 @@ def _in_float64(hidden, table, targets, weights, z_loss):
   chosen = np.take_along_axis(logits, targets[..., None], axis=-1)[..., 0]
   losses = ((log_z - chosen) * weights).sum(axis=1)
   squares = (log_z**2 * weights).sum(axis=1)
+  misses = ((chosen < highest[..., 0]) & (weights > 0)).sum(axis=1)
   change = np.exp(logits - log_z[..., None])
   change *= (1 + 2 * z_loss * log_z)[..., None]
   np.put_along_axis(
@@ -82,7 +93,7 @@ def _in_float64(hidden, table, targets, weights, z_loss):
   change *= weights[..., None]
   return (
     (losses + z_loss * squares).sum(),
-    (losses, squares),
+    (losses, squares, misses),
     (change @ table, np.einsum('blv,bld->vd', change, hidden)),
   )
 
@@ -92,7 +103,7 @@ def computed(problem, z_loss, block_tokens, mesh_shape=(1, 1, 1)):
   devices = jax.devices()[: math.prod(mesh_shape)]
   mesh = mesh_lib.make(execution.MeshShape(*mesh_shape), devices)
 
-  def objective(hidden, table, targets, weights):
+  def objective(hidden, table, targets, weights, count_misses=False):
     return loss.objective(
       hidden,
       table,
@@ -101,12 +112,16 @@ def computed(problem, z_loss, block_tokens, mesh_shape=(1, 1, 1)):
       z_loss=z_loss,
       mesh=mesh,
       block_tokens=block_tokens,
+      count_misses=count_misses,
     )
 
   gradient = jax.value_and_grad(objective, (0, 1), has_aux=True)
   (total, sums), gradients = jax.jit(gradient)(*problem)
-  again, _ = jax.jit(objective)(*problem)  # without a gradient
-  return jax.device_get(((total, again), tuple(sums), gradients))
+  # Without a gradient, where misses may be counted.
+  count = functools.partial(objective, count_misses=True)
+  again, counted = jax.jit(count)(*problem)
+  sums = (sums.losses, sums.squares, counted.misses)
+  return jax.device_get(((total, again), sums, gradients))
 
 
 def _check(found, expected):
