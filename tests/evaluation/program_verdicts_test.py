@@ -108,6 +108,14 @@ def test_solutions_of_the_python_sets_pass(row):
   assert 'AssertionError' in verdict.detail
 
 
+@pytest.mark.parametrize('language', ['javascript', 'typescript'])
+def test_a_mistake_of_the_running_program_is_no_compile_error(language):
+  completion = '    return JSON.parse("{");\n}\n'
+  verdict = _judged(code_rows.MULTIPLE[language], completion)
+  assert verdict.outcome == program_verdicts.FAILED
+  assert 'SyntaxError' in verdict.detail
+
+
 def test_tsc_checks_types():
   if shutil.which('tsc') is None:
     pytest.skip('no tsc here')
