@@ -27,8 +27,12 @@ from codelaw.cli import gin_config
 from codelaw.cli import progress
 from codelaw.cli import terminal
 from codelaw.corpora import pairing
+from codelaw.evaluation import code_execution
+from codelaw.evaluation import code_problems
+from codelaw.evaluation import harness
 from codelaw.evaluation import language_model
 from codelaw.evaluation import sandbox
+from codelaw.evaluation import synthetic_problems
 from codelaw.evaluation import task as task_lib
 from codelaw.evaluation import translation
 from codelaw.evaluation import translation_sets
@@ -86,11 +90,16 @@ class Evaluation:
 
 
 PARTS: tuple[Any, ...] = (
+  code_execution.CodeExecution,
+  code_problems.HubProblems,
+  code_problems.ProblemFile,
   execution_lib.Execution,
   execution_lib.MeshShape,
+  harness.HarnessTasks,
   language_model.Sampling,
   pairing.Pairing,
   sandbox.Limits,
+  synthetic_problems.SyntheticProblems,
   translation.Translation,
   translation_sets.ParallelTestSet,
   translation_sets.SyntheticParallel,

@@ -25,7 +25,6 @@ from codelaw.evaluation import pass_at_k
 from codelaw.evaluation import program_endings
 from codelaw.evaluation import program_verdicts
 from codelaw.evaluation import sandbox
-from codelaw.evaluation import synthetic_problems
 from codelaw.evaluation import task as task_lib
 from codelaw.evaluation import toolchains
 
@@ -292,12 +291,3 @@ def _sample(attempt: Attempt) -> Mapping[str, Any]:
     'seconds': round(verdict.seconds, 3),
   }
 
-
-# What gin may bind.
-PARTS = (
-  CodeExecution,
-  code_problems.ProblemFile,
-  code_problems.HubProblems,
-  synthetic_problems.SyntheticProblems,
-  sandbox.Limits,
-)

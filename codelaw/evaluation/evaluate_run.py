@@ -2,9 +2,10 @@
 
 The tasks of a checkpoint are done in order, and each is kept when it is done
 (`kept_tasks`): an interrupted evaluation goes on with what is missing. After
-each, the events of all scores are written anew (`score_events`). The scores of
-the latest evaluated checkpoint go into `run.json`; while a process trains the
-run, it alone writes that file, and takes them from the files of scores.
+each, the events of all scores are written anew (`score_events`), and after the
+last, averages over tasks (`averages`). The scores of the latest evaluated
+checkpoint go into `run.json`; while a process trains the run, it alone writes
+that file, and takes them from the files of scores.
 """
 
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from codelaw import errors
 from codelaw import records
 from codelaw import scores
 from codelaw import storage
+from codelaw.evaluation import averages
 from codelaw.evaluation import kept_tasks
 from codelaw.evaluation import language_model
 from codelaw.evaluation import score_events
@@ -109,6 +111,8 @@ def evaluate(
     for sentence in _do(model_dir, step, tasks, task, model, show):
       note(f'{where}: {sentence}')
     if done + 1 == len(todo) or todo[done + 1][0] != step:
+      for sentence in _average(model_dir, step):
+        note(f'step {step:,}: {sentence}')
       _into_record(model_dir, note)
   report('done', 1.0)
 
@@ -138,6 +142,14 @@ def _do(
   kept_tasks.write(model_dir, step, task, result, seconds)
   score_events.write(model_dir)
   return result.notes
+
+
+def _average(model_dir: storage.PathLike, step: int) -> Sequence[str]:
+  """Adds the averages of a checkpoint's scores; returns what they lack."""
+  made, notes = averages.paper_b(scores.read(model_dir).get(step, ()))
+  scores.write(model_dir, step, made, instead_of=averages.NAMES)
+  score_events.write(model_dir)
+  return notes
 
 
 def _into_record(
@@ -197,5 +209,7 @@ def in_loop(
         at.say(f'downstream: {task.name} failed: {why}')
         with contextlib.suppress(errors.UserError):
           kept_tasks.write_failure(at.model_dir, at.step, task, why)
+    with contextlib.suppress(errors.UserError):  # told above
+      _average(at.model_dir, at.step)
 
   return evaluate

@@ -22,6 +22,7 @@ from codelaw import execution as execution_lib
 from codelaw import records
 from codelaw import storage
 from codelaw.data import tokenizer as tokenizer_lib
+from codelaw.evaluation import generation
 from codelaw.evaluation import language_model
 from codelaw.evaluation import scoring
 from codelaw.models import axes as axes_lib
@@ -91,6 +92,43 @@ class RunLanguageModel:
       counts.append(len(windows))
     return self._score(rows, counts)
 
+  def generate(
+    self, prompts: Sequence[str], sampling: language_model.Sampling
+  ) -> list[str]:
+    """Continuations, in order, that end before the first stop string.
+
+    The first one is that which is complete first. A text that ends inside of
+    a character, which may be several tokens, has U+FFFD there.
+
+    Raises:
+      UserError: when `max_new_tokens` leaves no room for a prompt.
+    """
+    room = self.context_length - sampling.max_new_tokens
+    if room < 1:
+      raise errors.UserError(
+        f'Sampling.max_new_tokens is {sampling.max_new_tokens:,}, but'
+        f' {self.name} sees {self.context_length:,} tokens at once, prompt'
+        ' included; lower it.'
+      )
+
+    def text(tokens: Sequence[int]) -> str:
+      return tokenizer_lib.decode(self.tokenizer, tokens)
+
+    generated = generation.generate(
+      self.params,
+      [tokens[-room:] for tokens in self._encode(prompts)],
+      sampling,
+      lambda tokens: _end(text(tokens), sampling.stop) is not None,
+      shape=self.shape,
+      execution=self.execution,
+      mesh=self.mesh,
+      num_tokens=self.tokenizer.get_vocab_size(),
+      context_length=self.context_length,
+      batch_tokens=self.batch_tokens,
+    )
+    texts = map(text, generated)
+    return [text[: _end(text, sampling.stop)] for text in texts]
+
   def _encode(self, texts: Sequence[str]) -> list[np.ndarray]:
     return list(tokenizer_lib.encode(self.tokenizer, texts))
 
@@ -136,6 +174,22 @@ class RunLanguageModel:
       )
       for count, end in zip(counts, ends, strict=True)
     ]
+
+
+def _end(text: str, stop: Sequence[str]) -> int | None:
+  """Where the stop string begins that is complete first, the longest one.
+
+  >>> _end('a def b', ['def', ' de', ' def']), _end('a', ['b'])
+  (1, None)
+  >>> _end('abc', ['abc', 'b'])
+  1
+  """
+  found = [
+    (place + len(string), place)
+    for string in stop
+    if (place := text.find(string)) >= 0
+  ]
+  return min(found)[1] if found else None
 
 
 def _windows(tokens: np.ndarray, longest: int) -> Iterator[scoring.Row]:
