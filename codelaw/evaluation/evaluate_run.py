@@ -32,6 +32,7 @@ from codelaw.train import rundir
 Report = Callable[[str, float], None]
 Load = Callable[[int], language_model.LanguageModel]
 ModelOf = Callable[[downstream.Snapshot], language_model.LanguageModel]
+_SAYS_SECONDS = 60.0  # between words on a task in training
 _WAITS_SECONDS = (0.1, 0.2, 0.4, 0.8)  # for another evaluation to let go
 
 
@@ -205,35 +206,46 @@ def in_loop(
   """
 
   def evaluate(at: downstream.Snapshot) -> None:
-    def check(message: str = '', share: float | None = None) -> None:
-      if at.stop_asked():
-        raise KeyboardInterrupt
-
-    def one(task: task_lib.Task) -> None:
-      check()
-      try:
-        if kept_tasks.is_done(at.model_dir, at.step, task):
-          return
-        at.say(f'downstream: {task.name}')
-        if not models:
-          models.append(model_of(at))
-        notes = _do(at.model_dir, at.step, tasks, task, models[0], check)
-        for sentence in notes:
-          at.say(f'downstream: {task.name}: {sentence}')
-      # Whatever goes wrong in a task must not cost the run.
-      except Exception as error:
-        why = str(error) or type(error).__name__
-        at.say(f'downstream: {task.name} failed: {why}')
-        with contextlib.suppress(errors.UserError):
-          kept_tasks.write_failure(at.model_dir, at.step, task, why)
-
-    models: list[language_model.LanguageModel] = []
+    model = functools.cache(lambda: model_of(at))
     try:
       with kept_tasks.exclusive(at.model_dir, at.step):
         for task in tasks:
-          one(task)
+          _attempt(at, tasks, task, model)
         _average(at.model_dir, at.step)
     except errors.UserError as error:
       at.say(f'downstream: {error}')
 
   return evaluate
+
+
+def _attempt(
+  at: downstream.Snapshot,
+  tasks: Sequence[task_lib.Task],
+  task: task_lib.Task,
+  model: Callable[[], language_model.LanguageModel],
+) -> None:
+  """Does one task of a run in training, unless it is done, and may fail."""
+  where = f'downstream: {task.name}'
+  said_at = time.monotonic()
+
+  def report(message: str, fraction: float | None) -> None:
+    nonlocal said_at
+    if at.stop_asked():
+      raise KeyboardInterrupt
+    if time.monotonic() - said_at > _SAYS_SECONDS:
+      said_at = time.monotonic()
+      at.say(f'{where}: {message}')
+
+  try:
+    if kept_tasks.is_done(at.model_dir, at.step, task):
+      return
+    at.say(where)
+    report('begins', 0)
+    for sentence in _do(at.model_dir, at.step, tasks, task, model(), report):
+      at.say(f'{where}: {sentence}')
+  # Whatever goes wrong in a task must not cost the run.
+  except Exception as error:
+    why = str(error) or type(error).__name__
+    at.say(f'{where} failed: {why}')
+    with contextlib.suppress(errors.UserError):
+      kept_tasks.write_failure(at.model_dir, at.step, task, why)

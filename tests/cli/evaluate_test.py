@@ -103,7 +103,11 @@ def test_scores_of_a_run_as_it_trains_and_of_its_checkpoints(
   [
     ((), 'Evaluation.tasks must be set'),
     (('--gin.Evaluation.tasks=[]',), 'must be a list of references'),
-    (('--gin.Evaluation.tasks=[3]',), 'references like @HarnessTasks(), got 3'),
+    (('--gin.Evaluation.tasks=[3]',), 'like @HarnessTasks(); got 3'),
+    (
+      ('--gin_file=own.gin', '--gin.Evaluation.tasks=[@Preferences]'),
+      'references with parentheses',
+    ),
     (('--gin_file=own.gin',), 'nowhere/run.json'),
     (('--gin_file=own.gin', '--step=3', '--every_checkpoint'), 'not allowed'),
     (('--gin_file=own.gin', '--gin.Evaluation.every_steps=-1'), 'every_steps'),

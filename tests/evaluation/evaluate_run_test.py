@@ -301,6 +301,17 @@ def test_in_the_loop_a_wish_to_stop_ends_a_task_in_its_midst(run_dir):
   assert len(values(run_dir)[5]) == 2
 
 
+def test_in_the_loop_long_tasks_say_where_they_are(run_dir, monkeypatch):
+  said = []
+  in_loop([PIQA])(snapshot(run_dir, 5, said))
+  monkeypatch.setattr(evaluate_run, '_SAYS_SECONDS', -1.0)
+  in_loop([PIQA])(snapshot(run_dir, 10, said))
+  assert said == ['downstream: piqa'] * 2 + [
+    'downstream: piqa: begins',
+    'downstream: piqa: asks',
+  ]
+
+
 def test_in_the_loop_a_model_that_cannot_be_built_does_not_end_the_run(run_dir):
   def broken(at):
     raise MemoryError
