@@ -14,6 +14,7 @@ from codelaw import gin_text
 from codelaw import records
 from codelaw import size_rules
 from codelaw.cli import corpus
+from codelaw.cli import evaluate
 from codelaw.cli import gin_config
 from codelaw.cli import report
 from codelaw.cli import study
@@ -102,6 +103,8 @@ def built(file):
     return load(fitting.FitSettings, (), [file])
   if kind == 'papers':
     return load(papers_plan.ReportPlan, report.PARTS, [file])
+  if kind == 'evaluation':
+    return load(evaluate.Evaluation, evaluate.PARTS, [file])
   if kind == 'studies':
     return load(sweep.StudyPlan, study.PARTS, [file])
   if file == RUN:

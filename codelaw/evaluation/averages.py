@@ -77,6 +77,7 @@ _TOTAL = _Average(
 )
 # Parts before what is made of them.
 _PAPER_B = (_REASONING, _KNOWLEDGE, _CODE, _NATURAL_LANGUAGE, _TOTAL)
+NAMES = tuple(average.name for average in _PAPER_B)
 
 
 def _mean(name: str, parts: Sequence[scores_lib.Score]) -> scores_lib.Score:
@@ -112,8 +113,7 @@ def paper_b(
     Averages, and a sentence for each one that lacks some of its parts. One
     that lacks all of them is not spoken of.
   """
-  names = {average.name for average in _PAPER_B}
-  found = {s.name: s for s in scores if s.name not in names}
+  found = {s.name: s for s in scores if s.name not in NAMES}
   made: list[scores_lib.Score] = []
   notes: list[str] = []
   for average in _PAPER_B:

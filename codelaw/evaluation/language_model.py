@@ -69,15 +69,15 @@ class Sampling:
 
 
 class LanguageModel(Protocol):
-  """A model that reads and writes text.
+  """A model that reads and writes text."""
 
-  Attributes:
-    name: of the run and checkpoint, for reports.
-    context_length: tokens that it can see at once.
-  """
+  @property
+  def name(self) -> str:
+    """Of the run and checkpoint, for reports."""
 
-  name: str
-  context_length: int
+  @property
+  def context_length(self) -> int:
+    """Tokens that it can see at once."""
 
   def likelihoods(
     self, requests: Sequence[tuple[str, str]]

@@ -11,7 +11,6 @@ Definitions owned here:
 from collections.abc import Iterator
 from collections.abc import Sequence
 import dataclasses
-import os
 from typing import Any
 
 import jax
@@ -23,9 +22,11 @@ from codelaw import execution as execution_lib
 from codelaw import records
 from codelaw import storage
 from codelaw.data import tokenizer as tokenizer_lib
+from codelaw.evaluation import generation
 from codelaw.evaluation import language_model
 from codelaw.evaluation import scoring
 from codelaw.models import axes as axes_lib
+from codelaw.train import downstream
 from codelaw.train import mesh as mesh_lib
 from codelaw.train import run_model
 
@@ -91,6 +92,43 @@ class RunLanguageModel:
       counts.append(len(windows))
     return self._score(rows, counts)
 
+  def generate(
+    self, prompts: Sequence[str], sampling: language_model.Sampling
+  ) -> list[str]:
+    """Continuations, in order, that end before the first stop string.
+
+    The first one is that which is complete first. A text that ends inside of
+    a character, which may be several tokens, has U+FFFD there.
+
+    Raises:
+      UserError: when `max_new_tokens` leaves no room for a prompt.
+    """
+    room = self.context_length - sampling.max_new_tokens
+    if room < 1:
+      raise errors.UserError(
+        f'Sampling.max_new_tokens is {sampling.max_new_tokens:,}, but'
+        f' {self.name} sees {self.context_length:,} tokens at once, prompt'
+        ' included; lower it.'
+      )
+
+    def text(tokens: Sequence[int]) -> str:
+      return tokenizer_lib.decode(self.tokenizer, tokens)
+
+    generated = generation.generate(
+      self.params,
+      [tokens[-room:] for tokens in self._encode(prompts)],
+      sampling,
+      lambda tokens: _end(text(tokens), sampling.stop) is not None,
+      shape=self.shape,
+      execution=self.execution,
+      mesh=self.mesh,
+      num_tokens=self.tokenizer.get_vocab_size(),
+      context_length=self.context_length,
+      batch_tokens=self.batch_tokens,
+    )
+    texts = map(text, generated)
+    return [text[: _end(text, sampling.stop)] for text in texts]
+
   def _encode(self, texts: Sequence[str]) -> list[np.ndarray]:
     return list(tokenizer_lib.encode(self.tokenizer, texts))
 
@@ -138,6 +176,22 @@ class RunLanguageModel:
     ]
 
 
+def _end(text: str, stop: Sequence[str]) -> int | None:
+  """Where the stop string begins that is complete first, the longest one.
+
+  >>> _end('a def b', ['def', ' de', ' def']), _end('a', ['b'])
+  (1, None)
+  >>> _end('abc', ['abc', 'b'])
+  1
+  """
+  found = [
+    (place + len(string), place)
+    for string in stop
+    if (place := text.find(string)) >= 0
+  ]
+  return min(found)[1] if found else None
+
+
 def _windows(tokens: np.ndarray, longest: int) -> Iterator[scoring.Row]:
   """Rows that score every token once; a model sees two inputs or more."""
   yield scoring.Row(tokens[:0], tokens[:longest])
@@ -169,13 +223,7 @@ def load(
       another, or it is a vocabulary of SeqIO, which is not kept as a file.
   """
   record = records.read_run_record(model_dir)
-  tokenizer = run_model.read_tokenizer(record, tokenizer_file)
-  if tokenizer is None:
-    raise errors.UserError(
-      f'The run in {os.fspath(model_dir)} was trained on shards with the'
-      ' vocabulary of SeqIO tasks, which they do not hold, so that no text can'
-      ' be tokenised; train on shards that `codelaw cache` made from text.'
-    )
+  tokenizer = read_tokenizer(record, tokenizer_file)
   model = run_model.read(model_dir, step)
   mesh = mesh_lib.make(execution.mesh)
   return RunLanguageModel(
@@ -188,6 +236,46 @@ def load(
     execution=execution,
     batch_tokens=batch_tokens,
   )
+
+
+def of_snapshot(at: downstream.Snapshot) -> RunLanguageModel:
+  """The model of a run in training, until its next update.
+
+  Raises:
+    UserError: as `read_tokenizer`.
+  """
+  return RunLanguageModel(
+    name=f'{at.record.run_id} at step {at.step}',
+    params=at.params,
+    shape=at.record.plan.model,
+    tokenizer=read_tokenizer(at.record),
+    context_length=at.record.plan.sequence_length,
+    mesh=at.mesh,
+    execution=at.execution,
+  )
+
+
+def read_tokenizer(
+  record: records.RunRecord, file: storage.PathLike | None = None
+) -> tokenizer_lib.Tokenizer:
+  """The tokenizer of a run.
+
+  Args:
+    record: of the run.
+    file: its `tokenizer.json`; by default the one beside its shards.
+
+  Raises:
+    UserError: when there is none, it is another, or it is a vocabulary of
+      SeqIO, which is not kept as a file.
+  """
+  tokenizer = run_model.read_tokenizer(record, file)
+  if tokenizer is None:
+    raise errors.UserError(
+      f'The run {record.run_id} was trained on shards with the vocabulary of'
+      ' SeqIO tasks, which they do not hold, so that no text can be tokenised;'
+      ' train on shards that `codelaw cache` made from text.'
+    )
+  return tokenizer
 
 
 def placed(params: Any, mesh: jax.sharding.Mesh) -> Any:

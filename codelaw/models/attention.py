@@ -114,6 +114,17 @@ def context(implementation: str, segment_ids: jax.Array) -> jax.Array:
   return jnp.where(allowed, 0.0, _MASKED)[:, None]
 
 
+def context_of_cache(visible_BS: jax.Array) -> jax.Array:
+  """`context` of one query per row, for `xla`.
+
+  Args:
+    visible_BS: bool, the keys before it that it sees beside its own, which
+      comes after them.
+  """
+  bias_BS = jnp.where(visible_BS, 0.0, _MASKED)
+  return jnp.pad(bias_BS, ((0, 0), (0, 1)))[:, None, None]
+
+
 def attend(
   implementation: str,
   q_BLHh: jax.Array,

@@ -10,6 +10,11 @@ nothing has a bias. Layers are scanned, so their parameters are stacked on a
 leading axis of `num_layers`. Logits are the product of the final hidden
 states and the output table, times width**-0.5.
 
+Generation (`codelaw.evaluation`) keeps what attention needs of earlier tokens.
+Where the collection `new` is mutable, every layer puts its `keys` (rotated) and
+`values` there, and what the collection `cache` holds under the same names are
+keys and values before those of the inputs. Training has neither.
+
 Shape suffixes: B batch, L length, S length of keys, D width, V vocabulary,
 H query heads, K key and value heads, h head dimension.
 """
@@ -93,8 +98,14 @@ class Attention(nn.Module):
     q_BLHh = rotate(project(shape.num_heads, 'query'), cosine, sine)
     k_BSKh = rotate(project(shape.kv_heads, 'key'), cosine, sine)
     v_BSKh = project(shape.kv_heads, 'value')
+    implementation = self.implementation
+    if not self.is_initializing():
+      _put(self, k_BSKh, v_BSKh)
+      if self.has_variable('cache', 'keys'):
+        k_BSKh, v_BSKh = _after_cached(self, k_BSKh, v_BSKh)
+        implementation = 'xla'  # kernels are for as many queries as keys
     mixed_BLHh = attention_lib.attend(
-      self.implementation, q_BLHh, k_BSKh, v_BSKh, context, self.mesh
+      implementation, q_BLHh, k_BSKh, v_BSKh, context, self.mesh
     )
     return nn.DenseGeneral(
       shape.width,
@@ -106,6 +117,20 @@ class Attention(nn.Module):
       dot_general=projection.dot_general,
       name='output',
     )(mixed_BLHh)
+
+
+def _put(module, keys, values) -> None:
+  for name, value in (('keys', keys), ('values', values)):
+    module.sow(
+      'new', name, value, init_fn=lambda: None, reduce_fn=lambda _, new: new
+    )
+
+
+def _after_cached(module, keys, values) -> tuple[jax.Array, jax.Array]:
+  def joined(name, new):
+    return jnp.concatenate([module.get_variable('cache', name), new], axis=1)
+
+  return joined('keys', keys), joined('values', values)
 
 
 class FeedForward(nn.Module):
@@ -239,7 +264,7 @@ class Transformer(nn.Module):
       )
     self.layers = nn.scan(
       block,
-      variable_axes={'params': 0},
+      variable_axes={'params': 0, 'cache': 0, 'new': 0},
       split_rngs={'params': True},
       in_axes=(nn.broadcast, nn.broadcast, nn.broadcast),
       length=shape.num_layers,
@@ -254,19 +279,33 @@ class Transformer(nn.Module):
         self.param_dtype,
       )
 
-  def hidden(self, tokens, segment_ids, positions):
-    """What the output projection gets, [B, L, D], of int32 [B, L] inputs."""
+  def hidden(self, tokens, segment_ids, positions, visible=None):
+    """What the output projection gets, [B, L, D], of int32 [B, L] inputs.
+
+    Args:
+      tokens: inputs.
+      segment_ids: of their documents.
+      positions: inside their documents.
+      visible: for inputs of length 1 that follow those of the `cache`: bool
+        [B, S], the places of the cache that they see; segments say nothing.
+    """
     cosine, sine = rotary_angles(
       positions, self.shape.head_dim, self.shape.rope_base
     )
     x_BLD = embedding_lib.look_up(self.embedding, tokens, self.dtype, self.mesh)
-    context = attention_lib.context(self.attention, segment_ids)
+    if visible is None:
+      context = attention_lib.context(self.attention, segment_ids)
+    else:
+      context = attention_lib.context_of_cache(visible)
     x_BLD, _ = self.layers(x_BLD, cosine, sine, context)
     return self.final_norm(x_BLD) * self.shape.width**-0.5
 
   def __call__(self, tokens, segment_ids, positions):
     """Logits, float32 [B, L, V], of int32 [B, L] inputs."""
-    x_BLD = self.hidden(tokens, segment_ids, positions)
+    return self.logits(self.hidden(tokens, segment_ids, positions))
+
+  def logits(self, x_BLD):
+    """Of what `hidden` gives, float32 [B, L, V]."""
     table = self.embedding if self.shape.tie_embeddings else self.output
     return jnp.einsum(
       'BLD,VD->BLV',
