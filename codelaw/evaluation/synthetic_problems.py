@@ -24,7 +24,6 @@ from collections.abc import Sequence
 import dataclasses
 import itertools
 import re
-from typing import Any
 
 from codelaw import errors
 from codelaw.corpora import clusters
@@ -34,6 +33,7 @@ from codelaw.corpora.synthetic import program
 from codelaw.corpora.synthetic import reader
 from codelaw.corpora.synthetic import rendering
 from codelaw.evaluation import code_problems
+from codelaw.evaluation import generated_tests
 
 DATASET = 'synthetic'
 _MARK = 'the body of the solution'
@@ -119,14 +119,14 @@ def problem(item: execution.Solved, language: str) -> code_problems.Problem:
   renderer = reader.RENDERERS[language]()
   document = renderer.document(item.problem)
   prompt, solution = _cut(document, _body(renderer, item.problem.solution))
-  tests = _TESTS[language](item, renderer)
+  tests = generated_tests.of(item, renderer, _owner(document))
   return code_problems.Problem(
     problem_id=item.origin,
     dataset=DATASET,
     language=language,
     prompt=prompt,
     before=_BEFORE.get(language, lambda text: text)(prompt),
-    after=tests,
+    after=_closed(item, renderer, document) + tests,
     stop=_STOP[language],
     solution=solution,
   )
@@ -157,91 +157,34 @@ def _cut(document: str, body: Sequence[str]) -> tuple[str, str]:
   raise ValueError(f'no body {body} in\n{document}')
 
 
-def _calls(
-  item: execution.Solved,
-  renderer: rendering.Renderer,
-  show: Callable[[Any], str] | None = None,
-) -> list[tuple[str, str]]:
-  """A call of the solution for every input, and what it has to give."""
-  show = show or renderer.literal
-  return [
-    (renderer.call(item.problem, example), show(example.result))
-    for example in item.inputs
-  ]
+def _closed(
+  item: execution.Solved, renderer: rendering.Renderer, document: str
+) -> str:
+  """What ends the solution's function and the document around it."""
+  match renderer.language:
+    case 'python':
+      return ''
+    case 'java':
+      lines = ['    }']
+      for helper in item.problem.functions[:-1]:  # Java's documents end so.
+        code = renderer.function(helper, rendering.summary(helper))
+        lines += ['', *(f'    {line}'.rstrip() for line in code)]
+      return '\n'.join([*lines, '}', '', ''])
+    case 'csharp':
+      return '    }\n}\n\n'
+    case 'go':
+      # Functions that Go's library lacks, and uses of all imports.
+      uses = (f'var _ = {name}' for name in _GO_USES)
+      return '\n'.join(['}', *go.support(_GO_SUPPORT), '', *uses, '', ''])
+    case 'rust' if 'use std::collections::HashMap;' not in document:
+      return '}\n\nuse std::collections::HashMap;\n\n'
+  return '}\n'
 
 
-def _python(item: execution.Solved, renderer: rendering.Renderer) -> str:
-  calls = _calls(item, renderer)
-  return ''.join(f'assert {call} == {result}\n' for call, result in calls)
-
-
-def _javascript(item: execution.Solved, renderer: rendering.Renderer) -> str:
-  lines = ['}']
-  for call, result in _calls(item, renderer):
-    lines += [
-      f'if (JSON.stringify({call}) !== JSON.stringify({result})) {{',
-      f'  throw new Error({renderer.literal(call)});',
-      '}',
-    ]
-  return '\n'.join(lines) + '\n'
-
-
-def _java(item: execution.Solved, renderer: rendering.Renderer) -> str:
-  """The helpers, which Java's documents have last, and a class that tests."""
-  lines = ['    }']
-  for helper in item.problem.functions[:-1]:
-    code = renderer.function(helper, rendering.summary(helper))
-    lines += ['', *(f'    {line}'.rstrip() for line in code)]
-  lines += [
-    '}',
-    '',
-    'class Problem {',
-    '  public static void main(String[] a) {',
-  ]
-  owner = rendering.pascal_case(item.problem.solution.name)
-  for call, result in _calls(item, renderer):
-    equal = f'java.util.Objects.equals({owner}.{call}, {result})'
-    lines += [f'    if (!{equal}) throw new AssertionError();']
-  return '\n'.join([*lines, '  }', '}', ''])
-
-
-def _csharp(item: execution.Solved, renderer: rendering.Renderer) -> str:
-  lines = ['    }', '}', '', 'class Problem {']
-  lines += ['  public static void Main(string[] args) {']
-  document = renderer.document(item.problem)
-  match = re.search(r'public static class (\w+)', document)
-  assert match
-  is_list = item.problem.solution.returns in (program.INTS, program.TEXTS)
-  method = 'SequenceEqual' if is_list else 'Equals'
-  for call, result in _calls(item, renderer):
-    equal = f'{match[1]}.{call}.{method}({result})'
-    lines += [f'    if (!{equal}) throw new Exception("wrong");']
-  return '\n'.join([*lines, '  }', '}', ''])
-
-
-def _go(item: execution.Solved, renderer: rendering.Renderer) -> str:
-  """Functions that Go's library lacks, uses of all imports, and a test."""
-  lines = ['}', *go.support(_GO_SUPPORT), '']
-  lines += [f'var _ = {name}' for name in _GO_USES]
-  lines += ['', 'func TestSolution(t *testing.T) {']
-  # Printed alike: a nil slice is as good as an empty one.
-  form = '%q' if item.problem.solution.returns == program.TEXTS else '%v'
-  for call, result in _calls(item, renderer):
-    texts = (f'fmt.Sprintf("{form}", {value})' for value in (call, result))
-    lines += [f'\tif {" != ".join(texts)} {{', '\t\tt.Fatal("wrong")', '\t}']
-  return '\n'.join([*lines, '}', ''])
-
-
-def _rust(item: execution.Solved, renderer: rendering.Renderer) -> str:
-  document = renderer.document(item.problem)
-  lines = ['}', '']
-  if 'use std::collections::HashMap;' not in document:
-    lines += ['use std::collections::HashMap;', '']
-  lines += ['fn main() {']
-  show = renderer.result  # type: ignore[attr-defined]
-  for call, result in _calls(item, renderer, show):
-    lines += [f'    assert_eq!({call}, {result});']
-  return '\n'.join([*lines, '}', ''])
+def _owner(document: str) -> str:
+  """The class that a document of Java or C# has its functions in."""
+  match = re.search(r'^public .*\bclass (\w+)', document, re.MULTILINE)
+  return match[1] if match else ''
 
 
 def _java_before(prompt: str) -> str:
@@ -257,7 +200,8 @@ def _csharp_before(prompt: str) -> str:
 
 def _go_before(prompt: str) -> str:
   names = sorted({name.partition('.')[0] for name in _GO_USES})
-  imports = '\n'.join(f'\t"{name}"' for name in names)
+  named = (*generated_tests.GO_IMPORTS, *(f'"{name}"' for name in names))
+  imports = '\n'.join(f'\t{name}' for name in named)
   return _GO_HEAD.sub(rf'\1\nimport (\n{imports}\n)\n', prompt, count=1)
 
 
@@ -278,13 +222,4 @@ _BEFORE: Mapping[str, Callable[[str], str]] = {
   'java': _java_before,
   'csharp': _csharp_before,
   'go': _go_before,
-}
-_TESTS: Mapping[str, Callable[[execution.Solved, rendering.Renderer], str]] = {
-  'python': _python,
-  'java': _java,
-  'javascript': _javascript,
-  'typescript': _javascript,
-  'csharp': _csharp,
-  'go': _go,
-  'rust': _rust,
 }

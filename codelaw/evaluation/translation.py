@@ -23,10 +23,8 @@ from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
-from concurrent import futures
 import dataclasses
 import itertools
-import os
 from typing import Any
 
 from codelaw import errors
@@ -37,7 +35,6 @@ from codelaw.evaluation import language_model
 from codelaw.evaluation import program_verdicts
 from codelaw.evaluation import sandbox
 from codelaw.evaluation import task
-from codelaw.evaluation import toolchains
 from codelaw.evaluation import translation_programs
 from codelaw.evaluation import translation_scores
 from codelaw.evaluation import translation_sets
@@ -89,6 +86,15 @@ class Translation:
   unsandboxed: bool = False
 
   def __post_init__(self):
+    if not callable(getattr(self.test_set, 'items', None)):
+      raise errors.UserError(
+        'Translation.test_set must be a reference like @SyntheticParallel() or'
+        f' @ParallelTestSet(), got {self.test_set!r}.'
+      )
+    if not isinstance(self.pairing, pairing_lib.Pairing):
+      raise errors.UserError(
+        f'Translation.pairing must be @Pairing(), got {self.pairing!r}.'
+      )
     for name in ('directions', 'metrics'):
       given = getattr(self, name)
       if isinstance(given, str):
@@ -99,6 +105,7 @@ class Translation:
         raise errors.UserError(
           f'Translation.{name} names one of {list(given)!r} twice.'
         )
+      object.__setattr__(self, name, tuple(given))
     unknown = sorted(set(self.metrics) - set(METRICS))
     if unknown or not self.metrics:
       raise errors.UserError(
@@ -255,35 +262,19 @@ class Translation:
         [question.prefix for question in asked], self._sampling()
       )
     verdicts: Sequence[program_verdicts.Verdict | None] = [None] * len(asked)
-    testable = any(question.item.solved for question in asked)
-    if testable and 'execution' in self.metrics and self._runs(target):
-      workers = self.workers or len(os.sched_getaffinity(0))
-      with futures.ThreadPoolExecutor(workers) as pool:
-        verdicts = list(pool.map(self._verdict, asked, translations))
+    if 'execution' in self.metrics:
+      verdicts = self._runner().verdicts(
+        target, [question.item.solved for question in asked], translations
+      )
     answers = iter(
       _Answer(*parts)
       for parts in zip(asked, likelihoods, translations, verdicts, strict=True)
     )
     return [next(answers) if question else None for question in questions]
 
-  def _runs(self, language: str) -> bool:
-    return (
-      language in toolchains.LANGUAGES
-      and toolchains.available(language, self.unsandboxed) is None
-    )
-
-  def _verdict(
-    self, question: '_Question', translation: str
-  ) -> program_verdicts.Verdict | None:
-    """What became of a translation; None for one that has no tests."""
-    if question.item.solved is None:
-      return None
-    return program_verdicts.judge(
-      *translation_programs.test_program(
-        question.item.solved, question.direction.split('-')[1], translation
-      ),
-      self.limits,
-      self.unsandboxed,
+  def _runner(self) -> translation_programs.Runner:
+    return translation_programs.Runner(
+      self.limits, self.workers, self.unsandboxed
     )
 
   @property
@@ -335,27 +326,13 @@ class Translation:
     ]
     if missing:
       yield f'No program has both languages of {", ".join(missing)}: skipped.'
-    if 'execution' in self.metrics:
-      yield from self._notes_on_running(items, directions)
-
-  def _notes_on_running(
-    self,
-    items: Sequence[translation_sets.Item],
-    directions: Sequence[str],
-  ) -> Iterator[str]:
-    if not any(item.solved for item in items):
-      yield 'The programs of the test set have no tests: none was run.'
+    if 'execution' not in self.metrics:
       return
-    if sandbox.kind(self.unsandboxed) == 'none':
-      yield 'Programs ran without a sandbox.'
-    for language in dict.fromkeys(name.split('-')[1] for name in directions):
-      try:
-        tools = toolchains.toolchain(language, self.unsandboxed)
-      except toolchains.Missing as reason:
-        yield f'Translations into {language} were not run: {reason}.'
-        continue
-      if tools.note:
-        yield tools.note
+    if any(item.solved for item in items):
+      targets = dict.fromkeys(name.split('-')[1] for name in directions)
+      yield from self._runner().notes(tuple(targets))
+    else:
+      yield 'The programs of the test set have no tests: none was run.'
 
 
 @dataclasses.dataclass(frozen=True)

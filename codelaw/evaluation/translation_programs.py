@@ -1,14 +1,12 @@
-"""Test programs for translations of generated programs.
+"""Runs translations of generated programs in their test programs.
 
-A generated problem has verified inputs; a translation is right when its
-solution gives their results. A translation is a whole file, so its test
-program is the file with a test after it, in the shape that `program_endings`
-knows of each language. What must change in the file for that:
+A translation is right when its solution passes the tests of the generated
+problem (`generated_tests`). It is a whole file, so its test program is the
+file with the tests after it. What must change in the file for that:
 
   Java: the class is not public, since the file is not called after it.
-  C#, Rust: the entry point gets another name; the test has its own.
-  Go: the package gets the name that the test is in. The test's own imports
-    have names that no program has.
+  C#, Rust: the entry point gets another name; the tests have their own.
+  Go: the line that names the package comes before, with the tests' imports.
 
 A translation may call its class (Java, C#) as it likes, and may export its
 function or not (Go); the solution itself must have the name that the language
@@ -17,27 +15,99 @@ examples (assertions, tests) must hold as well.
 """
 
 from collections.abc import Callable
+from collections.abc import Iterator
 from collections.abc import Mapping
+from collections.abc import Sequence
+from concurrent import futures
+import dataclasses
+import os
 import re
 
 from codelaw.corpora.synthetic import execution
 from codelaw.corpora.synthetic import go
-from codelaw.corpora.synthetic import program
 from codelaw.corpora.synthetic import reader
 from codelaw.corpora.synthetic import rendering
-from codelaw.corpora.synthetic import rust
 from codelaw.evaluation import code_problems
+from codelaw.evaluation import generated_tests
+from codelaw.evaluation import program_verdicts
+from codelaw.evaluation import sandbox
+from codelaw.evaluation import toolchains
 
 _DATASET = 'translation'
-_CLASS = re.compile(r'\bclass\s+(\w+)')
+_CLASS = re.compile(r'^[ \t]*(?:\w+[ \t]+)*class[ \t]+(\w+)', re.MULTILINE)
 _PUBLIC_CLASS = re.compile(r'\bpublic\s+(?=(?:\w+\s+)*class\b)')
 _CSHARP_MAIN = re.compile(r'\bMain\s*(?=\()')
 _RUST_MAIN = re.compile(r'\bfn\s+main\s*(?=\()')
 _GO_PACKAGE = re.compile(r'^package[ \t]+\w+[ \t]*$', re.MULTILINE)
-_GO_BEFORE = (
-  'package solution\n\nimport (\n\tcodelawFormat "fmt"\n\tcodelawTesting'
-  ' "testing"\n)\n'
+_GO_BEFORE = '\n'.join(
+  [
+    'package solution\n',
+    'import (',
+    *(f'\t{name}' for name in generated_tests.GO_IMPORTS),
+    ')\n',
+  ]
 )
+_USING = (
+  'using System;\nusing System.Collections.Generic;\nusing System.Linq;\n'
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Runner:
+  """How translations are run, in the sandbox.
+
+  Attributes:
+    limits: of a program.
+    workers: programs that run at the same time; 0 for one per core.
+    unsandboxed: run them without a sandbox where none works.
+  """
+
+  limits: sandbox.Limits
+  workers: int
+  unsandboxed: bool
+
+  def verdicts(
+    self,
+    language: str,
+    solved: Sequence[execution.Solved | None],
+    translations: Sequence[str],
+  ) -> list[program_verdicts.Verdict | None]:
+    """What became of translations into a language.
+
+    None for those without a problem, and for all where this machine has no
+    tools of the language.
+
+    Raises:
+      UserError: when no sandbox works.
+    """
+    if not any(solved) or toolchains.available(language, self.unsandboxed):
+      return [None] * len(solved)
+
+    def judged(
+      item: execution.Solved | None, text: str
+    ) -> program_verdicts.Verdict | None:
+      if item is None:
+        return None
+      return program_verdicts.judge(
+        *test_program(item, language, text), self.limits, self.unsandboxed
+      )
+
+    workers = self.workers or len(os.sched_getaffinity(0))
+    with futures.ThreadPoolExecutor(workers) as pool:
+      return list(pool.map(judged, solved, translations))
+
+  def notes(self, languages: Sequence[str]) -> Iterator[str]:
+    """What a reader of the scores must know of this machine."""
+    if sandbox.kind(self.unsandboxed) == 'none':
+      yield 'Programs ran without a sandbox.'
+    for language in languages:
+      try:
+        tools = toolchains.toolchain(language, self.unsandboxed)
+      except toolchains.Missing as reason:
+        yield f'Translations into {language} were not run: {reason}.'
+        continue
+      if tools.note:
+        yield tools.note
 
 
 def test_program(
@@ -53,15 +123,21 @@ def test_program(
   Returns:
     A problem whose completion is a whole file, and that file.
   """
-  before, adapt, test = _LANGUAGES[language]
+  before, adapt = _ADAPTED.get(language, ('', str))
   text = adapt(translation)
+  renderer = reader.RENDERERS[language]()
+  owner = _CLASS.search(text)
+  if isinstance(renderer, go.GoRenderer):
+    name = solved.problem.solution.name
+    if re.search(rf'\bfunc {rendering.pascal_case(name)}\(', text):
+      renderer.exported = name
   problem = code_problems.Problem(
     problem_id=solved.origin,
     dataset=_DATASET,
     language=language,
     prompt='',
     before=before,
-    after=test(solved, text),
+    after=generated_tests.of(solved, renderer, owner[1] if owner else ''),
     stop=(),
   )
   return problem, text
@@ -70,118 +146,26 @@ def test_program(
 test_program.__test__ = False  # type: ignore[attr-defined] # no test of pytest
 
 
-def _calls(
-  solved: execution.Solved, renderer: rendering.Renderer
-) -> list[tuple[str, str]]:
-  return [
-    (renderer.call(solved.problem, one), renderer.literal(one.result))
-    for one in solved.inputs
-  ]
-
-
-def _unchanged(text: str) -> str:
-  return text
-
-
-def _python(solved: execution.Solved, text: str) -> str:
-  del text
-  calls = _calls(solved, reader.RENDERERS['python']())
-  return ''.join(f'assert {call} == {result}\n' for call, result in calls)
-
-
-def _script(solved: execution.Solved, text: str) -> str:
-  """Of JavaScript and TypeScript, whose values are written alike."""
-  del text
-  return ''.join(
-    f'if (JSON.stringify({call}) !== JSON.stringify({result}))'
-    ' { throw new Error("wrong"); }\n'
-    for call, result in _calls(solved, reader.RENDERERS['javascript']())
-  )
-
-
 def _not_public(text: str) -> str:
   return _PUBLIC_CLASS.sub('', text)
-
-
-def _class(text: str) -> str:
-  match = _CLASS.search(text)
-  return match[1] if match else 'Missing'
-
-
-def _java(solved: execution.Solved, text: str) -> str:
-  owner = _class(text)
-  lines = ['class Problem {', '  public static void main(String[] a) {']
-  for call, result in _calls(solved, reader.RENDERERS['java']()):
-    equal = f'java.util.Objects.equals({owner}.{call}, {result})'
-    lines += [f'    if (!{equal}) throw new AssertionError();']
-  return '\n'.join([*lines, '  }', '}', ''])
 
 
 def _without_csharp_main(text: str) -> str:
   return _CSHARP_MAIN.sub('TranslatedMain', text)
 
 
-def _csharp(solved: execution.Solved, text: str) -> str:
-  owner = _class(text)
-  is_list = solved.problem.solution.returns in (program.INTS, program.TEXTS)
-  equals = 'SequenceEqual' if is_list else 'Equals'
-  lines = ['class Problem {', '  public static void Main(string[] args) {']
-  for call, result in _calls(solved, reader.RENDERERS['csharp']()):
-    lines += [
-      f'    if (!{owner}.{call}.{equals}({result}))'
-      ' throw new Exception("wrong");'
-    ]
-  return '\n'.join([*lines, '  }', '}', ''])
-
-
 def _without_go_package(text: str) -> str:
   return _GO_PACKAGE.sub('', text, count=1)
-
-
-def _go(solved: execution.Solved, text: str) -> str:
-  renderer = go.GoRenderer()
-  name = solved.problem.solution.name
-  if re.search(rf'\bfunc {rendering.pascal_case(name)}\(', text):
-    renderer.exported = name
-  # Printed alike: a nil slice is as good as an empty one.
-  returns = solved.problem.solution.returns
-  form = '%q' if returns == program.TEXTS else '%v'
-  lines = ['func TestTranslation(t *codelawTesting.T) {']
-  for call, result in _calls(solved, renderer):
-    both = (
-      f'codelawFormat.Sprintf("{form}", {value})' for value in (call, result)
-    )
-    lines += [f'\tif {" != ".join(both)} {{', '\t\tt.Fatal("wrong")', '\t}']
-  return '\n'.join([*lines, '}', ''])
 
 
 def _without_rust_main(text: str) -> str:
   return _RUST_MAIN.sub('fn translated_main', text)
 
 
-def _rust(solved: execution.Solved, text: str) -> str:
-  del text
-  renderer = rust.RustRenderer()
-  lines = ['fn main() {']
-  for one in solved.inputs:
-    call = renderer.call(solved.problem, one)
-    lines += [f'    assert_eq!({call}, {renderer.result(one.result)});']
-  return '\n'.join([*lines, '}', ''])
-
-
-_USING = (
-  'using System;\nusing System.Collections.Generic;\nusing System.Linq;\n'
-)
-# Language -> (text before the translation, what becomes of it, its test).
-_LANGUAGES: Mapping[
-  str,
-  tuple[str, Callable[[str], str], Callable[[execution.Solved, str], str]],
-] = {
-  'python': ('', _unchanged, _python),
-  'javascript': ('', _unchanged, _script),
-  'typescript': ('', _unchanged, _script),
-  'java': ('import java.util.*;\n', _not_public, _java),
-  'csharp': (_USING, _without_csharp_main, _csharp),
-  'go': (_GO_BEFORE, _without_go_package, _go),
-  'rust': ('', _without_rust_main, _rust),
+# Language -> (text before the translation, what becomes of the translation).
+_ADAPTED: Mapping[str, tuple[str, Callable[[str], str]]] = {
+  'java': ('import java.util.*;\n', _not_public),
+  'csharp': (_USING, _without_csharp_main),
+  'go': (_GO_BEFORE, _without_go_package),
+  'rust': ('', _without_rust_main),
 }

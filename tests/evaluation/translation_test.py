@@ -264,12 +264,14 @@ def test_long_programs_are_left_out():
     ({'metrics': ['loss']}, 'nats_per_token, bleu'),
     ({'metrics': []}, 'nats_per_token, bleu'),
     ({'workers': -1}, 'workers'),
+    ({'test_set': 'aligned.jsonl'}, '@ParallelTestSet'),
+    ({'pairing': 'direct'}, '@Pairing'),
     ({'bleu_tokenizer': 'moses'}, '13a'),
   ],
 )
 def test_bad_settings(settings, message):
   with pytest.raises(errors.UserError, match=message):
-    translation.Translation(test_set=TWO, **settings)
+    translation.Translation(**{'test_set': TWO, **settings})
 
 
 def test_samples_are_json():
