@@ -70,6 +70,7 @@ def test_completions_of_every_kind(language, kind):
     ('__import__("os").abort()', program_verdicts.CRASHED),
     ('__import__("sys").exit(0)', program_verdicts.LEFT_EARLY),
     ('raise SystemExit', program_verdicts.LEFT_EARLY),
+    ('raise SystemExit(3)', program_verdicts.FAILED),
     ('return bytearray(2 ** 29)', 'memory'),
     ('while True: print("x" * 1000)', 'output'),
     ('raise SyntaxError("of its own")', program_verdicts.FAILED),
