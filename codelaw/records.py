@@ -520,6 +520,9 @@ class RunRecord:
     inherited_flops: that the initial checkpoint had cost, like `train_flops`.
     goodput: share of `wall_seconds` spent on updates that count, as defined in
       `train.bookkeeping`; None before it is known.
+    scores_step: the latest step whose checkpoint was evaluated on downstream
+      tasks; None for none.
+    scores: `task/metric` -> value at that step, see `scores`.
   """
 
   run_id: str
@@ -549,6 +552,8 @@ class RunRecord:
   )
   inherited_flops: float = 0.0
   goodput: float | None = None
+  scores_step: int | None = None
+  scores: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
   def __post_init__(self):
     _require(

@@ -6,7 +6,8 @@ A run directory has one file per evaluated checkpoint:
     {"step": 200, "scores": [{"task", "metric", "value", "standard_error",
      "num_items", "higher_is_better", "category"}, ...]}
 
-A task that is evaluated again replaces its scores of that step.
+A task that is evaluated again replaces its scores of that step. Of a run, the
+scores of its latest evaluated checkpoint are also in `run.json`.
 """
 
 from collections.abc import Iterable
@@ -15,6 +16,8 @@ import dataclasses
 import math
 import os
 import re
+
+from etils import epath
 
 from codelaw import errors
 from codelaw import storage
@@ -68,9 +71,18 @@ class Score:
 
 
 def write(
-  model_dir: storage.PathLike, step: int, scores: Iterable[Score]
+  model_dir: storage.PathLike,
+  step: int,
+  scores: Iterable[Score],
+  instead_of: Iterable[str] = (),
 ) -> None:
   """Adds scores to those of a checkpoint; same names are replaced.
+
+  Args:
+    model_dir: of the run.
+    step: of the checkpoint.
+    scores: to add.
+    instead_of: names of scores that are taken out.
 
   Raises:
     UserError: when two of them have one name, or the file cannot be written.
@@ -80,14 +92,15 @@ def write(
     if score.name in new:
       raise errors.UserError(f'Two scores are called {score.name}.')
     new[score.name] = score
-  kept = {s.name: s for s in read(model_dir).get(step, ())} | new
+  file = _file(model_dir, step)
+  old = {s.name: s for s in (_read(file) if file.exists() else ())}
+  gone = set(instead_of)
+  kept = {name: s for name, s in old.items() if name not in gone} | new
   content = {
     'step': step,
     'scores': [dataclasses.asdict(kept[name]) for name in sorted(kept)],
   }
-  storage.write_json(
-    storage.path(model_dir) / FOLDER / f'step_{step}.json', content
-  )
+  storage.write_json(file, content)
 
 
 def read(model_dir: storage.PathLike) -> Mapping[int, tuple[Score, ...]]:
@@ -96,20 +109,41 @@ def read(model_dir: storage.PathLike) -> Mapping[int, tuple[Score, ...]]:
   Raises:
     UserError: when a file is damaged.
   """
+  return {step: _read(_file(model_dir, step)) for step in _steps(model_dir)}
+
+
+def latest(model_dir: storage.PathLike) -> tuple[int, dict[str, float]] | None:
+  """The latest step with scores, and name -> value there; None for none.
+
+  Raises:
+    UserError: when its file is damaged.
+  """
+  steps = _steps(model_dir)
+  if not steps:
+    return None
+  found = _read(_file(model_dir, steps[-1]))
+  return steps[-1], {score.name: score.value for score in found}
+
+
+def _file(model_dir: storage.PathLike, step: int) -> epath.Path:
+  return storage.path(model_dir) / FOLDER / f'step_{step}.json'
+
+
+def _steps(model_dir: storage.PathLike) -> list[int]:
+  """The steps with a file of scores, rising."""
   folder = storage.path(model_dir) / FOLDER
   if not folder.is_dir():
-    return {}
-  found: dict[int, tuple[Score, ...]] = {}
-  for file in folder.iterdir():
-    match = _FILE.fullmatch(file.name)
-    if match is None:
-      continue
-    content = storage.read_json(file)
-    try:
-      found[int(match[1])] = tuple(Score(**s) for s in content['scores'])
-    except (KeyError, TypeError) as error:
-      raise errors.UserError(
-        f'{os.fspath(file)} is no file of scores ({error}); delete it and'
-        ' evaluate that checkpoint again.'
-      ) from error
-  return dict(sorted(found.items()))
+    return []
+  matches = (_FILE.fullmatch(file.name) for file in folder.iterdir())
+  return sorted(int(match[1]) for match in matches if match)
+
+
+def _read(file: epath.Path) -> tuple[Score, ...]:
+  content = storage.read_json(file)
+  try:
+    return tuple(Score(**score) for score in content['scores'])
+  except (KeyError, TypeError) as error:
+    raise errors.UserError(
+      f'{os.fspath(file)} is no file of scores ({error}); delete it and'
+      ' evaluate that checkpoint again.'
+    ) from error

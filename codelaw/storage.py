@@ -23,6 +23,10 @@ from codelaw import errors
 PathLike = str | os.PathLike[str]
 
 
+class InUseError(errors.UserError):
+  """Another live process holds a folder."""
+
+
 def path(value: PathLike) -> epath.Path:
   """Returns `value` as a path that may be local or in a bucket (gs://...)."""
   return epath.Path(value)
@@ -110,8 +114,8 @@ def exclusive(folder: PathLike) -> Iterator[None]:
   Object stores have no such lock; there the caller's own checks must do.
 
   Raises:
-    UserError: when another live process holds the folder, or it cannot be
-      written to.
+    InUseError: when another live process holds the folder.
+    UserError: when it cannot be written to.
   """
   target = path(folder)
   lock = pathlib.Path(os.fspath(target)) / '.lock'
@@ -130,7 +134,7 @@ def exclusive(folder: PathLike) -> Iterator[None]:
     try:
       fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
-      raise errors.UserError(
+      raise InUseError(
         f'{os.fspath(target)} is in use by another process; wait for it to'
         ' end, or give this one another folder.'
       ) from error

@@ -14,6 +14,7 @@ from codelaw import gin_text
 from codelaw import records
 from codelaw import size_rules
 from codelaw.cli import corpus
+from codelaw.cli import evaluate
 from codelaw.cli import gin_config
 from codelaw.cli import report
 from codelaw.cli import study
@@ -89,6 +90,8 @@ def built(file):
   if file == 'corpora/shards_quickstart.gin':
     folders = ("CachePlan.corpus_dir = 'c'", "CachePlan.shards_dir = 's'")
     return load(shards.CachePlan, (), [file], folders)
+  if kind == 'evaluation':
+    return load(evaluate.Evaluation, evaluate.PARTS, [file])
   if kind == 'corpora':
     needs_inputs = 'INPUTS = %gin.REQUIRED' in (ROOT / file).read_text()
     inputs = ["INPUTS = ['somewhere']"] if needs_inputs else []

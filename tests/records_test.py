@@ -8,6 +8,7 @@ import pytest
 from codelaw import accounting
 from codelaw import errors
 from codelaw import records
+from codelaw import storage
 
 MODEL = accounting.ModelShape(32, 8, 1, 1, 8, 16)
 MIXTURE = records.MixtureRates({'code/python': 3, 'markup': 1})
@@ -149,6 +150,13 @@ def test_a_run_record_survives_json(tmp_path):
   assert records.read_run_record(tmp_path) == record
   content = json.loads((tmp_path / 'run.json').read_text())
   assert content['plan']['schedule']['stages'][1]['name'] == 'cooldown'
+
+
+def test_a_run_record_of_an_older_version_has_no_scores(tmp_path):
+  content = records.to_json(_record())
+  del content['scores'], content['scores_step']
+  storage.write_json(tmp_path / 'run.json', content)
+  assert records.read_run_record(tmp_path) == _record()
 
 
 def test_a_damaged_run_record_is_named(tmp_path):

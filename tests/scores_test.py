@@ -19,6 +19,17 @@ def test_scores_of_a_step_are_added_and_replaced(tmp_path):
   assert PIQA.name == 'reasoning/piqa/accuracy'
 
 
+def test_scores_can_be_taken_out_and_the_latest_step_is_known(tmp_path):
+  assert scores.latest(tmp_path) is None
+  scores.write(tmp_path, 20, [PIQA, BLEU])
+  scores.write(tmp_path, 100, [PIQA])
+  assert scores.latest(tmp_path) == (100, {PIQA.name: 0.5})
+  scores.write(tmp_path, 100, [BLEU], instead_of=[PIQA.name, 'never/there'])
+  assert scores.latest(tmp_path) == (100, {BLEU.name: 0.0})
+  scores.write(tmp_path, 20, [PIQA], instead_of=[PIQA.name])
+  assert scores.read(tmp_path)[20] == (PIQA, BLEU)
+
+
 def test_mistakes_are_told(tmp_path):
   with pytest.raises(errors.UserError, match='Two scores are called'):
     scores.write(tmp_path, 1, [PIQA, PIQA])

@@ -45,7 +45,7 @@ def _try_to_hold(folder, queue):
   try:
     with storage.exclusive(folder):
       queue.put('held')
-  except errors.UserError as error:
+  except storage.InUseError as error:
     queue.put(str(error))
 
 

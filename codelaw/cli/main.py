@@ -25,6 +25,7 @@ VERBS = {
   'train': 'train one run',
   'compile': 'compile a run for a TPU slice without one: memory, time, cost',
   'study': 'plan, run, resume, collect, fit, allocate and confirm a sweep',
+  'evaluate': 'give downstream tasks to checkpoints of runs',
   'collect': 'read run directories into a run table',
   'fit': 'fit scaling laws to a run table',
   'predict': 'predict losses, with intervals, for new rows',

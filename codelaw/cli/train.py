@@ -6,6 +6,9 @@ gin_configs/runs/pretrain.gin does. Several runs are a chain: bind `Chain.runs =
 does. They are trained in this order, and each may start from a checkpoint of
 one before it. A finished run is skipped, an interrupted one goes on from its
 last checkpoint.
+
+A run evaluates as it trains where TrainSettings.downstream = @Evaluation(), see
+`codelaw evaluate`; that changes neither its losses nor its parameters.
 """
 
 import argparse
@@ -20,12 +23,15 @@ from codelaw import errors
 from codelaw import execution as execution_lib
 from codelaw import records
 from codelaw import size_rules
+from codelaw.cli import evaluate
 from codelaw.cli import gin_config
 from codelaw.cli import progress
 from codelaw.cli import seqio_mixture
+from codelaw.evaluation import task as task_lib
 
 if typing.TYPE_CHECKING:
   from codelaw.train import checking
+  from codelaw.train import downstream
 
 EXAMPLE = 'codelaw train --gin_file=generated/quickstart_run.gin'
 _NAMED_RUNS = 4  # Of longer chains, the folders that hold the runs are named.
@@ -39,11 +45,13 @@ class TrainSettings:
     plan: of the run.
     model_dir: folder of the run.
     execution: how it is computed.
+    downstream: tasks that it is given as it trains, or None.
   """
 
   plan: records.RunPlan
   model_dir: str
   execution: execution_lib.Execution = execution_lib.AUTOMATIC
+  downstream: evaluate.Evaluation | None = None
 
   def __post_init__(self):
     if not isinstance(self.plan, records.RunPlan):
@@ -54,6 +62,11 @@ class TrainSettings:
       raise errors.UserError(
         'TrainSettings.model_dir must be the folder of the run, got'
         f' {self.model_dir!r}; set MODEL_DIR.'
+      )
+    if not isinstance(self.downstream, evaluate.Evaluation | None):
+      raise errors.UserError(
+        'TrainSettings.downstream must be @Evaluation() or None, got'
+        f' {self.downstream!r}.'
       )
 
 
@@ -87,9 +100,9 @@ class Chain:
 
 
 PARTS = (
+  *evaluate.PARTS,
   accounting.ModelShape,
-  execution_lib.Execution,
-  execution_lib.MeshShape,
+  evaluate.Evaluation,
   records.InitialCheckpoint,
   records.MixtureRates,
   records.OptimizerSettings,
@@ -185,6 +198,8 @@ def run(args: argparse.Namespace) -> None:
     logging.getLogger(library).setLevel(logging.CRITICAL)
   with distributed.ending_together():
     found = check(runs)
+    for settings, checked in zip(runs, found, strict=True):
+      _check_downstream(settings.downstream, checked.record)
     if not distributed.is_first():
       for settings in runs:
         loop.train(
@@ -217,12 +232,50 @@ def _train(settings: TrainSettings) -> None:
       settings.model_dir,
       execution=settings.execution,
       progress=show,
+      downstream=_downstream(settings.downstream),
     )
   total = sum(record.realised_tokens.values())
   print(
     f'{record.run_id}: {record.step - record.first_step:,} updates on {total:,}'
     f' tokens, {record.wall_seconds:,.0f} s\n'
     f'see: tensorboard --logdir={settings.model_dir}'
+  )
+
+
+def _check_downstream(
+  evaluation: evaluate.Evaluation | None, record: records.RunRecord
+) -> None:
+  """Checks what a run evaluates as it trains, before anything is spent."""
+  if evaluation is None:
+    return
+  import jax
+
+  from codelaw.evaluation import run_language_model
+
+  if jax.process_count() > 1:
+    raise errors.UserError(
+      'TrainSettings.downstream evaluates in one process, and this run has'
+      f' {jax.process_count()}; leave it out and give the checkpoints to'
+      ' `codelaw evaluate`.'
+    )
+  run_language_model.read_tokenizer(record)
+  for task in evaluation.tasks:
+    task_lib.check(task)
+
+
+def _downstream(
+  evaluation: evaluate.Evaluation | None,
+) -> 'downstream.Downstream | None':
+  """What the loop calls for these tasks."""
+  if evaluation is None:
+    return None
+  from codelaw.evaluation import evaluate_run
+  from codelaw.evaluation import run_language_model
+  from codelaw.train import downstream
+
+  return downstream.Downstream(
+    evaluate_run.in_loop(evaluation.tasks, run_language_model.of_snapshot),
+    evaluation.every_steps,
   )
 
 

@@ -136,14 +136,18 @@ class Pairing:
       yield program, source, 0
       yield translation, target, 0
       return
-    between = self.separator
-    if self.strategy == 'prompt':
-      between = self.prompt.format(
-        source=notation.shown_language(source),
-        target=notation.shown_language(target),
-      )
-    prefix = program + between
+    prefix = self.prefix(direction, program)
     yield prefix + translation, target, len(prefix.encode('utf-8'))
+
+  def prefix(self, direction: str, program: str) -> str:
+    """What a document of the pair says before the translation begins."""
+    if self.strategy != 'prompt':
+      return program + self.separator
+    source, target = direction.split('-')
+    return program + self.prompt.format(
+      source=notation.shown_language(source),
+      target=notation.shown_language(target),
+    )
 
   def pair(
     self,

@@ -15,6 +15,66 @@ from codelaw.corpora import tables
 
 
 @dataclasses.dataclass(frozen=True)
+class AlignedTable:
+  """Rows that hold one program in several languages.
+
+  Attributes:
+    paths: Parquet files or JSON-lines, as of `Tables`.
+    columns: language -> column of its programs.
+  """
+
+  paths: Sequence[str]
+  columns: Mapping[str, str]
+
+  def __post_init__(self):
+    if not isinstance(self.columns, Mapping) or len(self.columns) < 2:
+      raise errors.UserError(
+        'The columns of aligned programs must map two or more languages to'
+        " columns, like {'python': 'py', 'java': 'java'}; got"
+        f' {self.columns!r}.'
+      )
+    self._table()
+
+  def _table(self) -> tables.Tables:
+    """What reads the rows; it reads the columns that name an origin along."""
+    first, *rest = dict.fromkeys(self.columns.values())
+    return tables.Tables(
+      self.paths, {'parallel/rows': ['*']}, text=first, origin=rest
+    )
+
+  def parts(self, max_bytes_per_source: int) -> Iterator[files.InputFile]:
+    """The files."""
+    return self._table().parts(max_bytes_per_source)
+
+  def rows(
+    self, part: files.InputFile
+  ) -> Iterator[tuple[str, dict[str, str] | files.RefusedError]]:
+    """Names of rows, with their programs by language or what is wrong.
+
+    Raises:
+      UserError: when the file does not have a column that was named.
+    """
+    for origin, row in self._table().rows(part):
+      try:
+        if isinstance(row, files.RefusedError):
+          raise row
+        yield origin, self._programs(row)
+      except files.RefusedError as refused:
+        yield origin, refused
+
+  def _programs(self, row: Mapping[str, Any]) -> dict[str, str]:
+    """The programs that a row has, by language."""
+    found = {}
+    for language, column in self.columns.items():
+      if tables.field(row, column) is None:
+        continue
+      text = tables.text(row, column)
+      if text.strip():
+        found[language] = text
+    return found
+
+
+@dataclasses.dataclass(frozen=True)
 class ParallelTable:
   """Reads rows that hold one program in several languages.
 
@@ -33,22 +93,13 @@ class ParallelTable:
   license: str = ''
 
   def __post_init__(self):
-    if not isinstance(self.columns, Mapping) or len(self.columns) < 2:
-      raise errors.UserError(
-        'ParallelTable.columns must map two or more languages to columns,'
-        f" like {{'python': 'py', 'java': 'java'}}; got {self.columns!r}."
-      )
+    self._table()
     pairing.check(
       'ParallelTable', self.pairing, self.columns, 'there are columns for'
     )
-    self._table()
 
-  def _table(self) -> tables.Tables:
-    """What reads the rows; it reads the columns that name an origin along."""
-    first, *rest = dict.fromkeys(self.columns.values())
-    return tables.Tables(
-      self.paths, {'parallel/rows': ['*']}, text=first, origin=rest
-    )
+  def _table(self) -> AlignedTable:
+    return AlignedTable(self.paths, self.columns)
 
   def source_names(self) -> tuple[str, ...]:
     """A source per direction."""
@@ -68,15 +119,11 @@ class ParallelTable:
     """
     # Which directions a row would have had is not known if it is damaged.
     unknown = self.source_names()[0]
-    for origin, row in self._table().rows(part):
+    for origin, programs in self._table().rows(part):
       if all(map(is_full, self.source_names())):
         return
-      try:
-        if isinstance(row, files.RefusedError):
-          raise row
-        programs = self._programs(row)
-      except files.RefusedError as refused:
-        yield refused.skipped(unknown, origin)
+      if isinstance(programs, files.RefusedError):
+        yield programs.skipped(unknown, origin)
         continue
       key = storage.fingerprint(programs)
       directions = list(self.pairing.chosen(key, programs))
@@ -86,14 +133,3 @@ class ParallelTable:
         yield from self.pairing.pair(
           direction, programs, origin, self.license, key
         )
-
-  def _programs(self, row: Mapping[str, Any]) -> dict[str, str]:
-    """The programs that a row has, by language."""
-    found = {}
-    for language, column in self.columns.items():
-      if tables.field(row, column) is None:
-        continue
-      text = tables.text(row, column)
-      if text.strip():
-        found[language] = text
-    return found

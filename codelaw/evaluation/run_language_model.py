@@ -11,7 +11,6 @@ Definitions owned here:
 from collections.abc import Iterator
 from collections.abc import Sequence
 import dataclasses
-import os
 from typing import Any
 
 import jax
@@ -27,6 +26,7 @@ from codelaw.evaluation import generation
 from codelaw.evaluation import language_model
 from codelaw.evaluation import scoring
 from codelaw.models import axes as axes_lib
+from codelaw.train import downstream
 from codelaw.train import mesh as mesh_lib
 from codelaw.train import run_model
 
@@ -223,13 +223,7 @@ def load(
       another, or it is a vocabulary of SeqIO, which is not kept as a file.
   """
   record = records.read_run_record(model_dir)
-  tokenizer = run_model.read_tokenizer(record, tokenizer_file)
-  if tokenizer is None:
-    raise errors.UserError(
-      f'The run in {os.fspath(model_dir)} was trained on shards with the'
-      ' vocabulary of SeqIO tasks, which they do not hold, so that no text can'
-      ' be tokenised; train on shards that `codelaw cache` made from text.'
-    )
+  tokenizer = read_tokenizer(record, tokenizer_file)
   model = run_model.read(model_dir, step)
   mesh = mesh_lib.make(execution.mesh)
   return RunLanguageModel(
@@ -242,6 +236,46 @@ def load(
     execution=execution,
     batch_tokens=batch_tokens,
   )
+
+
+def of_snapshot(at: downstream.Snapshot) -> RunLanguageModel:
+  """The model of a run in training, until its next update.
+
+  Raises:
+    UserError: as `read_tokenizer`.
+  """
+  return RunLanguageModel(
+    name=f'{at.record.run_id} at step {at.step}',
+    params=at.params,
+    shape=at.record.plan.model,
+    tokenizer=read_tokenizer(at.record),
+    context_length=at.record.plan.sequence_length,
+    mesh=at.mesh,
+    execution=at.execution,
+  )
+
+
+def read_tokenizer(
+  record: records.RunRecord, file: storage.PathLike | None = None
+) -> tokenizer_lib.Tokenizer:
+  """The tokenizer of a run.
+
+  Args:
+    record: of the run.
+    file: its `tokenizer.json`; by default the one beside its shards.
+
+  Raises:
+    UserError: when there is none, it is another, or it is a vocabulary of
+      SeqIO, which is not kept as a file.
+  """
+  tokenizer = run_model.read_tokenizer(record, file)
+  if tokenizer is None:
+    raise errors.UserError(
+      f'The run {record.run_id} was trained on shards with the vocabulary of'
+      ' SeqIO tasks, which they do not hold, so that no text can be tokenised;'
+      ' train on shards that `codelaw cache` made from text.'
+    )
+  return tokenizer
 
 
 def placed(params: Any, mesh: jax.sharding.Mesh) -> Any:

@@ -31,6 +31,9 @@ class Result:
 class Task(Protocol):
   """A frozen dataclass that gin builds.
 
+  It may also have `check(self) -> None`, which raises `UserError` where its
+  data or tools are missing, and is called before anything is spent.
+
   Attributes:
     name: of the task, unique in an evaluation; names its file of samples.
   """
@@ -54,3 +57,14 @@ class Task(Protocol):
     Raises:
       UserError: when the task's data or tools are missing.
     """
+
+
+def check(task: Task) -> None:
+  """Calls the `check` of a task that has one.
+
+  Raises:
+    UserError: when the task's data or tools are missing.
+  """
+  own = getattr(task, 'check', None)
+  if own is not None:
+    own()

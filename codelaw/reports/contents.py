@@ -30,6 +30,9 @@ from codelaw.reports import run_tables
 from codelaw.reports import study_folder
 from codelaw.reports import synergy_plots
 from codelaw.reports import tables
+from codelaw.reports import translation_plots
+from codelaw.reports import translation_rows
+from codelaw.reports import translation_tables
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,6 +109,7 @@ def sections(study: study_folder.Study) -> tuple[Section, ...]:
       _laws(study),
       _synergy(study),
       _mixture_laws(study),
+      translation(study.table),
       _runs(study),
     )
     if section.pictures or section.tables
@@ -338,6 +342,17 @@ def _mixture_laws(study: study_folder.Study) -> Section:
     'Laws of mixtures',
     tuple(pictures),
     (*law_tables.of(study.mixture_fits), *shown),
+  )
+
+
+def translation(table: pd.DataFrame | None) -> Section:
+  """What a run table has of translation (`translation_rows`), if anything."""
+  found = [] if table is None else translation_rows.by_metric(table)
+  if not found:
+    return Section('', (), ())
+  pictures = (Picture(*parts) for parts in translation_plots.pictures(found))
+  return Section(
+    'Translation', tuple(pictures), (translation_tables.averages(found),)
   )
 
 

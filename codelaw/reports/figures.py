@@ -202,7 +202,7 @@ def plain_log_ticks(axis: axis_lib.Axis) -> None:
 
 def interval(
   axes: axes_lib.Axes,
-  place: int,
+  place: float,
   middle: float,
   ends: tuple[float, float] | None,
   colour: str,

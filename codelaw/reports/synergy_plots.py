@@ -1,20 +1,14 @@
 """Figures of what sources do to each other: synergy and transfer."""
 
-from collections.abc import Mapping
 from collections.abc import Sequence
 
 from matplotlib import colors
 from matplotlib import figure as figure_lib
-import numpy as np
 
 from codelaw.laws import synergy as synergy_lib
 from codelaw.laws import synergy_patterns
 from codelaw.reports import figures
-
-_PALE = '#f6f6f4'  # Middle of a scale that has two sides.
-_DARK_INK, _LIGHT_INK = '#1b1f23', '#ffffff'  # On cells, in any page.
-# (target, auxiliary) -> (value that colours the cell, its text, whether bold).
-Cells = Mapping[tuple[str, str], tuple[float, str, bool]]
+from codelaw.reports import heat_maps
 
 
 def synergy_heat_map(
@@ -37,7 +31,7 @@ def synergy_heat_map(
   most = max(abs(value) for value, _, _ in cells.values()) or 1.0
   # Orange and blue with a pale middle: apart for colour-blind readers.
   shades = colors.LinearSegmentedColormap.from_list(
-    'synergy', [figures.VERMILION, _PALE, figures.BLUE]
+    'synergy', [figures.VERMILION, heat_maps.PALE, figures.BLUE]
   )
   return _heat_map(
     cells,
@@ -64,7 +58,7 @@ def transfer_heat_map(
     for entry in entries
   }
   shades = colors.LinearSegmentedColormap.from_list(
-    'transfer', [_PALE, figures.GREEN]
+    'transfer', [heat_maps.PALE, figures.GREEN]
   )
   return _heat_map(
     cells, shades, colors.Normalize(0, 1, clip=True), 'auxiliary source'
@@ -72,47 +66,16 @@ def transfer_heat_map(
 
 
 def _heat_map(
-  cells: Cells,
+  cells: heat_maps.Cells,
   shades: colors.Colormap,
   scale: colors.Normalize,
   label: str,
 ) -> figure_lib.Figure:
   targets = sorted({target for target, _ in cells})
   auxiliaries = sorted({auxiliary for _, auxiliary in cells})
-  values = np.full((len(targets), len(auxiliaries)), np.nan)
-  for (target, auxiliary), (value, _, _) in cells.items():
-    values[targets.index(target), auxiliaries.index(auxiliary)] = value
   figure, grid = figures.new(1, 1, 1.6 + 0.5 * len(targets))
   axes = grid[0][0]
-  axes.pcolormesh(
-    np.arange(len(auxiliaries) + 1) - 0.5,
-    np.arange(len(targets) + 1) - 0.5,
-    np.ma.masked_invalid(values),
-    cmap=shades,
-    norm=scale,
-    edgecolors=figures.GRID,
-    linewidth=1,
-  )
-  for (target, auxiliary), (value, text, bold) in cells.items():
-    red, green, blue, _ = shades(scale(value))
-    dark = 0.299 * red + 0.587 * green + 0.114 * blue < 0.45
-    axes.text(
-      auxiliaries.index(auxiliary),
-      targets.index(target),
-      text,
-      ha='center',
-      va='center',
-      fontsize=9,
-      fontweight='bold' if bold else 'normal',
-      color=_LIGHT_INK if dark else _DARK_INK,
-    )
-  axes.set_xticks(range(len(auxiliaries)), auxiliaries)
-  axes.set_yticks(range(len(targets)), targets)
+  heat_maps.draw(axes, cells, targets, auxiliaries, shades, scale)
   axes.set_xlabel(label)
   axes.set_ylabel('target source')
-  axes.invert_yaxis()
-  axes.grid(False)
-  axes.tick_params(length=0)
-  for spine in axes.spines.values():
-    spine.set_visible(False)
   return figure

@@ -7,6 +7,10 @@ cost: those of the run itself and, where it started from an earlier run's
 checkpoint, those behind that. Tokens of the last evaluation of a finished run
 come from `run.json`, which is exact; events hold float32. A run of another
 program without any evaluation has a row per value of its training loss.
+
+Scores of downstream tasks (`codelaw.scores`) are in the row of their step.
+Where a run did not compute its held-out loss at a step, there is no such row,
+because nothing says what the parameters had seen; that is reported.
 """
 
 from collections.abc import Mapping
@@ -21,6 +25,7 @@ import pandas as pd
 
 from codelaw import errors
 from codelaw import records
+from codelaw import scores as scores_lib
 from codelaw import storage
 from codelaw.runs import events
 from codelaw.runs import folders
@@ -42,6 +47,10 @@ _LEADING = (
 )
 
 
+_PREFIXES = (
+  *('share/', 'tokens/', 'loss/', 'bits_per_byte/'),
+  *('score/', 'score_standard_error/'),
+)
 _TEXTS = ('run_id', 'stage')
 _WHOLE = ('num_params', 'num_tokens', 'step')
 _MAY_LACK = ('num_params_no_embed', 'seed')
@@ -49,12 +58,15 @@ _MAY_LACK = ('num_params_no_embed', 'seed')
 
 @dataclasses.dataclass(frozen=True)
 class _Run:
-  """A run folder: its record, if it has one, and its event files."""
+  """A run folder: its record, if it has one, event files and scores."""
 
   folder: str
   run_id: str
   record: records.RunRecord | None
   files: Sequence[events.Found]
+  scores: Mapping[int, Sequence[scores_lib.Score]] = dataclasses.field(
+    default_factory=dict
+  )
 
 
 def collect(
@@ -117,7 +129,9 @@ def collect(
     series = _series(run, contents, report)
     if run.record is not None:
       parts.append(
-        recorded_runs.columns(run.folder, run.record, series, mapping, report)
+        recorded_runs.columns(
+          run.folder, run.record, series, run.scores, mapping, report
+        )
       )
       continue
     texts = {
@@ -151,7 +165,7 @@ def _find(folder: str, run_id: str) -> _Run:
   if (storage.path(folder) / 'run.json').exists():
     record = records.read_run_record(folder)
     files = events.list_files(storage.path(folder) / 'eval')
-    return _Run(folder, record.run_id, record, files)
+    return _Run(folder, record.run_id, record, files, scores_lib.read(folder))
   return _Run(folder, run_id, None, folders.event_files(folder))
 
 
@@ -205,7 +219,7 @@ def _table(
         f'The table has no column {name}, because nothing says it for'
         f' {", ".join(sorted(lacking))}.'
       )
-  for prefix in ('share/', 'tokens/', 'loss/', 'bits_per_byte/'):
+  for prefix in _PREFIXES:
     names = sorted(
       name
       for name in columns

@@ -5,6 +5,7 @@ exact; events hold float32.
 """
 
 from collections.abc import Mapping
+from collections.abc import Sequence
 import dataclasses
 import math
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from codelaw import records
+from codelaw import scores as scores_lib
 from codelaw.runs import evaluations
 from codelaw.runs import events
 from codelaw.runs import tag_columns
@@ -21,6 +23,7 @@ def columns(
   folder: str,
   record: records.RunRecord,
   series: Mapping[str, events.Series],
+  scores: Mapping[int, Sequence[scores_lib.Score]],
   mapping: tag_columns.TagMapping,
   report: events.Report,
 ) -> dict[str, Any]:
@@ -30,6 +33,7 @@ def columns(
     folder: of the run.
     record: its `run.json`.
     series: tag -> values, of its evaluations.
+    scores: step -> scores of downstream tasks.
     mapping: how tags are read.
     report: called with one sentence where the end of the run is missing.
   """
@@ -82,7 +86,39 @@ def columns(
     'seed': record.plan.seed,
     **evaluations.token_columns(by_source, totals),
     **evaluations.losses(found.columns),
+    **_scores(where, scores, found.steps, report),
   }
+
+
+def _scores(
+  where: str,
+  scores: Mapping[int, Sequence[scores_lib.Score]],
+  steps: np.ndarray,
+  report: events.Report,
+) -> dict[str, np.ndarray]:
+  """`score/...` and `score_standard_error/...` at these steps, NaN for none."""
+  rows = {step: row for row, step in enumerate(steps.tolist())}
+  found: dict[str, np.ndarray] = {}
+  for step in sorted(scores.keys() & rows.keys()):
+    for score in scores[step]:
+      for kind, value in (
+        ('score', score.value),
+        ('score_standard_error', score.standard_error),
+      ):
+        if value is not None:
+          column = found.setdefault(
+            f'{kind}/{score.name}', np.full(len(steps), np.nan)
+          )
+          column[rows[step]] = value
+  without = sorted(scores.keys() - rows.keys())
+  if without:
+    report(
+      f'{where} has scores of downstream tasks at'
+      f' {events.steps_in_words(without)}, but no held-out loss there; they are'
+      ' left out. Let RunPlan.eval_every_steps divide the steps of the'
+      ' checkpoints that are evaluated.'
+    )
+  return found
 
 
 def _train_flops(record: records.RunRecord, steps: np.ndarray) -> np.ndarray:

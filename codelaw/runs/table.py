@@ -4,8 +4,10 @@ One row per (run, evaluation step), identified by `run_id` and `step`:
 
   run_id, num_params, num_params_no_embed, num_tokens, train_flops, step,
   stage, is_final, seed, share/<source>..., tokens/<source>...,
-  loss/<eval>..., bits_per_byte/<eval>...
+  loss/<eval>..., bits_per_byte/<eval>...,
+  score/<task>/<metric>..., score_standard_error/<task>/<metric>...
 
+A cell of a loss or a score may be empty: it was not evaluated there.
 Also read: tables with the columns `C, N, D, loss`, and a pair of `ratios.csv`
 (one share per source) and `metrics.csv` (one loss per evaluation) joined on
 `run`. Floats are written with all their digits, so that a law fitted to a
@@ -27,8 +29,8 @@ from codelaw import storage
 
 _POSITIVE = ('num_params', 'num_params_no_embed', 'num_tokens', 'train_flops')
 _NUMERIC = (*_POSITIVE, 'step', 'seed')
-_NUMERIC_PREFIXES = ('share/', 'tokens/', 'loss', 'bits_per_byte')
-_MAY_BE_EMPTY = ('loss', 'bits_per_byte')
+_MAY_BE_EMPTY = ('loss', 'bits_per_byte', 'score/', 'score_standard_error/')
+_NUMERIC_PREFIXES = ('share/', 'tokens/', *_MAY_BE_EMPTY)
 SHORT_NAMES = {
   'C': 'train_flops',
   'N': 'num_params',

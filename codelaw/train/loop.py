@@ -1,8 +1,9 @@
 """One training run, from its plan to its record.
 
-The order inside the loop: evaluate if due, checkpoint if due, stop if last,
-next batch, step, then report the metrics of the step before, so that the
-device never waits for the host. There are exactly `plan.num_steps` updates.
+The order inside the loop: evaluate if due, checkpoint if due, downstream tasks
+if due, stop if last, next batch, step, then report the metrics of the step
+before, so that the device never waits for the host. There are exactly
+`plan.num_steps` updates.
 """
 
 from collections.abc import Callable
@@ -17,6 +18,7 @@ import numpy as np
 from codelaw import errors
 from codelaw import execution as execution_lib
 from codelaw import records
+from codelaw import scores
 from codelaw import storage
 from codelaw.data import manifest as manifest_lib
 from codelaw.data import pipeline
@@ -25,6 +27,7 @@ from codelaw.train import bookkeeping
 from codelaw.train import checking
 from codelaw.train import checkpoint as checkpoint_lib
 from codelaw.train import distributed
+from codelaw.train import downstream as downstream_lib
 from codelaw.train import evaluate
 from codelaw.train import initial
 from codelaw.train import interruption
@@ -81,6 +84,7 @@ def train(
   execution: execution_lib.Execution = execution_lib.AUTOMATIC,
   run_id: str | None = None,
   progress: Callable[[Progress], None] | None = None,
+  downstream: downstream_lib.Downstream | None = None,
 ) -> records.RunRecord:
   """Trains a run, continues an interrupted one, or finds it finished.
 
@@ -95,6 +99,8 @@ def train(
     execution: how to compute it; may differ between two starts of a run.
     run_id: its name in run tables; by default the name of the folder.
     progress: called after every update, evaluation and checkpoint.
+    downstream: what else is evaluated between updates, where one process
+      trains. It does not change the result of the training.
 
   Returns:
     The record of the finished run, which is also in `run.json`.
@@ -123,7 +129,7 @@ def train(
     for note in checked.notes:
       report(Progress(record.step, plan.num_steps, message=note))
     checked = dataclasses.replace(checked, record=record)
-    run = _Run(checked, model_dir, execution, report)
+    run = _Run(checked, model_dir, execution, report, downstream)
     try:
       with interruption.wish_to_stop() as stop_asked:
         return distributed.record_of_first(run.until_end(stop_asked))
@@ -151,7 +157,9 @@ class _Run:
     model_dir: storage.PathLike,
     execution: execution_lib.Execution,
     report: Callable[[Progress], None],
+    downstream: downstream_lib.Downstream | None = None,
   ):
+    self._downstream = downstream
     self._started_at = time.monotonic()
     self._wrote_record_at = 0.0
     before, self._news = rundir.of_this_start(checked.record, execution)
@@ -227,8 +235,9 @@ class _Run:
     while True:
       last = self._step == plan.num_steps
       stop = stop_asked() and not last
-      evaluate_due = self._due(plan.eval_every_steps)
-      keep = self._step in plan.checkpoint_steps_kept
+      downstream_due = not stop and self._downstream_due()
+      evaluate_due = self._due(plan.eval_every_steps, downstream_due)
+      keep = self._step in plan.checkpoint_steps_kept or downstream_due
       checkpoint_due = self._due(plan.checkpoint_every_steps, stop or keep)
       if pending and (evaluate_due or checkpoint_due):
         self._account(pending)
@@ -239,6 +248,8 @@ class _Run:
         self._checkpoint()
       if stop:
         raise KeyboardInterrupt
+      if downstream_due:
+        self._evaluate_downstream(stop_asked)
       if last:
         break
       batch = next(batches)
@@ -262,6 +273,9 @@ class _Run:
     """Writes and returns `run.json` as it is now."""
     seconds = self._wall_seconds()
     self._wrote_record_at = seconds
+    step, values = self._before.scores_step, self._before.scores
+    with contextlib.suppress(errors.UserError):  # damaged: the run goes on
+      step, values = scores.latest(self._model_dir) or (step, values)
     record = dataclasses.replace(
       self._before,
       status=status,
@@ -270,6 +284,8 @@ class _Run:
       wall_seconds=round(seconds, 3),
       message=message,
       goodput=round(self._books.training_seconds / seconds, 6),
+      scores_step=step,
+      scores=values,
     )
     if distributed.is_first():
       records.write_run_record(self._model_dir, record)
@@ -324,6 +340,29 @@ class _Run:
         + ('' if bits is None else f', {bits:.4f} bits/byte')
         + f' (mean of {len(losses)} sources)'
       )
+    self._books.resume()
+
+  def _downstream_due(self) -> bool:
+    """Also at the first step of a start: it may have been stopped in it."""
+    return self._downstream is not None and self._downstream.is_due(
+      self._step, self._plan.num_steps
+    )
+
+  def _evaluate_downstream(self, stop_asked: Callable[[], bool]) -> None:
+    assert self._downstream is not None
+    self._downstream.evaluate(
+      downstream_lib.Snapshot(
+        params=self._state.params,
+        step=self._step,
+        record=self._before,
+        model_dir=self._model_dir,
+        execution=self._execution,
+        mesh=self._mesh,
+        say=self._say,
+        stop_asked=stop_asked,
+      )
+    )
+    self.write_record('running')
     self._books.resume()
 
   def _checkpoint(self) -> None:

@@ -7,6 +7,7 @@ import tensorboardX
 
 from codelaw import errors
 from codelaw import records
+from codelaw import scores
 from codelaw.runs import collect
 from codelaw.runs import table as run_table
 from tests.runs import run_folders
@@ -53,6 +54,45 @@ def test_table_of_literal_runs(folders):
   assert np.isnan(rows['loss/markup'].iloc[0])
   assert rows['bits_per_byte/markup'].tolist()[1:] == [1.0, 0.5]
   assert (rows['seed'] == 3).all()
+
+
+def test_scores_are_in_the_row_of_their_step(folders, tmp_path):
+  without = collect.collect([folders / 'b', folders / 'a'])
+  piqa = scores.Score('reasoning/piqa', 'accuracy', 0.1 + 0.2, 0.05, 25)
+  bleu = scores.Score('translation/python-java', 'bleu', 7.5, None, 3)
+  scores.write(folders / 'b', 5, [piqa])
+  scores.write(folders / 'b', 10, [bleu])
+  scores.write(folders / 'b', 7, [piqa])
+  scores.write(folders / 'b', 0, [piqa])
+  reports = []
+  table = collect.collect([folders / 'b', folders / 'a'], reports.append)
+  names = [
+    'score/reasoning/piqa/accuracy',
+    'score/translation/python-java/bleu',
+    'score_standard_error/reasoning/piqa/accuracy',
+  ]
+  assert table.columns.tolist() == [*without.columns, *names]
+  pd.testing.assert_frame_equal(table[without.columns], without)
+  none = np.nan  # run-a, then steps 5 and 10 of run-b
+  np.testing.assert_array_equal(
+    table[names].to_numpy(),
+    [[none] * 3, [0.1 + 0.2, none, 0.05], [none, 7.5, none]],
+  )
+  assert len(reports) == 1
+  assert 'scores of downstream tasks at steps 0 and 7, but no' in reports[0]
+  for name in ('scores.csv', 'scores.parquet'):
+    run_table.write(tmp_path / name, table)
+    again = run_table.read(tmp_path / name)
+    pd.testing.assert_frame_equal(
+      again, table, check_exact=True, check_dtype=False
+    )
+
+
+def test_a_damaged_file_of_scores_is_named(folders):
+  (folders / 'b' / 'downstream').mkdir()
+  (folders / 'b' / 'downstream' / 'step_5.json').write_text('{}')
+  with pytest.raises(errors.UserError, match=r'step_5\.json'):
+    collect.collect([folders / 'b'])
 
 
 @pytest.mark.parametrize('goes_on', [False, True])

@@ -70,6 +70,15 @@ def test_missing_loss_is_no_value(tmp_path):
   assert found['loss/a'][1] == 1.5
 
 
+def test_scores_are_numbers_or_missing(tmp_path):
+  head = 'run_id,score/code/x/pass@1,score_standard_error/code/x/pass@1'
+  found = table.read(_write(tmp_path, f'{head}\nx,,\ny,0.25,\n'))
+  assert found.iloc[1, 1] == 0.25
+  assert found.iloc[:, 2].isna().all()
+  with pytest.raises(errors.UserError, match="column score/code/x.* 'high'"):
+    table.read(_write(tmp_path, f'{head}\nx,high,\n'))
+
+
 @pytest.mark.parametrize(
   ('content', 'words'),
   [

@@ -1,0 +1,202 @@
+"""Give downstream tasks to checkpoints: scores, samples, TensorBoard, run.json.
+
+The gin files bind `Evaluation.tasks = [@...()]`. For each checkpoint, its
+scores go to MODEL_DIR/downstream/step_<step>.json, what was asked and answered
+to MODEL_DIR/downstream/samples/, events to MODEL_DIR/eval_downstream/; the
+scores of the latest one also into run.json. `codelaw collect` puts them into
+the run table, as columns score/<task>/<metric>. What is done is skipped the
+next time, and an interrupted evaluation goes on with what is missing.
+
+`codelaw train` evaluates as it trains where TrainSettings.downstream =
+@Evaluation(), after every Evaluation.every_steps updates and after the last.
+"""
+
+import argparse
+from collections.abc import Sequence
+import dataclasses
+import re
+from typing import Any
+
+from rich import console as rich_console
+
+from codelaw import errors
+from codelaw import execution as execution_lib
+from codelaw import scores
+from codelaw import storage
+from codelaw.cli import gin_config
+from codelaw.cli import progress
+from codelaw.cli import terminal
+from codelaw.corpora import pairing
+from codelaw.evaluation import code_execution
+from codelaw.evaluation import code_problems
+from codelaw.evaluation import harness
+from codelaw.evaluation import language_model
+from codelaw.evaluation import sandbox
+from codelaw.evaluation import synthetic_problems
+from codelaw.evaluation import task as task_lib
+from codelaw.evaluation import translation
+from codelaw.evaluation import translation_sets
+
+EXAMPLE = (
+  'codelaw evaluate --model_dir=results/quickstart/next_run'
+  ' --gin_file=evaluation/quickstart.gin'
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+  """What checkpoints are given.
+
+  Attributes:
+    tasks: in order; their names must differ.
+    execution: how the model of a checkpoint is computed; in training, the
+      run's own counts.
+    every_steps: of a run that evaluates as it trains; 0 only after the last
+      update.
+  """
+
+  tasks: Sequence[task_lib.Task]
+  execution: execution_lib.Execution = execution_lib.AUTOMATIC
+  every_steps: int = 0
+
+  def __post_init__(self):
+    if not isinstance(self.tasks, (list, tuple)) or not self.tasks:
+      raise errors.UserError(
+        'Evaluation.tasks must be a list of references to tasks, like'
+        f' [@HarnessTasks()]; got {self.tasks!r}.'
+      )
+    for task in self.tasks:
+      is_task = callable(getattr(task, 'evaluate', None))
+      if not is_task or isinstance(task, type):
+        raise errors.UserError(
+          'Evaluation.tasks must be references with parentheses, like'
+          f' @HarnessTasks(); got {task!r}.'
+        )
+      if not re.fullmatch(r'\w[^\s/]*', task.name):
+        raise errors.UserError(
+          'The name of a task must begin with a letter and have no / and no'
+          f' spaces, got {task.name!r}.'
+        )
+    names = [task.name for task in self.tasks]
+    if len(set(names)) < len(names):
+      raise errors.UserError(
+        f'Evaluation.tasks must have different names, got {", ".join(names)}.'
+      )
+    if not isinstance(self.every_steps, int) or self.every_steps < 0:
+      raise errors.UserError(
+        'Evaluation.every_steps must be a whole number of at least 0, got'
+        f' {self.every_steps!r}.'
+      )
+    object.__setattr__(self, 'tasks', tuple(self.tasks))
+
+
+PARTS: tuple[Any, ...] = (
+  code_execution.CodeExecution,
+  code_problems.HubProblems,
+  code_problems.ProblemFile,
+  execution_lib.Execution,
+  execution_lib.MeshShape,
+  harness.HarnessTasks,
+  language_model.Sampling,
+  pairing.Pairing,
+  sandbox.Limits,
+  synthetic_problems.SyntheticProblems,
+  translation.Translation,
+  translation_sets.ParallelTestSet,
+  translation_sets.SyntheticParallel,
+)
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+  """Adds this verb's flags."""
+  parser.add_argument(
+    '--model_dir',
+    action='append',
+    required=True,
+    metavar='DIR',
+    help='folder of a run; repeatable',
+  )
+  which = parser.add_mutually_exclusive_group()
+  which.add_argument(
+    '--step',
+    type=int,
+    metavar='N',
+    help='of the checkpoint (default: the last)',
+  )
+  which.add_argument(
+    '--every_checkpoint',
+    '--every-checkpoint',
+    action='store_true',
+    help='evaluate all checkpoints that the runs have',
+  )
+  parser.add_argument(
+    '--again',
+    action='store_true',
+    help='also tasks that were done with the same settings',
+  )
+  parser.add_argument(
+    '--tokenizer',
+    metavar='FILE',
+    help='tokenizer.json of the runs, where their shards are no more',
+  )
+
+
+def run(args: argparse.Namespace) -> None:
+  """Evaluates, and shows the scores."""
+  evaluation = gin_config.load(args, Evaluation, PARTS)
+  # These import JAX and Flax: after gin's errors.
+  from codelaw import compilation_cache
+  from codelaw.evaluation import evaluate_run
+  from codelaw.evaluation import run_language_model
+
+  compilation_cache.enable()
+  chosen = {
+    model_dir: evaluate_run.steps(model_dir, args.step, args.every_checkpoint)
+    for model_dir in args.model_dir
+  }
+  for task in evaluation.tasks:
+    task_lib.check(task)
+  for model_dir, steps in chosen.items():
+    with progress.Progress('evaluate') as display:
+      display.note(
+        f'{model_dir}: {", ".join(t.name for t in evaluation.tasks)}'
+      )
+
+      def load(step: int, model_dir: str = model_dir):
+        return run_language_model.load(
+          model_dir,
+          step,
+          execution=evaluation.execution,
+          tokenizer_file=args.tokenizer,
+        )
+
+      evaluate_run.evaluate(
+        model_dir,
+        evaluation.tasks,
+        steps,
+        load,
+        again=args.again,
+        report=display,
+        note=display.note,
+      )
+    _show(model_dir, steps)
+  runs = ' '.join(f'--runs={model_dir}' for model_dir in args.model_dir)
+  print(f'table: codelaw collect {runs} --out=runs.csv')
+
+
+def _show(model_dir: storage.PathLike, steps: Sequence[int]) -> None:
+  found = scores.read(model_dir)
+  for step in steps:
+    rows = terminal.table(
+      f'{model_dir}, step {step:,}', ['score'], ['value', 'error', 'items']
+    )
+    for score in found.get(step, ()):
+      error = score.standard_error
+      rows.add_row(
+        score.name,
+        f'{score.value:.4f}',
+        '' if error is None else f'{error:.4f}',
+        f'{score.num_items:,}',
+      )
+    out = rich_console.Console(highlight=False)
+    out.print(terminal.titled(rows))
