@@ -1,4 +1,4 @@
-"""Read run directories into a run table, from their run.json and events.
+"""Read run directories into a run table: run.json, events, downstream scores.
 
 Runs of T5X, MaxText, Levanter, Hugging Face's Trainer, Megatron-LM, PyTorch
 Lightning and others are known by their tags (codelaw/runs/writers.py). They

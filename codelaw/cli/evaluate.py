@@ -66,10 +66,11 @@ class Evaluation:
         f' [@HarnessTasks()]; got {self.tasks!r}.'
       )
     for task in self.tasks:
-      if not callable(getattr(task, 'evaluate', None)):
+      is_task = callable(getattr(task, 'evaluate', None))
+      if not is_task or isinstance(task, type):
         raise errors.UserError(
-          f'Evaluation.tasks must be references like @HarnessTasks(), got'
-          f' {task!r}.'
+          'Evaluation.tasks must be references with parentheses, like'
+          f' @HarnessTasks(); got {task!r}.'
         )
       if not re.fullmatch(r'\w[^\s/]*', task.name):
         raise errors.UserError(

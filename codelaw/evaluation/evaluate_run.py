@@ -12,6 +12,7 @@ from collections.abc import Callable
 from collections.abc import Sequence
 import contextlib
 import dataclasses
+import functools
 import os
 import time
 
@@ -31,6 +32,7 @@ from codelaw.train import rundir
 Report = Callable[[str, float], None]
 Load = Callable[[int], language_model.LanguageModel]
 ModelOf = Callable[[downstream.Snapshot], language_model.LanguageModel]
+_SAYS_SECONDS = 60.0  # between words on a task in training
 _WAITS_SECONDS = (0.1, 0.2, 0.4, 0.8)  # for another evaluation to let go
 
 
@@ -89,32 +91,45 @@ def evaluate(
     UserError: when a task's data or tools are missing, two tasks have scores
       of one name, or files cannot be written. What was done before is kept.
   """
-  todo = [
-    (step, task)
-    for step in chosen
-    for task in tasks
-    if again or not kept_tasks.is_done(model_dir, step, task)
-  ]
-  skipped = len(chosen) * len(tasks) - len(todo)
-  if skipped:
-    note(f'{skipped} of {skipped + len(todo)} tasks were done before; skipped')
-  loaded: int | None = None
-  for done, (step, task) in enumerate(todo):
-    where = f'step {step:,}: {task.name}'
-
-    def show(message: str, share: float | None, *, at=(where, done)) -> None:
-      report(f'{at[0]}: {message}', (at[1] + (share or 0)) / len(todo))
-
-    show('begins', 0)
-    if loaded != step:
-      model, loaded = load(step), step
-    for sentence in _do(model_dir, step, tasks, task, model, show):
-      note(f'{where}: {sentence}')
-    if done + 1 == len(todo) or todo[done + 1][0] != step:
-      for sentence in _average(model_dir, step):
+  skipped = 0
+  for index, step in enumerate(chosen):
+    with kept_tasks.exclusive(model_dir, step):
+      model: language_model.LanguageModel | None = None
+      for place, task in enumerate(tasks):
+        where = f'step {step:,}: {task.name}'
+        done = (index * len(tasks) + place) / (len(chosen) * len(tasks))
+        if not again and kept_tasks.is_done(model_dir, step, task):
+          skipped += 1
+          continue
+        if model is None:
+          report(f'step {step:,}: reads the checkpoint', done)
+          model = load(step)
+        share = 1 / (len(chosen) * len(tasks))
+        show = functools.partial(_show, report, where, done, share)
+        for sentence in _do(model_dir, step, tasks, task, model, show):
+          note(f'{where}: {sentence}')
+      lacking = _average(model_dir, step)
+      for sentence in lacking if model else ():
         note(f'step {step:,}: {sentence}')
-      _into_record(model_dir, note)
+  score_events.write(model_dir)
+  _into_record(model_dir, note)
+  if skipped:
+    note(
+      f'{skipped} of {len(chosen) * len(tasks)} tasks were done before; skipped'
+    )
   report('done', 1.0)
+
+
+def _show(
+  report: Report,
+  where: str,
+  done: float,
+  share: float,
+  message: str,
+  fraction: float | None,
+) -> None:
+  """Shows the progress of a task, which is `share` of all, after `done`."""
+  report(f'{where}: {message}', done + share * (fraction or 0))
 
 
 def _do(
@@ -146,9 +161,11 @@ def _do(
 
 def _average(model_dir: storage.PathLike, step: int) -> Sequence[str]:
   """Adds the averages of a checkpoint's scores; returns what they lack."""
-  made, notes = averages.paper_b(scores.read(model_dir).get(step, ()))
-  scores.write(model_dir, step, made, instead_of=averages.NAMES)
-  score_events.write(model_dir)
+  found = scores.read(model_dir).get(step, ())
+  made, notes = averages.paper_b(found)
+  if set(made) != {score for score in found if score.name in averages.NAMES}:
+    scores.write(model_dir, step, made, instead_of=averages.NAMES)
+    score_events.write(model_dir)
   return notes
 
 
@@ -189,27 +206,46 @@ def in_loop(
   """
 
   def evaluate(at: downstream.Snapshot) -> None:
-    def check(message: str = '', share: float | None = None) -> None:
-      if at.stop_asked():
-        raise KeyboardInterrupt
-
-    model: language_model.LanguageModel | None = None
-    for task in tasks:
-      check()
-      try:
-        if kept_tasks.is_done(at.model_dir, at.step, task):
-          continue
-        at.say(f'downstream: {task.name}')
-        model = model or model_of(at)
-        for sentence in _do(at.model_dir, at.step, tasks, task, model, check):
-          at.say(f'downstream: {task.name}: {sentence}')
-      # Whatever goes wrong in a task must not cost the run.
-      except Exception as error:
-        why = str(error) or type(error).__name__
-        at.say(f'downstream: {task.name} failed: {why}')
-        with contextlib.suppress(errors.UserError):
-          kept_tasks.write_failure(at.model_dir, at.step, task, why)
-    with contextlib.suppress(errors.UserError):  # told above
-      _average(at.model_dir, at.step)
+    model = functools.cache(lambda: model_of(at))
+    try:
+      with kept_tasks.exclusive(at.model_dir, at.step):
+        for task in tasks:
+          _attempt(at, tasks, task, model)
+        _average(at.model_dir, at.step)
+    except errors.UserError as error:
+      at.say(f'downstream: {error}')
 
   return evaluate
+
+
+def _attempt(
+  at: downstream.Snapshot,
+  tasks: Sequence[task_lib.Task],
+  task: task_lib.Task,
+  model: Callable[[], language_model.LanguageModel],
+) -> None:
+  """Does one task of a run in training, unless it is done, and may fail."""
+  where = f'downstream: {task.name}'
+  said_at = time.monotonic()
+
+  def report(message: str, fraction: float | None) -> None:
+    nonlocal said_at
+    if at.stop_asked():
+      raise KeyboardInterrupt
+    if time.monotonic() - said_at > _SAYS_SECONDS:
+      said_at = time.monotonic()
+      at.say(f'{where}: {message}')
+
+  try:
+    if kept_tasks.is_done(at.model_dir, at.step, task):
+      return
+    at.say(where)
+    report('begins', 0)
+    for sentence in _do(at.model_dir, at.step, tasks, task, model(), report):
+      at.say(f'{where}: {sentence}')
+  # Whatever goes wrong in a task must not cost the run.
+  except Exception as error:
+    why = str(error) or type(error).__name__
+    at.say(f'{where} failed: {why}')
+    with contextlib.suppress(errors.UserError):
+      kept_tasks.write_failure(at.model_dir, at.step, task, why)

@@ -163,6 +163,8 @@ def generate(
 
 def _in_compute_dtype(params: Any, module: Any) -> Any:
   """Matrices as the layers convert them, once and not at every token."""
+  if module.dtype == module.param_dtype:
+    return params
 
   def convert(path, leaf):
     return leaf if path[-1].key == 'scale' else leaf.astype(module.dtype)

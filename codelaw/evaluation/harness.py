@@ -81,6 +81,12 @@ class HarnessTasks:
       )
     object.__setattr__(self, 'tasks', tuple(self.tasks))
 
+  def check(self) -> None:
+    """Names, folders and files, before a model is loaded; see `task.Task`."""
+    _require_harness()
+    with harness_surroundings.quiet() as folder:
+      self._manager(folder)
+
   def evaluate(
     self,
     model: language_model.LanguageModel,
@@ -93,8 +99,6 @@ class HarnessTasks:
     notes: list[str] = []
     with harness_surroundings.quiet(self.cache_dir) as folder:
       manager = self._manager(folder)
-      for name in self.tasks:
-        harness_index.refuse_unsafe(manager.task_index, name)
       for place, name in enumerate(self.tasks):
         start = place / len(self.tasks)
         report(f'{name}: loading', start)
@@ -113,6 +117,8 @@ class HarnessTasks:
     folders = [self.include_path] if self.include_path else []
     names = (*self.tasks, *self.data_files)
     manager = harness_index.manager(names, folders)
+    for name in self.tasks:
+      harness_index.refuse_unsafe(manager.task_index, name)
     if not self.data_files:
       return manager
     written = folder / 'tasks'

@@ -14,6 +14,7 @@ Definitions owned here:
 
 from collections.abc import Mapping
 from collections.abc import Sequence
+import contextlib
 import dataclasses
 import json
 import math
@@ -50,6 +51,13 @@ class Kept:
   num_samples: int = 0
   seconds: float = 0.0
   failure: str = ''
+
+
+def exclusive(
+  model_dir: storage.PathLike, step: int
+) -> contextlib.AbstractContextManager[None]:
+  """Holds a checkpoint's scores for this process, see `storage.exclusive`."""
+  return storage.exclusive(_tasks(model_dir, step))
 
 
 def fingerprint(task: task_lib.Task) -> str:

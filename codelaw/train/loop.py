@@ -99,8 +99,8 @@ def train(
     execution: how to compute it; may differ between two starts of a run.
     run_id: its name in run tables; by default the name of the folder.
     progress: called after every update, evaluation and checkpoint.
-    downstream: what else is evaluated between updates. It does not change the
-      result of the training.
+    downstream: what else is evaluated between updates, where one process
+      trains. It does not change the result of the training.
 
   Returns:
     The record of the finished run, which is also in `run.json`.

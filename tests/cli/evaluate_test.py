@@ -1,16 +1,23 @@
 """Tasks from gin files, for checkpoints and in training."""
 
+import dataclasses
 import json
 import pathlib
 import shutil
 import sys
 
+import jax
 import pandas as pd
 import pytest
 
+from codelaw import errors
 from codelaw import records
 from codelaw import scores
+from codelaw.cli import evaluate
 from codelaw.cli import main
+from codelaw.cli import train
+from tests.interop import models_to_export
+from tests.train import loop_test
 
 OWN = pathlib.Path(__file__).parent / 'own_tasks.py'
 GIN = """import own_tasks
@@ -40,8 +47,6 @@ def paths(monkeypatch):
 
 
 def steps_of(folder, part, tag):
-  from tests.train import loop_test
-
   return loop_test.scalars(folder / part).get(tag, {})
 
 
@@ -51,14 +56,14 @@ def test_scores_of_a_run_as_it_trains_and_of_its_checkpoints(
   own(example_copy)
   earlier = max((example_copy / 'results/quickstart/runs').glob('*'))
   again = example_copy / 'again'
-  train = (
+  training = (
     *('train', f'--gin_file={earlier}/operative_config.gin'),
     *("--gin.TrainSettings.model_dir='again'", '--gin_file=own.gin'),
     '--gin.RunPlan.checkpoint_steps_kept=[10]',
     '--gin.TrainSettings.downstream=@Evaluation()',
     '--gin.Evaluation.every_steps=25',
   )
-  assert run(*train) == 0
+  assert run(*training) == 0
   record = records.read_run_record(again)
   last = record.step
   due = [*range(25, last, 25), last]
@@ -73,12 +78,12 @@ def test_scores_of_a_run_as_it_trains_and_of_its_checkpoints(
   assert steps_of(again, 'train', tag) == steps_of(earlier, 'train', tag)
   # The verb finds the last checkpoint done, and does the others.
   capsys.readouterr()
-  evaluate = ('evaluate', '--model_dir=again', '--gin_file=own.gin')
-  assert run(*evaluate) == 0
+  verb = ('evaluate', '--model_dir=again', '--gin_file=own.gin')
+  assert run(*verb) == 0
   told = capsys.readouterr()
   assert '1 of 1 tasks were done before; skipped' in told.err
   assert SCORE in told.out
-  assert run(*evaluate, '--every-checkpoint') == 0
+  assert run(*verb, '--every-checkpoint') == 0
   assert sorted(scores.read(again)) == [10, *due]
   assert records.read_run_record(again) == record
   capsys.readouterr()
@@ -98,7 +103,11 @@ def test_scores_of_a_run_as_it_trains_and_of_its_checkpoints(
   [
     ((), 'Evaluation.tasks must be set'),
     (('--gin.Evaluation.tasks=[]',), 'must be a list of references'),
-    (('--gin.Evaluation.tasks=[3]',), 'references like @HarnessTasks(), got 3'),
+    (('--gin.Evaluation.tasks=[3]',), 'like @HarnessTasks(); got 3'),
+    (
+      ('--gin_file=own.gin', '--gin.Evaluation.tasks=[@Preferences]'),
+      'references with parentheses',
+    ),
     (('--gin_file=own.gin',), 'nowhere/run.json'),
     (('--gin_file=own.gin', '--step=3', '--every_checkpoint'), 'not allowed'),
     (('--gin_file=own.gin', '--gin.Evaluation.every_steps=-1'), 'every_steps'),
@@ -124,3 +133,32 @@ def test_a_mistake_is_one_sentence(
   error = capsys.readouterr().err
   assert reason in error
   assert 'Traceback' not in error
+
+
+@dataclasses.dataclass(frozen=True)
+class Toolless:
+  name: str = 'toolless'
+
+  def check(self):
+    raise errors.UserError('no compiler for brainfuck')
+
+  def evaluate(self, model, report):
+    raise AssertionError
+
+
+def test_what_a_run_evaluates_is_checked_before_it_begins(
+  tmp_path, monkeypatch
+):
+  model = models_to_export.model(
+    models_to_export.shape('parallel_grouped'), tmp_path / 'shards'
+  )
+  evaluation = evaluate.Evaluation([Toolless()])
+  train._check_downstream(None, model.record)
+  with pytest.raises(errors.UserError, match='no compiler for brainfuck'):
+    train._check_downstream(evaluation, model.record)
+  (tmp_path / 'shards' / 'tokenizer.json').unlink()
+  with pytest.raises(errors.UserError, match=r'tokenizer'):
+    train._check_downstream(evaluation, model.record)
+  monkeypatch.setattr(jax, 'process_count', lambda: 2)
+  with pytest.raises(errors.UserError, match='in one process, .* has 2'):
+    train._check_downstream(evaluation, model.record)

@@ -5,9 +5,11 @@ import shlex
 
 import pytest
 
+from codelaw import errors
 from codelaw.cli import gin_config
 from codelaw.cli import main
 from codelaw.cli import study as study_verb
+from codelaw.evaluation import sandbox
 from codelaw.studies import sweep
 
 _EXAMPLES = {
@@ -19,6 +21,7 @@ _ELSEWHERE = ('study', 'compile')
 # What each leaves, in files, or shows.
 _LEAVES = {
   'train': 'results/quickstart/next_run/run.json',
+  'evaluate': 'results/quickstart/next_run/downstream/samples',
   'collect': 'generated/quickstart_runs.csv',
   'fit': 'generated/quickstart_fits/fit.json',
   'predict': 'generated/quickstart_predictions.csv',
@@ -29,13 +32,20 @@ _LEAVES = {
   'report': 'results/quickstart/report.html',
 }
 # Whose examples come before.
-_AFTER = {'export': ['train'], 'import': ['train', 'export']}
+_AFTER = {
+  'evaluate': ['train'],
+  'export': ['train'],
+  'import': ['train', 'export'],
+  'judge': ['train', 'export', 'import'],
+}
 
 
 @pytest.mark.parametrize('verb', [v for v in main.VERBS if v not in _ELSEWHERE])
 def test_the_example_runs_as_printed(verb, example_copy, capsys):
-  if verb in ('export', 'import'):
+  if verb in ('export', 'import', 'judge'):
     pytest.importorskip('safetensors')
+  if verb == 'evaluate':
+    _skip_without_sandbox()
   for before in _AFTER.get(verb, []):
     assert main.main(shlex.split(_EXAMPLES[before])[1:]) == 0
   capsys.readouterr()
@@ -52,6 +62,13 @@ def test_the_example_runs_as_printed(verb, example_copy, capsys):
   assert not file or (example_copy / file).exists()
   if verb == 'cache':
     assert 'already there, nothing written' in captured.err
+
+
+def _skip_without_sandbox():
+  try:
+    sandbox.kind()
+  except errors.UserError as error:
+    pytest.skip(str(error))
 
 
 def test_the_example_of_study_builds():

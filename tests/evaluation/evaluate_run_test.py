@@ -1,3 +1,4 @@
+from collections.abc import Callable
 import dataclasses
 import json
 
@@ -10,6 +11,7 @@ from codelaw import scores
 from codelaw import storage
 from codelaw.evaluation import evaluate_run
 from codelaw.evaluation import kept_tasks
+from codelaw.evaluation import task
 from codelaw.train import downstream
 from tests.evaluation import fakes
 from tests.runs import run_folders
@@ -62,7 +64,7 @@ def test_scores_samples_and_record_are_left(run_dir):
   )
   assert loaded == [5, 10]
   assert notes == [f'step {n}: arc: two items skipped' for n in (5, 10)]
-  both = {'reasoning/arc/accuracy': 0.25, 'reasoning/piqa/accuracy': 0.5}
+  both = {'probe/arc/accuracy': 0.25, 'probe/piqa/accuracy': 0.5}
   assert values(run_dir) == {5: both, 10: both}
   assert records.read_run_record(run_dir) == dataclasses.replace(
     before, scores_step=10, scores=both
@@ -86,8 +88,8 @@ def test_what_is_done_is_skipped_unless_its_settings_change(run_dir):
   other = dataclasses.replace(PIQA, metric='exact_match', value=0.75)
   assert evaluate(run_dir, [other, ARC], [10])[0] == [10]
   assert values(run_dir)[10] == {
-    'reasoning/arc/accuracy': 0.25,
-    'reasoning/piqa/exact_match': 0.75,
+    'probe/arc/accuracy': 0.25,
+    'probe/piqa/exact_match': 0.75,
   }
   assert evaluate(run_dir, [other], [10])[0] == []
   assert evaluate(run_dir, [other], [10], again=True)[0] == [10]
@@ -103,7 +105,7 @@ def test_an_interrupted_evaluation_goes_on_with_what_is_missing(run_dir):
   stopped = dataclasses.replace(ARC, ask=interrupt)
   with pytest.raises(KeyboardInterrupt):
     evaluate(run_dir, [PIQA, stopped], [5])
-  assert values(run_dir)[5] == {'reasoning/piqa/accuracy': 0.5}
+  assert values(run_dir)[5] == {'probe/piqa/accuracy': 0.5}
   asked = []
   again = dataclasses.replace(PIQA, ask=lambda *_: asked.append('piqa'))
   loaded, notes = evaluate(run_dir, [again, ARC], [5])
@@ -111,8 +113,8 @@ def test_an_interrupted_evaluation_goes_on_with_what_is_missing(run_dir):
   assert notes == ['1 of 2 tasks were done before; skipped']
   assert asked == []
   assert set(values(run_dir)[5]) == {
-    'reasoning/arc/accuracy',
-    'reasoning/piqa/accuracy',
+    'probe/arc/accuracy',
+    'probe/piqa/accuracy',
   }
 
 
@@ -139,7 +141,63 @@ def test_two_tasks_with_one_score_are_refused(run_dir):
 
   with pytest.raises(errors.UserError, match='piqa and twin both have'):
     evaluate(run_dir, [PIQA, Twin()], [5])
-  assert values(run_dir)[5] == {'reasoning/piqa/accuracy': 0.5}
+  assert values(run_dir)[5] == {'probe/piqa/accuracy': 0.5}
+
+
+def test_averages_follow_the_scores(run_dir):
+  cost = iter([0.5, 0.25, 0.75])
+  humaneval, mbpp = (
+    CodeTask(name, lambda: next(cost)) for name in ('humaneval', 'mbpp')
+  )
+  _, notes = evaluate(run_dir, [humaneval], [5])
+  assert notes[0] == (
+    'step 5: No code/average/pass@1: it lacks code/mbpp-python/pass@1.'
+  )
+  assert 'code/average/pass@1' not in values(run_dir)[5]
+  evaluate(run_dir, [humaneval, mbpp], [5])
+  assert values(run_dir)[5]['code/average/pass@1'] == 0.375
+  # Also when nothing but they was missing.
+  scores.write(run_dir, 5, [], instead_of=['code/average/pass@1'])
+  evaluate(run_dir, [humaneval, mbpp], [5])
+  assert values(run_dir)[5]['code/average/pass@1'] == 0.375
+  evaluate(run_dir, [mbpp], [5], again=True)
+  assert values(run_dir)[5]['code/average/pass@1'] == 0.625
+  assert records.read_run_record(run_dir).scores == values(run_dir)[5]
+
+
+@dataclasses.dataclass(frozen=True)
+class CodeTask:
+  name: str
+  value: Callable = dataclasses.field(compare=False)
+
+  def evaluate(self, model, report):
+    score = scores.Score(
+      f'code/{self.name}-python', 'pass@1', self.value(), None, 4
+    )
+    return task.Result([score])
+
+
+def test_a_checkpoint_is_evaluated_by_one_process_at_a_time(run_dir):
+  said = []
+  with kept_tasks.exclusive(run_dir, 5):
+    with pytest.raises(storage.InUseError, match='step_5 is in use'):
+      evaluate(run_dir, [PIQA], [5])
+    in_loop([PIQA])(snapshot(run_dir, 5, said))
+    evaluate(run_dir, [PIQA], [10])
+  assert len(said) == 1
+  assert 'step_5 is in use' in said[0]
+  assert list(values(run_dir)) == [10]
+
+
+def test_a_record_that_was_held_is_written_by_the_next_start(
+  run_dir, monkeypatch
+):
+  monkeypatch.setattr(evaluate_run, '_WAITS_SECONDS', ())
+  with storage.exclusive(run_dir):
+    evaluate(run_dir, [PIQA], [10])
+  assert records.read_run_record(run_dir).scores_step is None
+  evaluate(run_dir, [PIQA], [10])
+  assert records.read_run_record(run_dir).scores_step == 10
 
 
 def test_the_record_of_the_latest_step_stays(run_dir):
@@ -147,7 +205,7 @@ def test_the_record_of_the_latest_step_stays(run_dir):
   evaluate(run_dir, [dataclasses.replace(PIQA, value=0.125)], [5])
   record = records.read_run_record(run_dir)
   assert record.scores_step == 10
-  assert record.scores == {'reasoning/piqa/accuracy': 0.5}
+  assert record.scores == {'probe/piqa/accuracy': 0.5}
 
 
 def test_scores_of_a_run_in_training_are_kept_beside_its_record(
@@ -160,7 +218,7 @@ def test_scores_of_a_run_in_training_are_kept_beside_its_record(
   assert len(notes) == 1
   assert 'the training will take them over' in notes[0]
   assert (run_dir / 'run.json').read_bytes() == before
-  assert values(run_dir) == {5: {'reasoning/piqa/accuracy': 0.5}}
+  assert values(run_dir) == {5: {'probe/piqa/accuracy': 0.5}}
 
 
 def test_chosen_checkpoints(run_dir, tmp_path):
@@ -215,7 +273,7 @@ def test_in_the_loop_a_failing_task_is_told_and_the_others_are_done(run_dir):
     'downstream: piqa failed: out of memory',
     'downstream: arc',
   ]
-  assert values(run_dir) == {5: {'reasoning/arc/accuracy': 0.25}}
+  assert values(run_dir) == {5: {'probe/arc/accuracy': 0.25}}
   assert kept_tasks.read(run_dir, 5)['piqa'].failure == 'out of memory'
   # What failed is done again, by the verb or by the loop.
   said.clear()
@@ -241,6 +299,17 @@ def test_in_the_loop_a_wish_to_stop_ends_a_task_in_its_midst(run_dir):
   stop.asked = False
   in_loop([PIQA, ARC])(snapshot(run_dir, 5, [], stop))
   assert len(values(run_dir)[5]) == 2
+
+
+def test_in_the_loop_long_tasks_say_where_they_are(run_dir, monkeypatch):
+  said = []
+  in_loop([PIQA])(snapshot(run_dir, 5, said))
+  monkeypatch.setattr(evaluate_run, '_SAYS_SECONDS', -1.0)
+  in_loop([PIQA])(snapshot(run_dir, 10, said))
+  assert said == ['downstream: piqa'] * 2 + [
+    'downstream: piqa: begins',
+    'downstream: piqa: asks',
+  ]
 
 
 def test_in_the_loop_a_model_that_cannot_be_built_does_not_end_the_run(run_dir):

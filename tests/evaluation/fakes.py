@@ -50,7 +50,7 @@ class Task:
     answer = self.ask(model, report)
     value = self.value if answer is None else answer
     score = scores.Score(
-      f'reasoning/{self.name}', self.metric, value, 0.1, 25, True, 'reasoning'
+      f'probe/{self.name}', self.metric, value, 0.1, 25, True, 'probe'
     )
     (text,) = model.generate(['?'], language_model.Sampling())
     sample = {'prompt': '?', 'text': text, 'nats': float('-inf')}

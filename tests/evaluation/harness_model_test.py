@@ -78,6 +78,17 @@ def test_order_of_requests_changes_nothing(bigram, temperature):
   ]
 
 
+def test_the_model_is_asked_the_same_in_any_order(bigram):
+  """So that its batches, and the rounding in them, are the same."""
+  requests = [Request((f'{"x" * (i % 5)}', f'{i}')) for i in range(20)]
+  _adapter(bigram).loglikelihood(requests)
+  _adapter(bigram).loglikelihood(requests[::-1])
+  first, second = bigram.asked
+  assert first == second
+  lengths = [len(context) + len(end) for context, end in first]
+  assert lengths == sorted(lengths, reverse=True)
+
+
 def test_repeats_draw_differently_and_the_seed_decides(bigram):
   settings = {'do_sample': True, 'temperature': 1.5, 'max_gen_toks': 30}
   requests = [Request(('the', settings))] * 2

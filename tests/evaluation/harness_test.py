@@ -317,6 +317,14 @@ def test_programs_are_not_run(model, folder, monkeypatch):
   with pytest.raises(errors.UserError, match='sandbox.*CodeExecution'):
     _evaluate(model, folder, 'tiny_choice', 'tiny_programs')
   assert not model.asked  # Refused before anything was spent.
+  of = harness.HarnessTasks(['tiny_programs'], include_path=str(folder))
+  with pytest.raises(errors.UserError, match='CodeExecution'):
+    of.check()
+
+
+def test_what_is_there_passes_the_check(folder):
+  tasks = ['tiny_choice', 'tiny_group', 'quac', 'storycloze_csv']
+  harness.HarnessTasks(tasks, include_path=str(folder)).check()
 
 
 @pytest.mark.parametrize(
