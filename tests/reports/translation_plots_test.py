@@ -106,6 +106,14 @@ def test_cells_are_where_their_languages_are():
   assert not _frames(shuffled)
   assert direct.get_title() == 'direct'
   assert direct.yaxis_inverted()
+  one_way = dataclasses.replace(bleu[0], seen=frozenset({('python', 'java')}))
+  axes = translation_plots.matrices([one_way]).axes[0]
+  assert [label.get_text() for label in axes.get_yticklabels()] == [
+    'java',
+    'python',
+    'go',
+  ]
+  assert _frames(axes) == {(1, 0)}
 
 
 @pytest.mark.parametrize(
