@@ -65,7 +65,7 @@ def matrices(found: Sequence[translation_rows.Matrix]) -> figure_lib.Figure:
   names = translation_rows.languages(found)
   metric = found[0].metric
   every = [s.value for one in found for s in one.directions.values()]
-  scale = colors.Normalize(min(every), max(every))
+  scale = colors.Normalize(*_ends(metric, every))
   ends = [heat_maps.PALE, figures.BLUE]
   if metric in translation_rows.LOWER_IS_BETTER:
     ends.reverse()
@@ -93,6 +93,19 @@ def matrices(found: Sequence[translation_rows.Matrix]) -> figure_lib.Figure:
   return figure
 
 
+def _ends(metric: str, values: Sequence[float]) -> tuple[float, float]:
+  """Ends of a scale of colours, at least a tenth apart.
+
+  A scale from the least to the greatest value would show noise in full
+  colours where all are nearly the same.
+  """
+  most = max(values)
+  if metric in _LIMITS:
+    low, high = _LIMITS[metric]
+    return low, max(most, low + 0.1 * (high - low))
+  return min(min(values), most - 0.1 * abs(most)), most
+
+
 def seen_and_unseen(
   by_metric: Sequence[Sequence[translation_rows.Matrix]],
 ) -> figure_lib.Figure:
@@ -116,7 +129,10 @@ def seen_and_unseen(
       axes.xaxis.set_major_formatter(ticker.PercentFormatter(1, decimals=0))
     if metric in _LIMITS:
       low, high = _LIMITS[metric]
-      axes.set_xlim(max(low, axes.get_xlim()[0]), min(high, axes.get_xlim()[1]))
+      left, right = axes.get_xlim()
+      span = 0.1 * (high - low)  # As of colours.
+      right = min(high, max(right, low + span))
+      axes.set_xlim(max(low, min(left, right - span)), right)
   handles = [
     lines.Line2D([], [], color=colour, marker='o', ls='')
     for colour in _KINDS.values()

@@ -106,6 +106,14 @@ def test_cells_are_where_their_languages_are():
   assert not _frames(shuffled)
   assert direct.get_title() == 'direct'
   assert direct.yaxis_inverted()
+  one_way = dataclasses.replace(bleu[0], seen=frozenset({('python', 'java')}))
+  axes = translation_plots.matrices([one_way]).axes[0]
+  assert [label.get_text() for label in axes.get_yticklabels()] == [
+    'java',
+    'python',
+    'go',
+  ]
+  assert _frames(axes) == {(1, 0)}
 
 
 @pytest.mark.parametrize(
@@ -122,6 +130,31 @@ def test_darker_is_better(metric, place):
     for mesh in (good, bad)
   ]
   assert brightness[0] < brightness[1] - 0.2
+
+
+@pytest.mark.parametrize(
+  ('metric', 'value', 'least'), [('bleu', 1e-5, 10.0), ('execution', 0.0, 0.1)]
+)
+def test_noise_has_no_colour(metric, value, least):
+  row = {'run_id': 'a', 'step': 1}
+  row[f'score/translation/a-b/{metric}'] = value
+  row[f'score/translation/b-a/{metric}'] = 0.0
+  row[f'score/translation/unseen/{metric}'] = value
+  found = translation_rows.by_metric(pd.DataFrame([row]))
+  mesh = translation_plots.matrices(found[0]).axes[0].collections[0]
+  assert (mesh.norm.vmin, mesh.norm.vmax) == (0.0, least)
+  dots = translation_plots.seen_and_unseen(found).axes[0]
+  assert dots.get_xlim()[0] == 0
+  assert dots.get_xlim()[1] == least
+
+
+def test_scales_of_losses_span_a_tenth_at_least():
+  row = {'run_id': 'a', 'step': 1}
+  row['score/translation/a-b/nats_per_token'] = 2.0
+  row['score/translation/b-a/nats_per_token'] = 1.99
+  (found,) = translation_rows.by_metric(pd.DataFrame([row]))
+  mesh = translation_plots.matrices(found).axes[0].collections[0]
+  assert (mesh.norm.vmin, mesh.norm.vmax) == (1.8, 2.0)
 
 
 def test_dots_of_seen_and_unseen_directions():
