@@ -43,7 +43,8 @@ def language_model(
     tokenizer=tokenizer(),
     context_length=CONTEXT_LENGTH,
     mesh=mesh,
-    batch_tokens=256,
+    # One row of 64 tokens or two of 32: few programs for all tests.
+    batch_tokens=64,
   )
   return run_language_model.RunLanguageModel(**{**fields, **settings})
 

@@ -151,7 +151,9 @@ def test_a_run_without_its_tokenizer_is_refused(run, tmp_path):
 
 def test_texts_follow_their_prompts():
   # The programs are those of generation_test.py.
-  model = models.language_model('sequential_grouped', context_length=40)
+  model = models.language_model(
+    'sequential_grouped', context_length=40, batch_tokens=256
+  )
   prompts = ['def add(', '', 'class Stack:\n  def push(self, item']
   found = model.generate(prompts, language_model.Sampling(max_new_tokens=12))
   for prompt, text in zip(prompts, found, strict=True):
@@ -179,7 +181,7 @@ def answers(monkeypatch):
       for count in range(len(tokens)):
         if sampling.stop and has_ended(tokens[:count]):
           # What comes now was generated in vain.
-          return [tokens[: count + 2] for _ in prompts]
+          return [tokens[: count + 16] for _ in prompts]
       return [tokens for _ in prompts]
 
     monkeypatch.setattr(generation, 'generate', generate)
