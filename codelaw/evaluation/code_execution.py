@@ -290,4 +290,3 @@ def _sample(attempt: Attempt) -> Mapping[str, Any]:
     'detail': verdict.detail,
     'seconds': round(verdict.seconds, 3),
   }
-
