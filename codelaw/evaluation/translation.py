@@ -6,12 +6,9 @@ and from the others) were trained on and 30 were not. Its prompt and its
 measure of words are not given; ours are `corpora/pairing.py`, the form that
 the training pairs have, and `bleu.py`.
 
-Asked of every program and direction: the likelihood of the reference after
-`Pairing.prefix`, and a translation that the model writes after the same
-prefix. A translation ends where the model ends the document, before a string
-of `Sampling.stop`, before the model begins another prompt (strategy `prompt`:
-the text before the first language that the prompt names), or after
-`Sampling.max_new_tokens`. Nothing else is cut from it.
+Asked of every program and direction (`translation_questions`): the likelihood
+of the reference, and a translation that the model writes. Scores are defined
+in `translation_scores`, test sets in `translation_sets`.
 
 Translations of generated programs can be run on the inputs of their problems
 (`translation_programs`), in the sandbox; it takes seconds per program where a
@@ -36,6 +33,7 @@ from codelaw.evaluation import program_verdicts
 from codelaw.evaluation import sandbox
 from codelaw.evaluation import task
 from codelaw.evaluation import translation_programs
+from codelaw.evaluation import translation_questions
 from codelaw.evaluation import translation_scores
 from codelaw.evaluation import translation_sets
 
@@ -238,28 +236,18 @@ class Translation:
     items: Sequence[translation_sets.Item],
   ) -> list['_Answer | None']:
     """Of every item; None for those that lack a language."""
-    source, target = direction.split('-')
+    _, target = direction.split('-')
     questions = [
-      _Question(
-        direction,
-        item,
-        self.pairing.prefix(direction, item.programs[source]),
-        item.programs[target],
-      )
-      if {source, target} <= item.programs.keys()
-      else None
-      for item in items
+      translation_questions.of(self.pairing, direction, item) for item in items
     ]
     asked = [question for question in questions if question]
     likelihoods: list[Any] = [None] * len(asked)
     translations = [''] * len(asked)
     if asked and 'nats_per_token' in self.metrics:
-      likelihoods = model.likelihoods(
-        [(question.prefix, question.reference) for question in asked]
-      )
+      likelihoods = translation_questions.likelihoods(model, asked)
     if asked and self._generates:
-      translations = model.generate(
-        [question.prefix for question in asked], self._sampling()
+      translations = translation_questions.translations(
+        model, asked, self.sampling, self.pairing
       )
     verdicts: Sequence[program_verdicts.Verdict | None] = [None] * len(asked)
     if 'execution' in self.metrics:
@@ -280,13 +268,6 @@ class Translation:
   @property
   def _generates(self) -> bool:
     return set(self.metrics) != {'nats_per_token'}
-
-  def _sampling(self) -> language_model.Sampling:
-    """As given; a prompt that begins anew ends a translation as well."""
-    again = self.pairing.prompt.partition('{')[0]
-    if self.pairing.strategy != 'prompt' or not again.strip():
-      return self.sampling
-    return dataclasses.replace(self.sampling, stop=(*self.sampling.stop, again))
 
   def _sample(self, answer: '_Answer') -> Mapping[str, Any]:
     question, likelihood = answer.question, answer.likelihood
@@ -336,16 +317,8 @@ class Translation:
 
 
 @dataclasses.dataclass(frozen=True)
-class _Question:
-  direction: str
-  item: translation_sets.Item
-  prefix: str
-  reference: str
-
-
-@dataclasses.dataclass(frozen=True)
 class _Answer:
-  question: _Question
+  question: translation_questions.Question
   likelihood: language_model.Likelihood | None
   translation: str
   verdict: program_verdicts.Verdict | None
