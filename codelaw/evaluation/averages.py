@@ -1,6 +1,6 @@
 """The averages of a paper's table, from the scores of one checkpoint.
 
-Paper B ("To Code, or Not To Code?", arXiv:2408.10914, section 2.3) judges a
+Paper B ("To Code, or Not To Code?", arXiv:2408.10914) judges a
 model by
 
   reasoning           mean accuracy over 11 tasks

@@ -43,6 +43,7 @@ class HarnessTasks:
     include_path: folder of YAML files with tasks of your own, or empty.
     data_files: task -> local file of data to use in place of the hub's:
       `.json`, `.jsonl`, `.csv` or `.parquet` with the columns of that data set.
+      A task whose file is empty ('') is left out.
     num_fewshot: examples in front of each item; None leaves it to the task.
       Where a task's YAML says 0, that stands.
     limit: at most so many items per task, the first ones; None for all.
@@ -96,15 +97,22 @@ class HarnessTasks:
     _require_harness()
     scores: dict[str, scores_lib.Score] = {}
     samples: list[dict[str, Any]] = []
-    notes: list[str] = []
+    notes = [
+      f'{name} was left out: HarnessTasks.data_files has no file for it.'
+      for name in self.tasks
+      if name not in self._chosen()
+    ]
     with harness_surroundings.quiet(self.cache_dir) as folder:
       manager = self._manager(folder)
-      for place, name in enumerate(self.tasks):
-        start = place / len(self.tasks)
-        report(f'{name}: loading', start)
-        loaded = self._load(manager, name)
+      # All of the data first: what is missing must not cost what was computed.
+      ready = {}
+      for name in self._chosen():
+        report(f'{name}: loading', 0.0)
+        ready[name] = self._load(manager, name)
+      for place, (name, loaded) in enumerate(ready.items()):
+        start = place / len(ready)
         adapter = harness_model.HarnessModel(
-          model, self.seed, self._progress(report, name, start)
+          model, self.seed, _within(report, name, start, 1 / len(ready))
         )
         results = _run(adapter, loaded, self.limit)
         samples += harness_scores.samples(results)
@@ -113,17 +121,21 @@ class HarnessTasks:
         notes += self._notes(results, loaded)
     return task_lib.Result(list(scores.values()), samples, notes)
 
+  def _chosen(self) -> list[str]:
+    return [n for n in self.tasks if self.data_files.get(n) != '']
+
   def _manager(self, folder: pathlib.Path) -> Any:
     folders = [self.include_path] if self.include_path else []
     names = (*self.tasks, *self.data_files)
     manager = harness_index.manager(names, folders)
     for name in self.tasks:
       harness_index.refuse_unsafe(manager.task_index, name)
-    if not self.data_files:
+    files = {task: file for task, file in self.data_files.items() if file}
+    if not files:
       return manager
     written = folder / 'tasks'
     written.mkdir()
-    harness_index.from_files(manager.task_index, self.data_files, written)
+    harness_index.from_files(manager.task_index, files, written)
     return harness_index.manager(names, [*folders, written])
 
   def _load(self, manager: Any, name: str) -> Any:
@@ -143,14 +155,6 @@ class HarnessTasks:
         task.set_config('generation_kwargs', dict(self.generation), update=True)
       task.set_fewshot_seed(self.seed)
     return loaded
-
-  def _progress(
-    self, report: Callable[[str, float | None], None], name: str, start: float
-  ) -> Callable[[str, float | None], None]:
-    def progress(text: str, share: float | None) -> None:
-      report(f'{name}: {text}', start + (share or 0.0) / len(self.tasks))
-
-    return progress
 
   def _scores(
     self, results: Mapping[str, Any], loaded: Mapping[str, Any]
@@ -185,6 +189,20 @@ class HarnessTasks:
       if count['effective'] < count['original']:
         note += f'; the first {count["effective"]} of {count["original"]} items'
       yield note + '.'
+
+
+def _within(
+  report: Callable[[str, float | None], None],
+  name: str,
+  start: float,
+  share: float,
+) -> Callable[[str, float | None], None]:
+  """Progress of one of several tasks."""
+
+  def progress(text: str, done: float | None) -> None:
+    report(f'{name}: {text}', start + (done or 0.0) * share)
+
+  return progress
 
 
 def _require_harness() -> None:

@@ -1,8 +1,11 @@
+import argparse
 import math
 
 import pytest
 
 from codelaw import scores as scores_lib
+from codelaw.cli import evaluate
+from codelaw.cli import gin_config
 from codelaw.evaluation import averages
 
 REASONING = [
@@ -130,3 +133,23 @@ def test_any_form_of_story_cloze_counts(year):
   ]
   made, _ = averages.paper_b(scores)
   assert made[0].value == pytest.approx(55 / 121)
+
+
+def test_the_gin_file_evaluates_the_parts():
+  """By names of the scores that its tasks write."""
+  args = argparse.Namespace(
+    gin_file=['evaluation/paper_b.gin'], gin_search_paths=[], gin_bindings=[]
+  )
+  evaluation = gin_config.load(args, evaluate.Evaluation, evaluate.PARTS)
+  reasoning, knowledge, code = evaluation.tasks
+  assert [reasoning.category, knowledge.category] == ['reasoning', 'knowledge']
+  assert [reasoning.num_fewshot, knowledge.num_fewshot] == [0, 0]
+  assert list(reasoning.tasks) == REASONING
+  assert {f'knowledge/{t}/exact_match' for t in knowledge.tasks} == {
+    score.name for score in _knowledge()
+  }
+  assert [source.repository for source in code.problems] == [
+    'openai/openai_humaneval',
+    'google-research-datasets/mbpp',
+  ]
+  assert (code.k, code.num_samples, code.temperature) == ((1,), 1, 0)

@@ -272,8 +272,8 @@ def test_progress(model, folder):
   )
   assert seen == [
     ('tiny_choice: loading', 0.0),
+    ('tiny_generate: loading', 0.0),
     ('tiny_choice: 0 of 8 continuations', 0.0),
-    ('tiny_generate: loading', 0.5),
     ('tiny_generate: 0 of 2 texts', 0.5),
   ]
 
@@ -292,6 +292,18 @@ def test_local_files_in_place_of_the_hub(model, folder):
   ]
 
 
+def test_a_task_without_its_file_is_left_out(model, folder):
+  result = _evaluate(
+    model,
+    folder,
+    'tiny_choice',
+    'storycloze_csv',
+    data_files={'storycloze_csv': ''},
+  )
+  assert {row['task'] for row in result.samples} == {'tiny_choice'}
+  assert result.notes[0].startswith('storycloze_csv was left out')
+
+
 def test_a_hub_out_of_reach(model, folder, monkeypatch):
   import datasets
   import huggingface_hub
@@ -302,7 +314,8 @@ def test_a_hub_out_of_reach(model, folder, monkeypatch):
     errors.UserError,
     match=r'The data of tiny_missing \(someone/of_the_hub\).*data_files',
   ):
-    _evaluate(model, folder, 'tiny_missing')
+    _evaluate(model, folder, 'tiny_choice', 'tiny_missing')
+  assert not model.asked  # All data is read before anything is spent.
 
 
 def test_a_broken_task_is_one_sentence(model, folder, tmp_path):

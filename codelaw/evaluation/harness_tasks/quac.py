@@ -96,9 +96,8 @@ def _word_f1(answer: str, reference: str) -> float:
 def _best_f1(answer: str, references: Sequence[str]) -> float:
   """Mean over the references that are left when each is left out in turn.
 
-  People's own F1 can only be taken against the others' answers, so a model
-  is given one reference fewer too (section 4 of the paper, as its evaluation
-  does).
+  People's own F1 can only be taken against the others' answers, so the data
+  set's evaluation gives a model one reference fewer too.
   """
   if len(references) == 1:
     return _word_f1(answer, references[0])
