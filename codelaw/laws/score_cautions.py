@@ -141,9 +141,7 @@ def _ends(
       )
 
 
-def _gap(
-  losses: np.ndarray, estimates: Mapping[str, float]
-) -> Iterator[str]:
+def _gap(losses: np.ndarray, estimates: Mapping[str, float]) -> Iterator[str]:
   place = int(np.searchsorted(losses, estimates['midpoint']))
   if 0 < place < losses.size:
     low, high = losses[place - 1], losses[place]
@@ -154,9 +152,7 @@ def _gap(
       )
 
 
-def _noise(
-  run_sd: float, variances: np.ndarray, freedom: int
-) -> Iterator[str]:
+def _noise(run_sd: float, variances: np.ndarray, freedom: int) -> Iterator[str]:
   if freedom < _FEW_DEGREES_OF_FREEDOM:
     yield (
       f'the noise is known with {freedom} degrees of freedom alone: add runs,'

@@ -201,9 +201,7 @@ def _numbers(rows: pd.DataFrame, name: str) -> np.ndarray:
   return numbers
 
 
-def _check_fixed(
-  fixed: Mapping[str, float], scale: float, target: str
-) -> None:
+def _check_fixed(fixed: Mapping[str, float], scale: float, target: str) -> None:
   floor, ceiling = fixed.get('floor', 0.0), fixed.get('ceiling', scale)
   if not 0 <= floor < ceiling <= scale:
     raise errors.UserError(
@@ -424,7 +422,9 @@ def _bootstrap(
   return np.array(draws).reshape(-1, len(score_law.PARAMETERS))
 
 
-def parse_losses(texts: Sequence[str], known: Sequence[str]) -> dict[str, float]:
+def parse_losses(
+  texts: Sequence[str], known: Sequence[str]
+) -> dict[str, float]:
   """`loss/a=0.7,loss/b=0.3` as a mapping; equal weights without numbers.
 
   Raises:

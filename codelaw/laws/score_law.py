@@ -88,7 +88,7 @@ class ScoreLaw:
       [self.bootstrap_estimates[name] for name in PARAMETERS], axis=1
     )
 
-  def beyond(self, losses: np.ndarray) -> tuple[int, int]:
+  def num_beyond(self, losses: np.ndarray) -> tuple[int, int]:
     """How many x lie (below, above) those that were fitted."""
     low, high = self.diagnostics['loss_range']
     return int(np.sum(losses < low)), int(np.sum(losses > high))

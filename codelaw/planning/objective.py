@@ -26,6 +26,7 @@ import numpy as np
 
 from codelaw import errors
 from codelaw.laws import forms
+from codelaw.laws import predict as predict_lib
 from codelaw.laws import results
 
 _SHARE = 'share/'
@@ -74,12 +75,6 @@ def mixture_fits(fits: Sequence[results.Fit]) -> tuple[results.Fit, ...]:
 
 def _sources(fit: results.Fit) -> set[str]:
   return {name.removeprefix(_SHARE) for name in forms.law_of(fit).shares}
-
-
-def _drawn_alike(fit: results.Fit) -> bool:
-  """Whether bootstrap fits of other targets come from the same noise."""
-  simulated = fit.diagnostics.get('bootstrap', 'noise') == 'noise'
-  return simulated and 'pooling' not in fit.diagnostics
 
 
 # Of every law: its formula, where its parameters begin and end in the array of
@@ -201,7 +196,7 @@ class Objective:
     columns = [
       np.asarray(fit.bootstrap_estimates[name], float)[
         (picked + place * available // len(self.fits)) % available
-        if _drawn_alike(fit)
+        if predict_lib.drawn_alike(fit)
         else picked
       ]
       for place, (fit, law) in enumerate(zip(self.fits, self.laws, strict=True))
