@@ -9,9 +9,8 @@ exactly. What stays meaningful is the dispersion:
   scale: the greatest value of a metric: 100 for BLEU and chrF, 1 for shares.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
+from numpy import typing as np_typing
 
 _SCALES = {'bleu': 100.0, 'chrf': 100.0}
 _UNBOUNDED = ('nats_per_token', 'bits_per_byte', 'perplexity')
@@ -39,9 +38,9 @@ def metric_of(column: str) -> str:
 
 
 def dispersions(
-  scores: Sequence[float], errors: Sequence[float], scale: float
+  scores: np_typing.ArrayLike, errors: np_typing.ArrayLike, scale: float
 ) -> np.ndarray:
-  """d of every score [n]; the median of the others where it has none.
+  """Dispersions of scores, with the median of the others where one has none.
 
   Args:
     scores: [n] from 0 to `scale`.
@@ -65,7 +64,7 @@ def dispersions(
 
 
 def variances(
-  scores: Sequence[float], dispersion: np.ndarray, scale: float
+  scores: np_typing.ArrayLike, dispersion: np.ndarray, scale: float
 ) -> np.ndarray:
   """Variance over items [n]; half an item counts as the least right or wrong.
 

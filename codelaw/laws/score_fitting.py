@@ -283,24 +283,23 @@ class _Problem:
     cc = np.sum(weights * shares**2, axis=1)
     ya = np.sum(weights * down * scores, axis=1)
     yc = np.sum(weights * shares * scores, axis=1)
+    # Where the points see one end alone the other is 0 / 0: any will do.
     tiny = 1e-12 * (aa + cc)
-    floor = self.fixed.get('floor')
-    if floor is None:
-      ceiling = self.fixed.get('ceiling')
-      top = (
-        (cc * ya - ac * yc) / np.maximum(aa * cc - ac**2, tiny**2 + 1e-300)
-        if ceiling is None
-        else (ya - ac * ceiling) / np.maximum(aa, tiny + 1e-300)
-      )
-      floor = np.clip(top, 0, self.scale if ceiling is None else ceiling)
+    floors, ceilings = np.empty((2, len(shares)))
+    if 'floor' in self.fixed:
+      floors[:] = self.fixed['floor']
+    elif 'ceiling' in self.fixed:
+      free = (ya - ac * self.fixed['ceiling']) / np.maximum(aa, tiny)
+      floors[:] = np.clip(free, 0, self.fixed['ceiling'])
     else:
-      floor = np.full(len(shares), floor)
+      free = (cc * ya - ac * yc) / np.maximum(aa * cc - ac**2, tiny**2)
+      floors[:] = np.clip(free, 0, self.scale)
     if 'ceiling' in self.fixed:
-      ceiling = np.full(len(shares), self.fixed['ceiling'])
+      ceilings[:] = self.fixed['ceiling']
     else:
-      ceiling = (yc - ac * floor) / np.maximum(cc, tiny + 1e-300)
-      ceiling = np.clip(ceiling, floor, self.scale)
-    return floor, ceiling
+      free = (yc - ac * floors) / np.maximum(cc, tiny)
+      ceilings[:] = np.clip(free, floors, self.scale)
+    return floors, ceilings
 
   def minimise(
     self, scores: np.ndarray, variances: np.ndarray, starts: np.ndarray
@@ -375,7 +374,7 @@ def _solve(problem: _Problem) -> tuple[np.ndarray, float]:
 def excess_sd(
   residuals: np.ndarray, items: np.ndarray, freedom: float
 ) -> float:
-  """s with sum r^2 / (items + s^2) = degrees of freedom; 0 if none is needed.
+  """The s with sum r^2 / (items + s^2) = degrees of freedom, or 0.
 
   >>> excess_sd(np.array([3.0, -4.0]), np.zeros(2), 1)
   5.0
