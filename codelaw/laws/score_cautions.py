@@ -30,7 +30,7 @@ def check_identified(
 ) -> None:
   """Raises `UserError` unless scores fall with the loss beyond chance.
 
-  Kendall's rank correlation, one-sided: it asks nothing of the form.
+  Spearman's rank correlation, one-sided: it asks nothing of the form.
 
   Args:
     losses: x, by rising values [n].
@@ -45,7 +45,7 @@ def check_identified(
       f' all {losses.size} points. Add runs with other losses.'
     )
   if np.ptp(scores) > 0:
-    order = stats.kendalltau(losses, scores, alternative='less')
+    order = stats.spearmanr(losses, scores, alternative='less')
     if order.pvalue <= _SURE:
       return
   mean = float(scores.mean())
@@ -65,7 +65,7 @@ def check_identified(
     )
   raise errors.UserError(
     f'{head}over {scores.size} points the score does not fall with the loss'
-    ' beyond what chance would give (Kendall, p > 0.01). Add runs whose losses'
+    ' beyond what chance would give (Spearman, p > 0.01). Add runs whose losses'
     ' differ more, or take a loss that is nearer to the task.'
   )
 
@@ -98,11 +98,8 @@ def _order(
   """Whether scores rise with the loss somewhere, beyond the noise.
 
   The best monotone curve (isotonic regression) is left by chi-squared noise.
-  Its variance is that over items, or what neighbours differ by (Rice 1984,
-  doi:10.1214/aos/1176346788), whichever is greater.
   """
-  neighbours = np.sum(np.diff(scores) ** 2) / (2 * (scores.size - 1))
-  noise = np.maximum(np.nan_to_num(variances), neighbours)
+  noise = np.maximum(np.nan_to_num(variances), _local_variance(losses, scores))
   found = optimize.isotonic_regression(
     scores, weights=1 / noise, increasing=False
   )
@@ -114,6 +111,22 @@ def _order(
       f' {losses[worst]:.4g} by more than noise, which no sigmoid does; the'
       ' loss does not decide this score'
     )
+
+
+def _local_variance(losses: np.ndarray, scores: np.ndarray) -> float:
+  """Of a score about the line through its neighbours, by their median.
+
+  A median, so that a few steps are no noise; never 0.
+  """
+  gaps = np.diff(losses)
+  both = gaps[:-1] + gaps[1:]
+  left = np.where(both > 0, gaps[1:] / np.where(both > 0, both, 1), 0.5)
+  off = scores[1:-1] - left * scores[:-2] - (1 - left) * scores[2:]
+  each = off**2 / (1 + left**2 + (1 - left) ** 2)
+  # The median of a normal square is 0.455 of its mean.
+  return float(
+    np.median(each) / stats.chi2.ppf(0.5, 1) + (1e-6 * np.ptp(scores)) ** 2
+  )
 
 
 def _ends(
