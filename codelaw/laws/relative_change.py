@@ -53,7 +53,7 @@ def interval(
   B = variant * baseline - square * covariance
   C = variant**2 - square * of_variant
   root = math.sqrt(max(B**2 - A * C, 0.0))
-  if A > _NOTHING * baseline**2:
+  if _NOTHING * baseline**2 < A:
     low, high = (B - root) / A, (B + root) / A
   elif A < 0 and B**2 > A * C:
     # All but what lies between the roots; of ratios of at least 0, those from
