@@ -28,6 +28,7 @@ if typing.TYPE_CHECKING:
   from codelaw.train import checking
 
 EXAMPLE = 'codelaw train --gin_file=generated/quickstart_run.gin'
+_NAMED_RUNS = 4  # Of longer chains, the folders that hold the runs are named.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -194,8 +195,9 @@ def run(args: argparse.Namespace) -> None:
       _describe(settings, checked.record)
     for settings in runs:
       _train(settings)
-  folders = ' '.join(f'--runs={settings.model_dir}' for settings in runs)
-  print(f'table: codelaw collect {folders} --out=runs.csv')
+  places = _places([settings.model_dir for settings in runs])
+  flags = ' '.join(f'--runs={place}' for place in places)
+  print(f'table: codelaw collect {flags} --out=runs.csv')
 
 
 def _train(settings: TrainSettings) -> None:
@@ -222,6 +224,13 @@ def _train(settings: TrainSettings) -> None:
     f' tokens, {record.wall_seconds:,.0f} s\n'
     f'see: tensorboard --logdir={settings.model_dir}'
   )
+
+
+def _places(folders: Sequence[str]) -> list[str]:
+  """Where `codelaw collect` finds these runs: a few flags at most."""
+  if len(folders) <= _NAMED_RUNS:
+    return list(folders)
+  return sorted({os.path.dirname(folder) or '.' for folder in folders})
 
 
 def _place(folder: str) -> str:

@@ -138,3 +138,9 @@ def test_missing_shards_end_with_one_sentence(tmp_path):
   assert process.stderr.startswith('codelaw train: ')
   assert 'holds no finished shards' in process.stderr
   assert 'Traceback' not in process.stderr
+
+
+def test_long_chains_name_the_folders_of_their_runs():
+  few = ['b/x', 'a', 'b/y']
+  assert train._places(few) == few
+  assert train._places([*few, 'b/z', 'c/d/x']) == ['.', 'b', 'c/d']
