@@ -128,7 +128,7 @@ def categories_of(
           f' for {name}; the scores of the table are {", ".join(known)}.'
         )
     return {name: tuple(own) for name, own in wanted.items()}
-  found = {
+  found: dict[str, tuple[str, ...]] = {
     name: columns
     for name, columns in CATEGORIES.items()
     if set(columns) <= set(known)

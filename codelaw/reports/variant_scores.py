@@ -114,7 +114,7 @@ def cells(
     paired: whether seeds are; then variants do not share their error over
       seeds.
   """
-  found = {}
+  found: dict[str, dict[str, Cell]] = {}
   for category, columns in categories.items():
     runs = {name: _runs(rows, columns) for name, rows in variants.items()}
     runs = {name: own for name, own in runs.items() if len(own)}
