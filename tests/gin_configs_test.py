@@ -23,7 +23,7 @@ from codelaw.corpora import languages
 from codelaw.corpora import plan as plan_lib
 from codelaw.data import shards
 from codelaw.laws import fitting
-from codelaw.reports.papers import plan as papers_plan
+from codelaw.reports import plan as report_plan
 from codelaw.studies import sweep
 from codelaw.train import optimizer
 from codelaw.train import topology
@@ -104,7 +104,10 @@ def built(file):
   if kind == 'laws':
     return load(fitting.FitSettings, (), [file])
   if kind == 'papers':
-    return load(papers_plan.ReportPlan, report.PARTS, [file])
+    return load(report_plan.ReportPlan, report.PARTS, [file])
+  if kind == 'reports':
+    required = ["RUNS = 'runs.csv'", "BASELINE = 'text_only'"]
+    return load(report_plan.ReportPlan, report.PARTS, [file], required)
   if kind == 'studies':
     return load(sweep.StudyPlan, study.PARTS, [file])
   if file == RUN:

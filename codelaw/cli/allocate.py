@@ -7,7 +7,8 @@ stage of the run has rates of its own.
 
 Objectives: `mean`, the weighted mean of the losses; `worst`, the greatest
 loss; `worst_excess`, the greatest loss above a run of the same cost on that
-source alone; `target:code/rust`, one loss.
+source alone; `target:code/rust`, one loss; `score`, the weighted mean of task
+scores, predicted by the laws of --score_fit, which it maximises.
 """
 
 import argparse
@@ -24,6 +25,7 @@ from codelaw.cli import allocate_view
 from codelaw.cli import gin_config
 from codelaw.cli import model_files
 from codelaw.laws import results
+from codelaw.laws import score_law
 from codelaw.planning import allocation as allocation_lib
 from codelaw.planning import choosing
 from codelaw.planning import mixture_gin
@@ -42,6 +44,11 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
   """Adds the flags of this verb."""
   parser.add_argument(
     '--fit', required=True, metavar='FILE', help='fit.json with mixture laws'
+  )
+  parser.add_argument(
+    '--score_fit',
+    metavar='FILE',
+    help='score_fit.json of `codelaw fit --law=sigmoid`, for --objective=score',
   )
   parser.add_argument(
     '--num_params', type=float, metavar='N', help='parameters of the model'
@@ -66,11 +73,11 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
   parser.add_argument(
     '--objective',
     metavar='NAME',
-    help='mean (default), worst, worst_excess or target:SOURCE',
+    help='mean (default), worst, worst_excess, target:SOURCE or score',
   )
   pairs = 'SOURCE=VALUE[,SOURCE=VALUE]'
   for flag, text in (
-    ('weights', 'weights of the losses; sources not named weigh nothing'),
+    ('weights', 'weights of losses, or of scores; those not named weigh 0'),
     ('floor', 'least rates'),
     ('ceiling', 'greatest rates'),
     ('supply', 'tokens there are of a source; unlimited where not named'),
@@ -88,7 +95,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     '--prior_strength',
     type=float,
     metavar='S',
-    help='pull to the prior, nats per token (default 0)',
+    help='pull to the prior, nats per token or mean score (default 0)',
   )
   parser.add_argument(
     '--stages',
@@ -127,6 +134,7 @@ def run(args: argparse.Namespace) -> None:
   fits = results.read(args.fit)
   targets = list(dict.fromkeys(fit.target for fit in fits))
   settings = _settings(args, targets)
+  scores = score_law.read(args.score_fit) if args.score_fit else ()
   supply = pairs('supply', args.supply)
   ranges = _ranges(args.runs) if args.runs else None
   given = (args.num_params is not None, args.num_tokens is not None)
@@ -150,6 +158,7 @@ def run(args: argparse.Namespace) -> None:
         )
         for shape in models
       },
+      scores=scores,
     )
   elif args.flop_budget is None and all(given):
     found = choosing.allocate(
@@ -159,6 +168,7 @@ def run(args: argparse.Namespace) -> None:
       settings=settings,
       supply=supply,
       ranges=ranges,
+      scores=scores,
     )
   else:
     raise errors.UserError(
@@ -286,6 +296,7 @@ def _command(args: argparse.Namespace) -> str:
   words = ['codelaw', 'allocate']
   for name in (
     'fit',
+    'score_fit',
     'num_params',
     'num_tokens',
     'flop_budget',

@@ -68,6 +68,22 @@ def show(
       for name, target in allocation.targets.items()
     ],
   )
+  if allocation.scores:
+    _print_table(
+      console,
+      'Predicted scores',
+      ['task', 'weight', 'allocated', f'{level} band', 'uniform'],
+      [
+        [
+          name,
+          f'{task.weight:.3f}',
+          f'{task.score:.4f}',
+          _band(task.low, task.high),
+          f'{task.uniform_score:.4f}',
+        ]
+        for name, task in allocation.scores.items()
+      ],
+    )
   if allocation.num_params_low is not None:
     console.print(
       f'The best size has the {level} band {allocation.num_params_low:,.0f} to'
@@ -79,7 +95,7 @@ def show(
     )
   console.print(
     f'{mixture_gin.objective_text(allocation).capitalize()}:'
-    f' {allocation.objective:.4f} nats per token; predicted gain over '
+    f' {allocation.objective:.4f} {allocation.unit}; predicted gain over '
     + ', over '.join(mixture_gin.gain_texts(allocation))
     + '.',
     soft_wrap=True,

@@ -8,6 +8,10 @@ file with the line `import MODULE` adds the laws that a Python module registers.
 
 `--share` gives parameters one value for all targets and groups; `--pool` draws
 them towards a common mean, the more the less the runs say about each.
+
+`--law=sigmoid --from_loss=loss/code/python` fits laws of scores to the columns
+score/<task>/<metric>, into DIR/score_fit.json: what `codelaw predict` and
+`codelaw allocate` chain behind laws of that loss (--score_fit).
 """
 
 import argparse
@@ -24,12 +28,14 @@ from rich import table as rich_table
 
 from codelaw import compilation_cache
 from codelaw import errors
+from codelaw.cli import fit_scores
 from codelaw.cli import gin_config
 from codelaw.laws import comparison
 from codelaw.laws import fitting
 from codelaw.laws import forms
 from codelaw.laws import pooling
 from codelaw.laws import results
+from codelaw.laws import score_law
 from codelaw.laws import selection
 from codelaw.laws import solver
 from codelaw.runs import table as run_table
@@ -56,7 +62,8 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     '--law',
     required=True,
     metavar='NAME',
-    help=f'one of {", ".join(forms.NAMES)}, a law of your own, or all',
+    help=f'one of {", ".join(forms.NAMES)}, a law of your own, all, or'
+    f' {score_law.NAME} for scores',
   )
   parser.add_argument(
     '--out', required=True, metavar='DIR', help='folder for fit.json'
@@ -66,7 +73,8 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     action='append',
     default=[],
     metavar='COLUMN',
-    help='column of losses, like loss/code/python; repeatable; all by default',
+    help='column of losses, like loss/code/python, or of scores; repeatable;'
+    ' all by default',
   )
   for flag, what in (
     ('--share', 'parameters with one value for all targets and groups'),
@@ -110,10 +118,12 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
   parser.add_argument(
     '--huber_delta', type=float, help='where the Huber penalty turns linear'
   )
+  fit_scores.add_flags(parser)
 
 
 def run(args: argparse.Namespace) -> None:
   """Fits, writes DIR/fit.json and prints the fits."""
+  fit_scores.check(args)
   compilation_cache.enable()
   overrides = [
     f'FitSettings.{name} = {value!r}'
@@ -123,6 +133,9 @@ def run(args: argparse.Namespace) -> None:
   settings = gin_config.load(args, fitting.FitSettings, overrides=overrides)
   columns = run_table.parse_columns(args.columns) if args.columns else None
   table = selection.keep(run_table.read(args.runs, columns), args.filter)
+  if args.law == score_law.NAME:
+    fit_scores.run(args, table, settings)
+    return
   if args.law != 'all':
     forms.check_name(args.law)
   shared, partial = _names(args.share), _names(args.pool)

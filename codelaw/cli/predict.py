@@ -1,9 +1,10 @@
-"""Predict losses, with intervals, for the rows of a table from fitted laws.
+"""Predict losses and scores, with intervals, for the rows of a table.
 
 Each target gets its first fit, which is the best by held-out error after
 `codelaw fit --law=all`. Intervals hold what is not known of the laws, not the
 noise of a single run. Points beyond the range of the fitted runs are
-predicted and named.
+predicted and named. With --score_fit it predicts scores of tasks too, whose
+intervals hold what is not known of both laws.
 """
 
 import argparse
@@ -19,6 +20,8 @@ from codelaw.cli import gin_config
 from codelaw.laws import forms
 from codelaw.laws import predict
 from codelaw.laws import results
+from codelaw.laws import score_law
+from codelaw.laws import score_predict
 from codelaw.runs import table as run_table
 
 EXAMPLE = (
@@ -34,6 +37,11 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
   """Adds the verb's flags."""
   parser.add_argument(
     '--fit', required=True, metavar='FILE', help='fit.json of `codelaw fit`'
+  )
+  parser.add_argument(
+    '--score_fit',
+    metavar='FILE',
+    help='score_fit.json of `codelaw fit --law=sigmoid`, to predict scores',
   )
   parser.add_argument(
     '--points',
@@ -70,10 +78,15 @@ def run(args: argparse.Namespace) -> None:
   columns = run_table.parse_columns(args.columns) if args.columns else None
   points = run_table.read(args.points, columns)
   table = predict.predict(fits, points, args.group_by, args.interval)
+  notes: list[str] = []
+  if args.score_fit:
+    laws = score_law.read(args.score_fit)
+    table, notes = score_predict.add(table, fits, laws, args.interval)
   run_table.write(args.out, table)
   for note in (
     *predict.beyond_ranges(fits, points),
     *_doubts(fits, points, table),
+    *notes,
   ):
     print(f'note: {note}', file=sys.stderr)
   _print(table, fits[0].interval_level, args.out)

@@ -2,7 +2,8 @@
 
 Of a study it shows what the folder holds and leaves out what it does not; of
 laws that belong to no study, what their fit.json holds (--fit); of a gin file
-like papers/paper_a.gin, the analysis that the file names.
+like papers/paper_a.gin, the analysis that the file names. That of
+reports/variants.gin compares variants of training by their scores.
 """
 
 import argparse
@@ -15,17 +16,19 @@ from codelaw.laws import fitting
 from codelaw.planning import allocation
 from codelaw.reports import contents
 from codelaw.reports import html
+from codelaw.reports import plan
 from codelaw.reports import study_folder
 from codelaw.reports import tensorboard
+from codelaw.reports import variants
 from codelaw.reports.papers import paper_a
 from codelaw.reports.papers import paper_b
-from codelaw.reports.papers import plan
 from codelaw.runs import table as run_table
 
 EXAMPLE = 'codelaw report --study=results/quickstart'
 PARTS = (
   paper_a.PaperA,
   paper_b.PaperB,
+  variants.VariantReport,
   fitting.FitSettings,
   allocation.AllocationSettings,
 )

@@ -29,6 +29,7 @@ import importlib
 from codelaw import errors
 from codelaw.laws import published
 from codelaw.laws import results
+from codelaw.laws import score_law
 from codelaw.laws import structure
 
 Law = structure.Law
@@ -58,7 +59,8 @@ def register(name: str) -> Callable[[Builder], Builder]:
   def decorate(builder: Builder) -> Builder:
     module = builder.__module__
     taken = _registered.get(name)
-    if name in NAMES or name == 'all' or (taken and taken[1] != module):
+    reserved = (*NAMES, 'all', score_law.NAME)
+    if name in reserved or (taken and taken[1] != module):
       owner = f'the module {taken[1]}' if taken else 'codelaw'
       raise errors.UserError(
         f'The module {module} registers the law {name!r}, which {owner} has;'

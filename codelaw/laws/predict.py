@@ -83,8 +83,26 @@ def at(
   """(estimate, low, high) [n] of one fit at the rows of `points`.
 
   Raises:
-    UserError: when a column is missing, a point of a mixture law has no
-      share of any source, or the fit does not know the noise of its runs.
+    UserError: as `draws`, and when the fit does not know the noise of its
+      runs.
+  """
+  losses = draws(fit, points)
+  if len(losses) == 1:
+    return losses[0], *(np.full((2, len(points)), np.nan))
+  tails = 50 * (1 - fit.interval_level), 50 * (1 + fit.interval_level)
+  if interval == 'mean':
+    low, high = np.percentile(losses[1:], tails, axis=0)
+  else:
+    low, high = _with_noise(fit, losses[1:], tails)
+  return losses[0], low, high
+
+
+def draws(fit: results.Fit, points: pd.DataFrame) -> np.ndarray:
+  """Losses [1 + B, n]: by the estimates, then by every bootstrap fit.
+
+  Raises:
+    UserError: when a column is missing, or a point of a mixture law has no
+      share of any source.
   """
   law = forms.law_of(fit)
   columns = {
@@ -117,21 +135,28 @@ def at(
   padded = np.ones((len(columns), length))
   padded[:, :count] = [columns[name] for name in law.columns]
   with solver.float64():
-    losses = np.asarray(_losses(law.formula, parameters, padded))[:, :count]
-  if len(parameters) == 1:
-    return losses[0], *(np.full((2, count), np.nan))
-  tails = 50 * (1 - fit.interval_level), 50 * (1 + fit.interval_level)
-  if interval == 'mean':
-    low, high = np.percentile(losses[1:], tails, axis=0)
-  else:
-    low, high = _with_noise(fit, losses[1:], tails)
-  return losses[0], low, high
+    return np.asarray(_losses(law.formula, parameters, padded))[:, :count]
 
 
-def _with_noise(
-  fit: results.Fit, losses: np.ndarray, tails: tuple[float, float]
-) -> tuple[np.ndarray, np.ndarray]:
-  """Percentiles [n] of losses [B, n] with the noise of one run added."""
+def drawn_alike(fit: results.Fit) -> bool:
+  """Whether bootstrap fits of other targets come from the same noise."""
+  simulated = fit.diagnostics.get('bootstrap', 'noise') == 'noise'
+  return simulated and 'pooling' not in fit.diagnostics
+
+
+def noise_of_runs(
+  fit: results.Fit, losses: np.ndarray, parts: np.ndarray
+) -> np.ndarray:
+  """Losses with the noise of one run at quantiles `parts` of it.
+
+  Args:
+    fit: that knows the noise of its runs.
+    losses: of its law; broadcast against `parts`.
+    parts: from 0 to 1.
+
+  Raises:
+    UserError: when the fit does not know it.
+  """
   known = ('noise_sd', 'noise_degrees_of_freedom')
   if not all(name in fit.diagnostics for name in known):
     raise errors.UserError(
@@ -140,17 +165,22 @@ def _with_noise(
       ' --interval=mean.'
     )
   sd, freedom = (fit.diagnostics[name] for name in known)
+  noise = sd * stats.t.ppf(parts, freedom)
+  if fit.objective_name in objectives.OF_LOGARITHMS:
+    return losses * np.exp(noise)
+  return losses + noise
+
+
+def _with_noise(
+  fit: results.Fit, losses: np.ndarray, tails: tuple[float, float]
+) -> tuple[np.ndarray, np.ndarray]:
+  """Percentiles [n] of losses [B, n] with the noise of one run added."""
   parts = (np.arange(_NOISE_QUANTILES) + 0.5) / _NOISE_QUANTILES
-  noise = sd * stats.t.ppf(parts, freedom)[:, None, None]
   width = max(1, _MAX_SAMPLES // (_NOISE_QUANTILES * len(losses)))
   ends = []
   for first in range(0, losses.shape[1], width):
     part = losses[:, first : first + width]
-    noisy = (
-      part * np.exp(noise)
-      if fit.objective_name in objectives.OF_LOGARITHMS
-      else part + noise
-    )
+    noisy = noise_of_runs(fit, part, parts[:, None, None])
     ends.append(np.percentile(noisy, tails, axis=(0, 1)))
   low, high = np.concatenate(ends, axis=1) if ends else np.empty((2, 0))
   return low, high

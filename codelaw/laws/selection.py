@@ -38,6 +38,48 @@ def targets(table: pd.DataFrame) -> list[str]:
   )
 
 
+def scores(table: pd.DataFrame) -> list[str]:
+  """Columns of scores of tasks, in order."""
+  return sorted(name for name in table.columns if name.startswith('score/'))
+
+
+def score_rows(
+  table: pd.DataFrame,
+  target: str,
+  losses: Sequence[str],
+  *,
+  only_final: bool = True,
+) -> pd.DataFrame:
+  """The rows a law of a score is fitted to: those with it and its losses.
+
+  Args:
+    table: run table.
+    target: column of scores.
+    losses: columns that its law reads.
+    only_final: leave out evaluations before a run's end.
+
+  Raises:
+    UserError: when the table has no such column, or no row is left.
+  """
+  for name in (target, *losses):
+    if name not in table:
+      raise errors.UserError(
+        f'The run table has no column {name}; its scores are'
+        f' {", ".join(scores(table)) or "(none)"}, its losses'
+        f' {", ".join(targets(table)) or "(none)"}. Scores come from `codelaw'
+        ' evaluate`, and into the table with `codelaw collect`.'
+      )
+  rows = table.dropna(subset=[target, *losses])
+  if only_final and 'is_final' in rows:
+    rows = rows[rows['is_final'].astype(bool)]
+  if rows.empty:
+    raise errors.UserError(
+      f'No finished run has both {target} and {", ".join(losses)}. Evaluate'
+      ' the last checkpoints, or take --only_final=false.'
+    )
+  return rows
+
+
 def sources(table: pd.DataFrame) -> list[str]:
   """Sources that at least one row of the table was trained on, in order."""
   return sorted(

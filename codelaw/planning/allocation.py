@@ -9,6 +9,7 @@ found is in `codelaw.planning.choosing`.
 from collections.abc import Mapping
 import dataclasses
 
+from codelaw import errors
 from codelaw import records
 from codelaw.planning import space as space_lib
 
@@ -20,10 +21,11 @@ class AllocationSettings:
   Attributes:
     objective: `mean` (the weighted mean), `worst` (the greatest loss),
       `worst_excess` (the greatest loss above a run of the same cost on the
-      target's own source alone) or `target:SOURCE`; see
-      `codelaw.planning.objective`.
-    weights: source -> weight of its loss; only proportions count, sources
-      not named weigh nothing; empty weighs all the same.
+      target's own source alone), `target:SOURCE`, or `score` (the weighted
+      mean of task scores); see `codelaw.planning.objective`.
+    weights: source -> weight of its loss, or column of scores -> weight of the
+      score; only proportions count, those not named weigh nothing; empty
+      weighs all the same.
     floors: source -> least rate.
     ceilings: source -> greatest rate.
     stages: with rates of their own; empty for one mixture throughout.
@@ -32,7 +34,8 @@ class AllocationSettings:
       compared with; empty takes the shares of the supply, if that is known of
       every source.
     prior: source -> rate the answer is drawn to; empty means equal rates.
-    prior_strength: of that pull, nats per token per squared distance.
+    prior_strength: of that pull, nats per token (or mean score) per squared
+      distance.
     num_bootstraps: bootstrap fits that carry the uncertainty, at most.
     seed: of the random starting points.
   """
@@ -107,6 +110,29 @@ class TargetLoss:
 
 
 @dataclasses.dataclass(frozen=True)
+class TaskScore:
+  """What a law of a score predicts behind the laws of losses.
+
+  Attributes:
+    weight: in the objective; weights sum to 1.
+    score: at the allocated rates, in the unit of its metric.
+    low: lower end of its interval; None without bootstrap fits.
+    high: upper end.
+    uniform_score: at the uniform rates.
+    scale: greatest value of the metric.
+    losses: that it is predicted from -> weight.
+  """
+
+  weight: float
+  score: float
+  low: float | None
+  high: float | None
+  uniform_score: float
+  scale: float
+  losses: Mapping[str, float]
+
+
+@dataclasses.dataclass(frozen=True)
 class StageShare:
   """What one stage of the run gets.
 
@@ -140,9 +166,11 @@ class Allocation:
     sources: source -> what it gets.
     targets: target column -> what is predicted.
     objective: what was minimised, at the rates, nats per token, without the
-      pull of a prior.
+      pull of a prior; for `score` what was maximised: the mean score, a share
+      of the whole scale.
     uniform_objective: the same at uniform rates, moved into the limits.
-    gain: uniform_objective - objective.
+    gain: uniform_objective - objective; for `score` the other way round, so
+      that more is better.
     gain_low: lower end of its interval; None without bootstrap fits.
     gain_high: upper end.
     interval_level: of all intervals.
@@ -156,10 +184,10 @@ class Allocation:
     table_fingerprints: of the tables behind the fits.
     codelaw_version: of the software that fitted.
     warnings: in words; empty when there is nothing to say.
-    objective_name: `mean`, `worst` or `worst_excess`.
+    objective_name: `mean`, `worst`, `worst_excess` or `score`.
     natural_objective: the objective at natural rates, moved into the limits;
       None when they are not known.
-    natural_gain: natural_objective - objective.
+    natural_gain: as `gain`, over natural rates.
     natural_gain_low: lower end of its interval.
     natural_gain_high: upper end.
     num_params_low: lower end of the band of the best N; None where N was
@@ -169,6 +197,8 @@ class Allocation:
     num_tokens_high: upper end.
     flops_convention: how FLOPs were counted; empty without a budget.
     stages: name -> what it gets, in order; empty for one mixture throughout.
+    scores: column of scores -> what is predicted; empty unless they were the
+      objective.
   """
 
   num_params: int
@@ -202,6 +232,12 @@ class Allocation:
   num_tokens_high: float | None = None
   flops_convention: str = ''
   stages: Mapping[str, StageShare] = dataclasses.field(default_factory=dict)
+  scores: Mapping[str, TaskScore] = dataclasses.field(default_factory=dict)
+
+  @property
+  def unit(self) -> str:
+    """Of the objective and its gain, in words."""
+    return 'of the full score' if self.scores else 'nats per token'
 
   @property
   def rates(self) -> dict[str, float]:
@@ -214,7 +250,16 @@ class Allocation:
     return {name: share.uniform_rate for name, share in self.sources.items()}
 
   def score(self, losses: Mapping[str, float]) -> float:
-    """The objective of measured losses: target -> nats per token."""
+    """The objective of measured losses: target -> nats per token.
+
+    Raises:
+      UserError: when it is no function of losses alone.
+    """
+    if self.scores:
+      raise errors.UserError(
+        'The objective score is measured by evaluating tasks, not by losses;'
+        ' studies confirm allocations of losses.'
+      )
     terms = [
       (target.weight, losses[name], target.single_loss or 0.0)
       for name, target in self.targets.items()

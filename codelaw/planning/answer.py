@@ -13,6 +13,7 @@ from codelaw.planning import bands as bands_lib
 from codelaw.planning import caution
 from codelaw.planning import objective as objective_lib
 from codelaw.planning import optimum
+from codelaw.planning import proportions
 from codelaw.planning import space as space_lib
 
 _ROUNDING = 1e-9  # to which supplies are kept when the size is open
@@ -68,8 +69,14 @@ class Answer:
     )[0]
     singles = problem.singles(self.choice.sizes, problem.estimates[None])[0]
     scores = dict(
-      zip(points, problem.score(losses, singles).tolist(), strict=True)
+      zip(
+        points,
+        problem.score(losses, singles, problem.estimates).tolist(),
+        strict=True,
+      )
     )
+    # What is maximised is shown as it is.
+    sign = 1.0 if problem.scores is None else -1.0
     bands = bands_lib.bands(
       problem, again, points, self.settings.num_bootstraps
     )
@@ -95,8 +102,8 @@ class Answer:
       flop_budget=flop_budget,
       sources=self._sources(bands),
       targets=self._targets(losses, list(points), bands, singles),
-      objective=scores['allocated'],
-      uniform_objective=scores['uniform'],
+      objective=sign * scores['allocated'],
+      uniform_objective=sign * scores['uniform'],
       gain=gains['uniform'][0],
       gain_low=gains['uniform'][1],
       gain_high=gains['uniform'][2],
@@ -113,7 +120,9 @@ class Answer:
       codelaw_version=problem.fits[0].codelaw_version,
       warnings=(),
       objective_name=problem.criterion,
-      natural_objective=scores.get('natural'),
+      natural_objective=(
+        sign * scores['natural'] if 'natural' in scores else None
+      ),
       natural_gain=natural[0],
       natural_gain_low=natural[1],
       natural_gain_high=natural[2],
@@ -123,6 +132,7 @@ class Answer:
       num_tokens_high=size_bands[1][1],
       flops_convention=convention,
       stages=self._stages(bands),
+      scores=self._scores(losses, list(points), bands),
     )
     warnings = caution.warnings(
       allocation,
@@ -130,6 +140,7 @@ class Answer:
       curvature=optimum.curvature(problem, size),
       ranges=ranges,
       sizes=sizes,
+      beyond_losses=self._beyond(losses[list(points).index('allocated')]),
     )
     return dataclasses.replace(allocation, warnings=tuple(warnings))
 
@@ -149,11 +160,11 @@ class Answer:
   def _natural(self) -> np.ndarray | None:
     sources = self.problem.sources
     if self.settings.natural:
-      return objective_lib.proportions(
+      return proportions.of(
         'natural', self.settings.natural, sources, 'sources'
       )
     if all(self.supply.get(name, 0) > 0 for name in sources):
-      return objective_lib.proportions('natural', self.supply, sources, '')
+      return proportions.of('natural', self.supply, sources, '')
     return None
 
   def _sources(
@@ -210,6 +221,41 @@ class Answer:
         ),
       )
     return targets
+
+  def _scores(
+    self, losses: np.ndarray, names: Sequence[str], bands: bands_lib.Bands
+  ) -> dict[str, allocation_lib.TaskScore]:
+    mean = self.problem.scores
+    if mean is None:
+      return {}
+    scores = self.problem.task_scores(losses, self.problem.estimates)
+    found = {}
+    for place, law in enumerate(mean.laws):
+      low, high = bands.of('scores', place)
+      found[law.target] = allocation_lib.TaskScore(
+        weight=float(mean.weights[place]),
+        score=float(scores[names.index('allocated'), place]),
+        low=low,
+        high=high,
+        uniform_score=float(scores[names.index('uniform'), place]),
+        scale=law.scale,
+        losses=dict(law.losses),
+      )
+    return found
+
+  def _beyond(self, losses: np.ndarray) -> list[str]:
+    """Scores whose predicted loss no run had, with that loss and the range."""
+    mean = self.problem.scores
+    if mean is None:
+      return []
+    found = []
+    for law, x in zip(mean.laws, (mean.mix @ losses).tolist(), strict=True):
+      low, high = law.diagnostics['loss_range']
+      if not low <= x <= high:
+        found.append(
+          f'{law.target} (loss {x:.4g}, runs {low:.4g} to {high:.4g})'
+        )
+    return found
 
   def _stages(
     self, bands: bands_lib.Bands

@@ -62,7 +62,8 @@ def bands(
     num_bootstraps: parameter sets, at most.
 
   Returns:
-    `losses` [K] at the allocated point, `gain/<name>` over each other point,
+    `losses` [K] and, of the objective `score`, `scores` [T] at the allocated
+    point, `gain/<name>` over each other point,
     and of the best choices `rates` [S] (totals), `stages` [T, S],
     `num_params` and `num_tokens`.
   """
@@ -72,10 +73,12 @@ def bands(
   sizes = [size for choice in choices for size in choice.sizes]
   singles = problem.singles(sizes, samples)
   at_points = problem.losses_of_each(np.stack(list(points.values())), samples)
-  scores = problem.score(at_points, singles[:, None])
+  scores = problem.score(at_points, singles[:, None], samples[:, None])
   names = list(points)
   allocated = names.index('allocated')
   values = {'losses': at_points[:, allocated]}
+  if problem.scores is not None:
+    values['scores'] = problem.task_scores(values['losses'], samples)
   for place, name in enumerate(names):
     if place != allocated:
       values[f'gain/{name}'] = scores[:, place] - scores[:, allocated]

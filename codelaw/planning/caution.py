@@ -17,7 +17,7 @@ import typing
 if typing.TYPE_CHECKING:
   from codelaw.planning import allocation as allocation_lib
 
-NO_GAIN = 1e-5  # nats per token; below any loss a run can measure
+NO_GAIN = 1e-5  # nats per token or score; below what a run can measure
 RESIDUAL = 1e-4  # in rates; a hundredth of a percent of the tokens
 _AT_BOUND = 1e-4
 _WIDE_BAND = 0.5
@@ -33,6 +33,7 @@ def warnings(
   curvature: float,
   ranges: Mapping[str, tuple[float, float]],
   sizes: Sequence[float] = (),
+  beyond_losses: Sequence[str] = (),
 ) -> Iterator[str]:
   """Yields one sentence or two for each reason to be careful.
 
@@ -42,6 +43,7 @@ def warnings(
     curvature: of the laws in the rates; see `optimum.curvature`.
     ranges: column of the run table -> (least, greatest) fitted value.
     sizes: that a budget could choose from, least to greatest.
+    beyond_losses: scores whose predicted loss no run had, in words.
   """
   yield from _gain(allocation)
   yield from _natural_gain(allocation)
@@ -52,6 +54,11 @@ def warnings(
   yield from _worst(allocation)
   yield from _bands(allocation)
   yield from _extrapolation(allocation, ranges)
+  if beyond_losses:
+    yield (
+      'Predicted losses lie outside those that the laws of scores were fitted'
+      f' to, so these scores extrapolate: {", ".join(beyond_losses)}.'
+    )
   if allocation.optimality_residual > RESIDUAL:
     yield (
       'The optimality conditions are not met: the residual is'
@@ -69,13 +76,13 @@ def _gain(allocation: allocation_lib.Allocation) -> Iterator[str]:
     )
   elif low is None or high is None:
     yield (
-      f'The predicted gain of {gain:.4f} nats per token has no interval,'
+      f'The predicted gain of {gain:.4f} {allocation.unit} has no interval,'
       ' because the fits carry no bootstrap estimates; fit again with'
       ' a bootstrap before trusting it.'
     )
   elif low <= 0:
     yield (
-      f'The predicted gain of {gain:.4f} nats per token is within noise'
+      f'The predicted gain of {gain:.4f} {allocation.unit} is within noise'
       f' ({allocation.interval_level:.0%} interval {low:.4f} to {high:.4f}):'
       ' uniform rates are as good a choice.'
     )
@@ -92,8 +99,8 @@ def _natural_gain(allocation: allocation_lib.Allocation) -> Iterator[str]:
     )
   elif low is not None and low <= 0:
     yield (
-      f'The predicted gain over natural shares, {gain:.4f} nats per token, is'
-      f' within noise ({allocation.interval_level:.0%} interval {low:.4f} to'
+      f'The predicted gain over natural shares, {gain:.4f} {allocation.unit},'
+      f' is within noise ({allocation.interval_level:.0%} interval {low:.4f} to'
       f' {allocation.natural_gain_high:.4f}).'
     )
 
@@ -159,7 +166,7 @@ def _stages(allocation: allocation_lib.Allocation) -> Iterator[str]:
 
 
 def _worst(allocation: allocation_lib.Allocation) -> Iterator[str]:
-  if allocation.objective_name == 'mean' or len(allocation.targets) < 2:
+  if 'worst' not in allocation.objective_name or len(allocation.targets) < 2:
     return
   worst = [
     name

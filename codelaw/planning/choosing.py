@@ -11,6 +11,7 @@ import numpy as np
 from codelaw import accounting
 from codelaw import errors
 from codelaw.laws import results
+from codelaw.laws import score_law
 from codelaw.planning import allocation as allocation_lib
 from codelaw.planning import answer as answer_lib
 from codelaw.planning import bands as bands_lib
@@ -31,6 +32,7 @@ def allocate(
   settings: allocation_lib.AllocationSettings | None = None,
   supply: Mapping[str, float] | None = None,
   ranges: Mapping[str, tuple[float, float]] | None = None,
+  scores: Sequence[score_law.ScoreLaw] = (),
 ) -> allocation_lib.Allocation:
   """The rates that minimise the objective at N and D within the limits.
 
@@ -47,13 +49,15 @@ def allocate(
     supply: source -> tokens there are; unlimited where absent.
     ranges: column of the run table -> (least, greatest) value that was
       fitted, for a warning about extrapolation.
+    scores: laws of scores, for the objective `score`.
 
   Raises:
     UserError: for names the fits do not know and limits that leave no rates.
   """
   settings = settings or allocation_lib.AllocationSettings()
   with jax.enable_x64(True):
-    work = _Work(objective_of(fits, settings), settings, supply or {})
+    problem = objective_of(fits, settings, scores)
+    work = _Work(problem, settings, supply or {})
     space = work.space(num_params, num_tokens)
     choice = bands_lib.Choice(
       space, work.starts(space), [(num_params, num_tokens)]
@@ -70,6 +74,7 @@ def allocate_budget(
   ranges: Mapping[str, tuple[float, float]] | None = None,
   num_params_range: tuple[float, float] = (1e4, 1e13),
   sizes: Mapping[int, float] | None = None,
+  scores: Sequence[score_law.ScoreLaw] = (),
 ) -> allocation_lib.Allocation:
   """The size, tokens and rates that a budget of FLOPs is best spent on.
 
@@ -84,6 +89,7 @@ def allocate_budget(
     num_params_range: of the sizes to look at, at 6 N FLOPs per token.
     sizes: num_params -> training FLOPs per token of the models there are (see
       `accounting.train_flops_per_token`); replaces the range.
+    scores: as in `allocate`.
 
   Raises:
     UserError: as `allocate`; also when no size is feasible, or when a law
@@ -100,7 +106,7 @@ def allocate_budget(
       f'num_params_range must be (least, greatest), got {num_params_range!r}.'
     )
   with jax.enable_x64(True):
-    problem = objective_of(fits, settings)
+    problem = objective_of(fits, settings, scores)
     for law in problem.laws:
       if not {'num_params', 'num_tokens'} <= set(law.columns):
         raise errors.UserError(
@@ -128,7 +134,9 @@ def allocate_budget(
 
 
 def objective_of(
-  fits: Sequence[results.Fit], settings: allocation_lib.AllocationSettings
+  fits: Sequence[results.Fit],
+  settings: allocation_lib.AllocationSettings,
+  scores: Sequence[score_law.ScoreLaw] = (),
 ) -> objective_lib.Objective:
   """What `allocate` minimises; inside `jax.enable_x64(True)`."""
   return objective_lib.build(
@@ -137,6 +145,7 @@ def objective_of(
     weights=settings.weights,
     prior=settings.prior,
     prior_strength=settings.prior_strength,
+    scores=scores,
   )
 
 

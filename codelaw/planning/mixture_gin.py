@@ -116,7 +116,8 @@ def mixture_gin(allocation: allocation_lib.Allocation, command: str) -> str:
     + (
       f', {allocation.flop_budget:.4g} FLOPs' if allocation.flop_budget else ''
     ),
-    f'{objective_text(allocation)}: {allocation.objective:.4f} nats per token',
+    f'{objective_text(allocation)}: {allocation.objective:.4f}'
+    f' {allocation.unit}',
     *(f'gain over {text}' for text in gain_texts(allocation)),
   ]
   for name, target in allocation.targets.items():
@@ -124,6 +125,12 @@ def mixture_gin(allocation: allocation_lib.Allocation, command: str) -> str:
       f'{name}: {target.loss:.4f}'
       + interval_text(target.low, target.high, allocation.interval_level)
       + f', law {target.law}, weight {target.weight:.3g}'
+    )
+  for name, score in allocation.scores.items():
+    lines.append(
+      f'{name}: {score.score:.4f}'
+      + interval_text(score.low, score.high, allocation.interval_level)
+      + f', weight {score.weight:.3g}'
     )
   for warning in allocation.warnings:
     lines.append(f'warning: {warning}')
@@ -149,11 +156,12 @@ def _bindings(allocation: allocation_lib.Allocation) -> str:
 
 
 def objective_text(allocation: allocation_lib.Allocation) -> str:
-  """What was minimised, in a few words."""
+  """What was minimised, or maximised, in a few words."""
   return {
     'mean': 'weighted loss',
     'worst': 'loss of the worst target',
     'worst_excess': 'worst excess over a run on the target alone',
+    'score': 'weighted score',
   }[allocation.objective_name]
 
 

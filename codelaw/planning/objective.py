@@ -8,6 +8,7 @@ Owns the criteria. With L_k(N, D, r) the predicted loss of target k:
     run of the same cost on its own source alone. Languages differ in the loss
     that nothing can remove, so the greatest loss says which language is hard;
     the greatest excess says which one the mixture treats worst.
+  score: minus the weighted mean of task scores, which `score_objective` owns.
 To each comes strength * sum_j (r_j - prior_j)^2.
 
 The laws come from `laws.forms`, so values and derivatives are JAX's own, in
@@ -26,11 +27,16 @@ import numpy as np
 
 from codelaw import errors
 from codelaw.laws import forms
+from codelaw.laws import predict as predict_lib
 from codelaw.laws import results
+from codelaw.laws import score_law
+from codelaw.planning import proportions
+from codelaw.planning import score_objective
 
 _SHARE = 'share/'
 
-CRITERIA = ('mean', 'worst', 'worst_excess')
+SCORE = 'score'
+CRITERIA = ('mean', 'worst', 'worst_excess', SCORE)
 _TARGET = 'target:'
 
 
@@ -74,12 +80,6 @@ def mixture_fits(fits: Sequence[results.Fit]) -> tuple[results.Fit, ...]:
 
 def _sources(fit: results.Fit) -> set[str]:
   return {name.removeprefix(_SHARE) for name in forms.law_of(fit).shares}
-
-
-def _drawn_alike(fit: results.Fit) -> bool:
-  """Whether bootstrap fits of other targets come from the same noise."""
-  simulated = fit.diagnostics.get('bootstrap', 'noise') == 'noise'
-  return simulated and 'pooling' not in fit.diagnostics
 
 
 # Of every law: its formula, where its parameters begin and end in the array of
@@ -131,15 +131,18 @@ class Objective:
   """Predicted losses of all targets, and the number made of them.
 
   A point [S + 2] is the share of every source, then log N and log D. The
-  parameters of all targets form one array [P], target after target.
+  parameters of all targets form one array [P], target after target, and after
+  them those of the laws of scores.
 
   Attributes:
     fits: one per target, as `mixture_fits` returned them.
     sources: names in the order of the shares, sorted.
     criterion: one of `CRITERIA`.
-    weights: of the targets, float64 [K], with sum 1.
+    weights: of the targets, float64 [K], with sum 1; in what scores read for
+      `score`.
     prior: rates the solution is drawn to, float64 [S].
-    prior_strength: of that pull, nats per token.
+    prior_strength: of that pull, in the unit of the objective.
+    scores: whose mean `score` maximises; None for other criteria.
   """
 
   fits: tuple[results.Fit, ...]
@@ -148,6 +151,7 @@ class Objective:
   weights: np.ndarray
   prior: np.ndarray
   prior_strength: float
+  scores: score_objective.ScoreMean | None = None
 
   @functools.cached_property
   def laws(self) -> tuple[forms.Law, ...]:
@@ -163,18 +167,21 @@ class Objective:
   @functools.cached_property
   def estimates(self) -> np.ndarray:
     """The fitted parameters of all targets, float64 [P]."""
-    return np.array(
+    of_losses = np.array(
       [
         fit.estimates[name]
         for fit, law in zip(self.fits, self.laws, strict=True)
         for name in law.parameters
       ]
     )
+    if self.scores is None:
+      return of_losses
+    return np.concatenate([of_losses, self.scores.estimates])
 
   @property
   def is_worst(self) -> bool:
     """Whether the number is a maximum over targets."""
-    return self.criterion != 'mean'
+    return self.criterion in ('worst', 'worst_excess')
 
   @property
   def counted(self) -> np.ndarray:
@@ -201,25 +208,52 @@ class Objective:
     columns = [
       np.asarray(fit.bootstrap_estimates[name], float)[
         (picked + place * available // len(self.fits)) % available
-        if _drawn_alike(fit)
+        if predict_lib.drawn_alike(fit)
         else picked
       ]
       for place, (fit, law) in enumerate(zip(self.fits, self.laws, strict=True))
       for name in (law.parameters if len(picked) else ())
     ]
-    return np.stack(columns, axis=1) if columns else np.empty((0, 0))
+    if not columns:
+      return np.empty((0, 0))
+    found = np.stack(columns, axis=1)
+    if self.scores is None:
+      return found
+    return np.hstack([found, self.scores.bootstrap(len(found))])
 
-  def score(self, losses: np.ndarray, singles: np.ndarray) -> np.ndarray:
+  def score(
+    self, losses: np.ndarray, singles: np.ndarray, parameters: np.ndarray
+  ) -> np.ndarray:
     """The criterion, without the prior's pull, of losses [..., K] -> [...].
 
     Args:
       losses: of all targets, nats per token.
       singles: S_k of `worst_excess`, [..., K]; others do not read them.
+      parameters: of all laws [..., P]; only `score` reads them.
     """
+    if self.scores is not None:
+      return -self.scores.mean(losses, self._of_scores(parameters))
     if not self.is_worst:
       return losses @ self.weights
     excess = losses - singles if self.criterion == 'worst_excess' else losses
     return np.max(excess, axis=-1, where=self.counted, initial=-np.inf)
+
+  def task_scores(
+    self, losses: np.ndarray, parameters: np.ndarray
+  ) -> np.ndarray:
+    """Scores of tasks [..., T], for the criterion `score`."""
+    if self.scores is None:
+      raise ValueError(f'{self.criterion} has no scores of tasks')
+    return self.scores.scores(losses, self._of_scores(parameters))
+
+  def slopes(self, losses: np.ndarray, parameters: np.ndarray) -> np.ndarray:
+    """Derivative [K] of a criterion that is no maximum by losses [K]."""
+    if self.scores is None:
+      return self.weights
+    return self.scores.slopes(losses, self._of_scores(parameters))
+
+  def _of_scores(self, parameters: np.ndarray) -> np.ndarray:
+    return parameters[..., self.slices[-1].stop :]
 
   def point(
     self, shares: np.ndarray, num_params: float, num_tokens: float
@@ -289,6 +323,7 @@ def build(
   weights: Mapping[str, float],
   prior: Mapping[str, float],
   prior_strength: float,
+  scores: Sequence[score_law.ScoreLaw] = (),
 ) -> Objective:
   """The objective over the mixture laws among `fits`.
 
@@ -297,9 +332,11 @@ def build(
     criterion: one of `CRITERIA`, or `target:SOURCE`.
     weights: source -> weight of its target; only their proportions count.
       Targets not named weigh nothing; with no weights at all they weigh the
-      same. `worst` and `worst_excess` take every target with a weight.
+      same. `worst` and `worst_excess` take every target with a weight; for
+      `score` they are those of columns of scores.
     prior: source -> rate; equal rates when empty.
-    prior_strength: nats per token; 0 ignores the prior.
+    prior_strength: in the unit of the objective; 0 ignores the prior.
+    scores: laws of scores, for `score`.
 
   Raises:
     UserError: for fits that cannot be used, or names they do not know.
@@ -320,12 +357,24 @@ def build(
       f'There is no objective {criterion!r}; expected one of'
       f' {", ".join(CRITERIA)} or {_TARGET}SOURCE, like {_TARGET}{targets[0]}.'
     )
+  mean = None
+  if criterion == SCORE:
+    columns = [fit.target for fit in picked]
+    mean = score_objective.build(scores, columns, weights)
+  elif scores:
+    raise errors.UserError(
+      f'The objective {criterion} reads no laws of scores; ask for --objective='
+      f'{SCORE}, or leave out --score_fit.'
+    )
   return Objective(
     fits=picked,
     sources=sources,
     criterion=criterion,
-    weights=proportions('weights', weights, targets, 'targets'),
-    prior=proportions('prior', prior, sources, 'sources'),
+    weights=proportions.of('weights', weights, targets, 'targets')
+    if mean is None
+    else mean.weights @ mean.mix,
+    scores=mean,
+    prior=proportions.of('prior', prior, sources, 'sources'),
     prior_strength=_strength(prior_strength),
   )
 
@@ -336,35 +385,3 @@ def _strength(value: float) -> float:
       f'prior_strength must be a number of at least 0, got {value!r}.'
     )
   return float(value)
-
-
-def proportions(
-  name: str, values: Mapping[str, float], known: Sequence[str], kind: str
-) -> np.ndarray:
-  """Numbers of at least 0, by name, as shares [len(known)] of their sum.
-
-  Args:
-    name: of the setting, for errors.
-    values: entry -> number; equal shares when empty.
-    known: entries there are; 0 where `values` has none.
-    kind: what the entries are, for errors.
-
-  Raises:
-    UserError: for an unknown entry or a value that is no such number.
-  """
-  if not values:
-    return np.full(len(known), 1 / len(known))
-  unknown = sorted(set(values) - set(known))
-  if unknown:
-    raise errors.UserError(
-      f'{name} names {", ".join(unknown)}, which is not among the {kind} of'
-      f' the fits: {", ".join(known)}.'
-    )
-  numbers = np.array([values.get(entry, 0.0) for entry in known], float)
-  if not (np.isfinite(numbers).all() and (numbers >= 0).all()):
-    raise errors.UserError(
-      f'{name} must be finite numbers of at least 0, got {dict(values)!r}.'
-    )
-  if not numbers.sum() > 0:
-    raise errors.UserError(f'{name} must not all be 0, got {dict(values)!r}.')
-  return numbers / numbers.sum()

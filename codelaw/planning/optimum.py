@@ -18,7 +18,8 @@ from codelaw.planning import space as space_lib
 _NUM_RANDOM_STARTS = 8
 _NUM_MIXTURES = 512  # to tell how linear an objective is
 _NEARLY_ZERO = 10 * space_lib.LEAST_RATE
-_SAME_OPTIMUM = 1e-7  # nats per token between starts that agree
+_SAME_OPTIMUM = 1e-7  # of the objective between starts that agree
+_LEAST_SLOPE = 1e-6  # of a mean score per nat; less is no slope
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Solution:
 
   Attributes:
     z: best point of the space found [n].
-    objective: there, nats per token, the pull of a prior included.
+    objective: there, the pull of a prior included.
     residual: of `_residual` there.
     multipliers: of the targets [K], with sum 1: the weights with which a
       weighted mean has the same optimum. Of a maximum, only targets that
@@ -59,21 +60,23 @@ class _Task:
   singles: np.ndarray
 
   def losses(self, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(losses with the prior's pull [K], their derivative [K, n])."""
-    shares = self.space.shares(z)
-    point = self.problem.point(shares, *self.space.size(z))
+    """(losses [K], their derivative [K, n])."""
+    point = self.problem.point(self.space.shares(z), *self.space.size(z))
     losses, jacobian = self.problem.losses_and_jacobian(point, self.parameters)
-    away = shares - self.problem.prior
+    return losses, self.space.pull_back(jacobian)
+
+  def pull(self, z: np.ndarray) -> tuple[float, np.ndarray]:
+    """(what the prior adds to the objective, its derivative [n])."""
+    away = self.space.shares(z) - self.problem.prior
     strength = self.problem.prior_strength
-    jacobian[:, :-2] += 2 * strength * away
-    return (
-      losses + strength * away @ away,
-      self.space.pull_back(jacobian),
-    )
+    slope = np.append(2 * strength * away, [0.0, 0.0])
+    return float(strength * away @ away), self.space.pull_back(slope[None])[0]
 
   def score(self, z: np.ndarray) -> float:
     """The objective with the prior's pull."""
-    return float(self.problem.score(self.losses(z)[0], self.singles))
+    losses, _ = self.losses(z)
+    found = self.problem.score(losses, self.singles, self.parameters)
+    return float(found) + self.pull(z)[0]
 
   def minimise(self, start: np.ndarray) -> np.ndarray:
     """A local optimum, in the space."""
@@ -82,11 +85,18 @@ class _Task:
     )
 
   def _least(self, start: np.ndarray) -> np.ndarray:
-    weights = self.problem.weights
+    # A mean score falls by little per nat where tasks are nearly out of reach:
+    # the solver's tolerance is of losses.
+    first, _ = self.losses(start)
+    per_nat = self.problem.slopes(first, self.parameters).sum()
+    unit = 1 / max(float(per_nat), _LEAST_SLOPE)
 
     def evaluate(z: np.ndarray) -> tuple[float, np.ndarray]:
       losses, jacobian = self.losses(z)
-      return float(weights @ losses), weights @ jacobian
+      value = self.problem.score(losses, self.singles, self.parameters)
+      slopes = self.problem.slopes(losses, self.parameters)
+      pull, pulled = self.pull(z)
+      return unit * float(value + pull), unit * (slopes @ jacobian + pulled)
 
     return self._search(evaluate, start, [], 0)
 
@@ -98,8 +108,10 @@ class _Task:
       """T - L_k and its derivative; SLSQP asks for them one by one."""
       if not last or not np.array_equal(last[0][0], y):
         losses, jacobian = self.losses(y[:-1])
-        values = y[-1] - self._excess(losses)[counted]
-        rows = np.column_stack([-jacobian[counted], np.ones(counted.sum())])
+        pull, pulled = self.pull(y[:-1])
+        values = y[-1] - self._excess(losses)[counted] - pull
+        down = -jacobian[counted] - pulled
+        rows = np.column_stack([down, np.ones(counted.sum())])
         last[:] = [(y.copy(), values, rows)]
       return last[0][1:]
 
@@ -175,11 +187,14 @@ class _Task:
     which no step lowers at an optimum. Where losses are convex in z, its value
     is a lower bound of the objective over the whole space.
     """
-    if not self.problem.is_worst:
-      return self.problem.weights
-    counted = self.problem.counted
     losses, jacobian = self.losses(z)
-    values, rows = self._excess(losses)[counted], jacobian[counted]
+    if not self.problem.is_worst:
+      slopes = self.problem.slopes(losses, self.parameters)
+      # Scores that hang on no loss any more leave what they read.
+      return slopes / slopes.sum() if slopes.any() else self.problem.weights
+    counted = self.problem.counted
+    values = self._excess(losses)[counted]
+    rows = jacobian[counted] + self.pull(z)[1]
     limits = self.space.polytope(z)
     found = optimize.linprog(
       np.append(np.zeros(z.size), 1.0),
@@ -207,7 +222,12 @@ class _Task:
     rates at their ceiling a smaller one. g is the gradient of the objective,
     for a maximum that of its targets weighted by their multipliers.
     """
-    gradient = multipliers @ self.losses(z)[1]
+    losses, jacobian = self.losses(z)
+    per_nat = 1.0
+    if not self.problem.is_worst:
+      slopes = self.problem.slopes(losses, self.parameters)
+      per_nat = max(float(slopes.sum()), _LEAST_SLOPE)
+    gradient = multipliers @ jacobian + self.pull(z)[1] / per_nat
     moved = self.space.nearest(z - gradient, around=z)
     return 1.0 if moved is None else float(np.max(np.abs(z - moved)))
 
@@ -274,7 +294,9 @@ def starting_rates(limits: limits_lib.Limits, seed: int) -> list[np.ndarray]:
 def curvature(
   problem: objective_lib.Objective, size: tuple[float, float], seed: int = 0
 ) -> float:
-  """How far from linear in the rates the weighted mean of the losses is.
+  """How far from linear in the rates the objective is.
+
+  Of a maximum over losses it is the weighted mean that is looked at.
 
   The share of its standard deviation over all mixtures (flat Dirichlet draws)
   that no linear function of the rates explains: 0 for a linear law.
@@ -283,7 +305,11 @@ def curvature(
   shares = np.random.default_rng(seed).dirichlet(np.ones(count), _NUM_MIXTURES)
   points = np.stack([problem.point(own, *size) for own in shares])
   losses = problem.losses_of_each(points, problem.estimates[None])
-  values = losses[0] @ problem.weights
+  values = (
+    losses[0] @ problem.weights
+    if problem.is_worst
+    else problem.score(losses[0], np.zeros(0), problem.estimates)
+  )
   fitted = shares @ np.linalg.lstsq(shares, values, rcond=None)[0]
   spread = values.std()
   # Rounding errors of a constant are no curvature.

@@ -140,6 +140,8 @@ def _allocation(study: study_folder.Study) -> Section:
     )
     shown.append(plan_tables.stage_rates(found))
   shown.append(plan_tables.allocation_losses(found))
+  if found.scores:
+    shown.append(plan_tables.allocation_scores(found))
   return Section('Allocation', tuple(pictures), tuple(shown))
 
 

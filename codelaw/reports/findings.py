@@ -88,6 +88,7 @@ def answer(study: study_folder.Study) -> Answer:
 _OBJECTIVES = {
   'worst': 'greatest loss of a target',
   'worst_excess': 'greatest loss above that of a run on the target alone',
+  'score': 'weighted score',
 }
 
 
@@ -105,9 +106,10 @@ def _predicted(allocation: allocation_lib.Allocation) -> Iterator[str]:
   what = _OBJECTIVES.get(allocation.objective_name, 'weighted loss')
   yield (
     f'For {allocation.num_params:,} parameters and {allocation.num_tokens:,}'
-    f' tokens the laws predict a {what} of {allocation.objective:.4f} nats per'
-    f' token at the allocated rates and {allocation.uniform_objective:.4f} at'
-    f' uniform rates: a gain of {allocation.gain:.4f}'
+    f' tokens the laws predict a {what} of {allocation.objective:.4f}'
+    f' {allocation.unit} at the allocated rates and'
+    f' {allocation.uniform_objective:.4f} at uniform rates: a gain of'
+    f' {allocation.gain:.4f}'
     + mixture_gin.interval_text(
       allocation.gain_low, allocation.gain_high, allocation.interval_level
     )

@@ -160,6 +160,28 @@ def allocation_losses(found: allocation_lib.Allocation) -> tables.Table:
   )
 
 
+def allocation_scores(found: allocation_lib.Allocation) -> tables.Table:
+  """One row per task, of an allocation for scores."""
+  return tables.Table(
+    'Predicted scores',
+    'From laws of scores behind those of losses, with'
+    f' {found.interval_level:.0%} bootstrap intervals of both.',
+    ('task', 'weight', 'allocated', 'uniform'),
+    tuple(
+      (
+        name,
+        f'{task.weight:.3f}',
+        tables.band(task.score, (task.low, task.high), '.4f'),
+        f'{task.uniform_score:.4f}',
+      )
+      for name, task in found.scores.items()
+    ),
+    pd.DataFrame(
+      [{'task': n, **dataclasses.asdict(t)} for n, t in found.scores.items()]
+    ),
+  )
+
+
 def confirmation_runs(found: confirmation_lib.Confirmation) -> tables.Table:
   """One row per pair of runs."""
   return tables.Table(

@@ -2,9 +2,12 @@
 
 from collections.abc import Sequence
 import dataclasses
+import math
 from typing import Any
 
 import pandas as pd
+
+_LARGE = 200.0  # Percent of change from which factors are easier to read.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,3 +56,18 @@ def band(
 def number(value: Any, form: str) -> str:
   """A number in a format; nothing where there is none."""
   return '' if value is None or pd.isna(value) else format(value, form)
+
+
+def change_text(percent: float) -> str:
+  """A relative change in words: a percentage, or a factor when it is large.
+
+  >>> change_text(8.16), change_text(1100.0), change_text(float('inf'))
+  ('+8.2%', '12 times', 'from 0')
+  """
+  if math.isinf(percent):
+    return 'from 0'
+  if math.isnan(percent):
+    return '0 both'
+  if percent >= _LARGE:
+    return f'{1 + percent / 100:.2g} times'
+  return f'{percent:+.1f}%'

@@ -17,6 +17,7 @@ from codelaw.data import shards
 from codelaw.laws import fitting
 from codelaw.planning import allocation as allocation_lib
 from codelaw.planning import ladder
+from codelaw.planning import objective as objective_lib
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,6 +105,13 @@ class StudyPlan:
     if self.pair_seeds < 1:
       raise errors.UserError(
         f'StudyPlan.pair_seeds must be at least 1, got {self.pair_seeds}.'
+      )
+    if self.allocation.objective == objective_lib.SCORE:
+      raise errors.UserError(
+        'A study allocates for losses, and evaluates no tasks; got'
+        f' AllocationSettings.objective = {self.allocation.objective!r}. Fit'
+        ' laws of scores to its runs afterwards, and give them to `codelaw'
+        ' allocate --score_fit`.'
       )
     if self.allocation.stages:
       raise errors.UserError(

@@ -10,6 +10,7 @@ import dataclasses
 import pandas as pd
 
 import codelaw
+from codelaw.laws import relative_change
 from codelaw.laws import response as response_lib
 from codelaw.reports import contents
 from codelaw.reports import findings
@@ -126,11 +127,11 @@ def _answer(
   headline, baseline = variant_checks.HEADLINE, variant_checks.BASELINE
   before, after = {}, {}
   for measure in _MEASURES:
-    before[measure] = variant_checks.change(
+    before[measure] = relative_change.change(
       variant_checks.before_cooldown(scores, headline)[measure],
       variant_checks.before_cooldown(scores, baseline)[measure],
     )
-    after[measure] = variant_checks.change(
+    after[measure] = relative_change.change(
       scores[headline, 'cooldown'][measure],
       scores[baseline, 'cooldown'][measure],
     )
@@ -142,15 +143,15 @@ def _answer(
   }
   return findings.Answer(
     f'Code before text: {_MEASURES[first]}'
-    f' {variant_checks.change_text(before[first])} before the cooldown,'
-    f' {variant_checks.change_text(after[first])} after it.',
+    f' {tables.change_text(before[first])} before the cooldown,'
+    f' {tables.change_text(after[first])} after it.',
     (
       f'{variant_checks.name_of(headline).capitalize()} against'
       f' {variant_checks.name_of(baseline)}: '
       + ', '.join(
-        f'{word} {variant_checks.change_text(before[measure])}'
+        f'{word} {tables.change_text(before[measure])}'
         + (' before' if number == 0 else '')
-        + f' and {variant_checks.change_text(after[measure])}'
+        + f' and {tables.change_text(after[measure])}'
         + (' after the cooldown that both have' if number == 0 else '')
         for number, (measure, word) in enumerate(_MEASURES.items())
       )
@@ -213,9 +214,7 @@ def _variant_table(scores: variant_checks.Scores) -> tables.Table:
         f'{row["text_tokens_billions"]:g} + {row["code_tokens_billions"]:g}',
         *(
           f'{values[m]:.1f}\n'
-          + variant_checks.change_text(
-            variant_checks.change(values[m], against[m])
-          )
+          + tables.change_text(relative_change.change(values[m], against[m]))
           for m in _MEASURES
         ),
         f'{language:.1f}',
@@ -254,11 +253,11 @@ def _stage_table(scores: variant_checks.Scores) -> tables.Table:
           scores[variant, before][measure],
         )
         low, high = variant_checks.change_range(*sides)
-        value = variant_checks.change(*sides)
+        value = relative_change.change(*sides)
         cells.append(
-          f'{variant_checks.change_text(value)}\n'
-          f'{variant_checks.change_text(low)} to'
-          f' {variant_checks.change_text(high)}'
+          f'{tables.change_text(value)}\n'
+          f'{tables.change_text(low)} to'
+          f' {tables.change_text(high)}'
         )
         data.append(
           {

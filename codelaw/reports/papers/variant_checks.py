@@ -8,6 +8,8 @@ from collections.abc import Iterator
 
 import pandas as pd
 
+from codelaw.laws import relative_change
+from codelaw.reports import tables
 from codelaw.reports.papers import checks
 from codelaw.reports.papers import published
 
@@ -19,7 +21,8 @@ MEASURES = {
 HEADLINE = 'balanced_to_text'
 BASELINE = 'text_only'
 _HALF_SCORE = 0.05  # Scores are printed to one decimal.
-_LARGE = 200.0  # Percent of change from which factors are easier to read.
+
+_text = tables.change_text
 
 # (variant, stage) -> measure -> score.
 Scores = dict[tuple[str, str], dict[str, float]]
@@ -33,32 +36,12 @@ def scores_of(table: pd.DataFrame) -> Scores:
   }
 
 
-def change(variant: float, baseline: float) -> float:
-  """Relative change in percent.
-
-  >>> change(53.9, 49.0)
-  10.0
-  """
-  return round(100 * (variant / baseline - 1), 9)
-
-
-def change_text(percent: float) -> str:
-  """A relative change in words: a percentage, or a factor when it is large.
-
-  >>> change_text(8.16), change_text(1100.0)
-  ('+8.2%', '12 times')
-  """
-  if percent >= _LARGE:
-    return f'{1 + percent / 100:.2g} times'
-  return f'{percent:+.1f}%'
-
-
 def change_range(variant: float, baseline: float) -> tuple[float, float]:
   """Least and greatest relative change that the rounded scores allow."""
   high = max(baseline - _HALF_SCORE, 1e-9)
   return (
-    change(variant - _HALF_SCORE, baseline + _HALF_SCORE),
-    change(variant + _HALF_SCORE, high),
+    relative_change.change(variant - _HALF_SCORE, baseline + _HALF_SCORE),
+    relative_change.change(variant + _HALF_SCORE, high),
   )
 
 
@@ -102,13 +85,13 @@ def claim(scores: Scores, stated: dict[str, str]) -> checks.Check:
     words = f'{name_of(sides[0][0])}, its cooldown'
   elif sides[0][1] == 'cooldown':
     words += ', after the cooldown'
-  computed = change(*values)
+  computed = relative_change.change(*values)
   if holds:
-    verdict = f'The table gives {change_text(computed)}.'
+    verdict = f'The table gives {_text(computed)}.'
   else:
     reading = next(_readings(scores, measure, sides, printed), None)
     verdict = (
-      f'The table gives {change_text(computed)}, the text'
+      f'The table gives {_text(computed)}, the text'
       f' {stated["printed_percent"]}%'
       + (
         f', which is {reading}.'
@@ -118,10 +101,13 @@ def claim(scores: Scores, stated: dict[str, str]) -> checks.Check:
     )
   return checks.Check(
     f'{MEASURES[measure].capitalize()}, {words}',
-    f'{change_text(float(stated["printed_percent"]))}.',
+    f'{_text(float(stated["printed_percent"]))}.',
     (
       ('scores', f'{values[0]:.1f} and {values[1]:.1f}'),
-      ('with rounding', f'{change_text(low)} to {change_text(high)}'),
+      (
+        'with rounding',
+        f'{_text(low)} to {_text(high)}',
+      ),
     ),
     checks.outcome(holds),
     verdict,
@@ -176,19 +162,22 @@ def survives_cooldown(scores: Scores) -> checks.Check:
   """The gains over text alone are those of the model one would use."""
   numbers, lost = [], []
   for measure, word in MEASURES.items():
-    before = change(
+    before = relative_change.change(
       before_cooldown(scores, HEADLINE)[measure],
       before_cooldown(scores, BASELINE)[measure],
     )
-    after = change(
+    after = relative_change.change(
       scores[HEADLINE, 'cooldown'][measure],
       scores[BASELINE, 'cooldown'][measure],
     )
     numbers.append(
-      (word, f'{change_text(before)} before, {change_text(after)} after')
+      (
+        word,
+        f'{_text(before)} before, {_text(after)} after',
+      )
     )
     if after < 0.5 * before:
-      lost.append(f'{word} from {change_text(before)} to {change_text(after)}')
+      lost.append(f'{word} from {_text(before)} to {_text(after)}')
   return checks.Check(
     'Gains after the cooldown',
     f'The gains of {name_of(HEADLINE)} over {name_of(BASELINE)} are those of'

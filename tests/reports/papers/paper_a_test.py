@@ -7,8 +7,8 @@ import pytest
 from codelaw.cli import gin_config
 from codelaw.cli import report
 from codelaw.reports import html
+from codelaw.reports import plan
 from codelaw.reports.papers import checks
-from codelaw.reports.papers import plan
 
 # Defects that the notes of this project found by hand, and those beyond.
 FAILING = {

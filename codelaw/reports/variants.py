@@ -1,0 +1,243 @@
+"""The page that compares variants of training by their scores.
+
+Paper B's table (arXiv:2408.10914, Table 2) for runs of one's own: variants x
+categories, and relative changes against a baseline with their intervals.
+"""
+
+from collections.abc import Mapping
+import dataclasses
+import json
+
+import pandas as pd
+
+import codelaw
+from codelaw import errors
+from codelaw.laws import selection
+from codelaw.reports import contents
+from codelaw.reports import findings
+from codelaw.reports import tables
+from codelaw.reports import variant_cautions
+from codelaw.reports import variant_groups
+from codelaw.reports import variant_plots
+from codelaw.reports import variant_scores
+from codelaw.reports import variant_tables
+from codelaw.runs import table as table_lib
+
+
+@dataclasses.dataclass(frozen=True)
+class VariantReport:
+  """What is compared, and with what; bound in gin.
+
+  Attributes:
+    runs: run table with columns `score/<task>/<metric>`; see `table.read`.
+    baseline: variant that changes are counted from.
+    variants: name -> run ids; empty takes `column` or `pattern`.
+    column: of the table, with the name of a run's variant.
+    pattern: regular expression on run ids, whose first group is the variant.
+    categories: name -> columns of scores, whose mean counts; empty takes those
+      of paper B and all other categories that the table has.
+    filters: conditions on the rows, like `stage=cooldown`.
+    columns: names and units of the columns, as --columns of `codelaw fit`.
+    chance: category -> score of guessing, where that is not 0.
+    interval_level: of the intervals.
+    paired: whether runs of equal seeds are pairs.
+  """
+
+  runs: str
+  baseline: str
+  variants: Mapping[str, tuple[str, ...]] = dataclasses.field(
+    default_factory=dict
+  )
+  column: str = ''
+  pattern: str = r'(.+?)(?:[-_/.]?seed[-_=]?\d+)?'
+  categories: Mapping[str, tuple[str, ...]] = dataclasses.field(
+    default_factory=dict
+  )
+  filters: tuple[str, ...] = ()
+  columns: str = ''
+  chance: Mapping[str, float] = dataclasses.field(default_factory=dict)
+  interval_level: float = 0.9
+  paired: bool = False
+
+  def __post_init__(self):
+    if not 0 < self.interval_level < 1:
+      raise errors.UserError(
+        'VariantReport.interval_level must lie between 0 and 1, got'
+        f' {self.interval_level!r}.'
+      )
+
+  def page(self) -> contents.Page:
+    """Reads the table, compares and lays out the page.
+
+    Raises:
+      UserError: when the table has no such runs or scores.
+    """
+    given = table_lib.parse_columns(self.columns) if self.columns else None
+    table = selection.keep(table_lib.read(self.runs, given), self.filters)
+    return page(self, table)
+
+
+def page(report: VariantReport, table: pd.DataFrame) -> contents.Page:
+  """The page of a run table; see `VariantReport.page`."""
+  categories = variant_groups.categories_of(table, report.categories)
+  variants = variant_groups.grouped(
+    variant_groups.last_rows(table),
+    report.baseline,
+    report.variants,
+    report.column,
+    report.pattern,
+  )
+  cells = variant_scores.cells(variants, categories, report.paired)
+  cells = {category: row for category, row in cells.items() if row}
+  if not cells:
+    raise errors.UserError(
+      'No run of the variants has all scores of a category:'
+      f' {", ".join(categories)}. Evaluate their last checkpoints with `codelaw'
+      ' evaluate`.'
+    )
+  changes = variant_scores.changes(
+    cells, report.baseline, report.interval_level, report.paired
+  )
+  sections = (
+    _section(report, list(variants), cells, changes),
+    contents.Section('Runs', (), (variant_tables.runs(variants, categories),)),
+  )
+  return contents.Page(
+    name=f'Variants of training against {report.baseline}',
+    answer=_answer(report, cells, changes),
+    warnings=tuple(
+      variant_cautions.warnings(
+        variants,
+        report.baseline,
+        cells,
+        changes,
+        report.chance,
+        report.interval_level,
+      )
+    ),
+    sections=tuple(s for s in sections if s.pictures or s.tables),
+    commands=(),
+    provenance=tables.Table(
+      'Where the numbers come from',
+      'The run table, and which runs count to which variant.',
+      ('what', 'value'),
+      (
+        ('codelaw', codelaw.__version__),
+        ('run table', report.runs),
+        ('its fingerprint', table_lib.fingerprint(table)),
+        *(
+          (f'runs of {name}', ', '.join(rows['run_id']))
+          for name, rows in variants.items()
+        ),
+        *(
+          (f'{name} is', ' and '.join(columns))
+          for name, columns in categories.items()
+          if name in cells
+        ),
+      ),
+    ),
+    files=(('variants.json', _json(report, cells, changes)),),
+  )
+
+
+def _section(
+  report: VariantReport,
+  variants: list[str],
+  cells: variant_tables.Cells,
+  changes: variant_tables.Changes,
+) -> contents.Section:
+  level = f'{report.interval_level:.0%}'
+  pictures = []
+  if any(row for row in changes.values()):
+    pictures.append(
+      contents.Picture(
+        'changes',
+        variant_plots.changes(changes, report.interval_level),
+        f'Relative change of the scores against {report.baseline}, with {level}'
+        ' intervals; an arrow is an interval without an end. Filled: more than'
+        ' noise after correction for the number of comparisons.',
+      )
+    )
+  return contents.Section(
+    'Variants',
+    tuple(pictures),
+    (
+      variant_tables.scores(variants, cells, report.interval_level),
+      variant_tables.changes(
+        variants,
+        changes,
+        report.baseline,
+        report.interval_level,
+        report.paired,
+      ),
+    ),
+  )
+
+
+def _answer(
+  report: VariantReport,
+  cells: variant_tables.Cells,
+  changes: variant_tables.Changes,
+) -> findings.Answer:
+  every = [
+    (category, name, change)
+    for category, row in changes.items()
+    for name, change in row.items()
+  ]
+  sure = [e for e in every if e[2].is_sure(report.interval_level)]
+  known = [e for e in every if e[2].adjusted is not None]
+  if not known:
+    title = (
+      f'{len(every)} changes against {report.baseline}, of which no error is'
+      ' known.'
+    )
+  elif not sure:
+    title = (
+      f'None of {len(known)} changes against {report.baseline} is more than'
+      ' noise.'
+    )
+  else:
+    title = (
+      f'{len(sure)} of {len(known)} changes against {report.baseline} are more'
+      ' than noise.'
+    )
+  sentences = []
+  for category, row in changes.items():
+    best = max(cells[category], key=lambda name: cells[category][name].value)
+    if best == report.baseline:
+      sentences.append(f'{category}: no variant scores above the baseline.')
+      continue
+    words = (
+      'more than noise'
+      if row[best].is_sure(report.interval_level)
+      else 'within noise'
+      if row[best].adjusted is not None
+      else 'of unknown error'
+    )
+    sentences.append(
+      f'{category}: {best} scores highest,'
+      f' {tables.change_text(row[best].percent)}, {words}.'
+    )
+  return findings.Answer(title, tuple(sentences))
+
+
+def _json(
+  report: VariantReport,
+  cells: variant_tables.Cells,
+  changes: variant_tables.Changes,
+) -> str:
+  def records(frame: pd.DataFrame) -> list:
+    return json.loads(frame.to_json(orient='records', double_precision=12))
+
+  return json.dumps(
+    {
+      'baseline': report.baseline,
+      'interval_level': report.interval_level,
+      'paired': report.paired,
+      'scores': records(
+        variant_tables.score_data(cells, report.interval_level)
+      ),
+      'changes': records(variant_tables.change_data(changes)),
+    },
+    separators=(',', ':'),
+  )
