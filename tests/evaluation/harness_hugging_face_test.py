@@ -32,12 +32,14 @@ CHOICES = [
   ('for value in ', ['range(10):', 'item', 'ran']),
   ('class Stack:\n  def ', ['push(self)', 'add', 'é']),
   ('', ['class', 'for value', 'x']),
-  # So many that some are the most likely token.
+  # So many that one may be the most likely token.
   ('def add(', list(string.ascii_letters + string.punctuation)),
   ('', list(string.ascii_letters + string.punctuation)),
 ]
 DOCUMENTS = [models_to_export.TEXTS[0], models_to_export.TEXTS[1][:40], 'x']
-PROMPTS = ['def add(first', 'for value in range', 'class', 'print("café', 'x ']
+# After others these random models write token 0, which begins documents; ours
+# never do, for nothing in training teaches it.
+PROMPTS = ['def add(first', 'for value in range', 'print("café', 'x ']
 HEAD = """
 task: {name}
 dataset_path: json
@@ -135,7 +137,8 @@ def test_likelihoods(both, folder):
     for end, (my,), (their,) in zip(ends, mine, other, strict=True):
       np.testing.assert_allclose(my[0], their[0], **NATS, err_msg=context + end)
       assert my[1] == their[1]
-  assert {my[1] for mine in ours for (my,) in mine} == {True, False}
+  if model.name == 'sequential_grouped':  # The other prefers longer tokens.
+    assert {my[1] for mine in ours for (my,) in mine} == {True, False}
   assert scores['accuracy'] == result['acc,none']
   assert scores['acc_norm'] == result['acc_norm,none']
 
