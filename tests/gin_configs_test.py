@@ -90,6 +90,8 @@ def built(file):
   if file == 'corpora/shards_quickstart.gin':
     folders = ("CachePlan.corpus_dir = 'c'", "CachePlan.shards_dir = 's'")
     return load(shards.CachePlan, (), [file], folders)
+  if kind == 'evaluation':
+    return load(evaluate.Evaluation, evaluate.PARTS, [file])
   if kind == 'corpora':
     needs_inputs = 'INPUTS = %gin.REQUIRED' in (ROOT / file).read_text()
     inputs = ["INPUTS = ['somewhere']"] if needs_inputs else []
@@ -103,8 +105,6 @@ def built(file):
     return load(fitting.FitSettings, (), [file])
   if kind == 'papers':
     return load(papers_plan.ReportPlan, report.PARTS, [file])
-  if kind == 'evaluation':
-    return load(evaluate.Evaluation, evaluate.PARTS, [file])
   if kind == 'studies':
     return load(sweep.StudyPlan, study.PARTS, [file])
   if file == RUN:

@@ -33,6 +33,7 @@ VERBS = {
   'design': 'propose the next runs, which make the allocation surest',
   'export': 'write a run as a Hugging Face folder',
   'import': 'make a run from a Hugging Face folder, to start others from',
+  'judge': "let a language model judge two checkpoints' answers: win rates",
   'report': 'write the HTML report and its TensorBoard figures',
 }
 

@@ -1,10 +1,11 @@
 """Rows of many lengths as padded batches of few shapes.
 
 A program is compiled for every shape that it is given. Lengths are padded to
-powers of two (from 32 tokens to the context length, which is the last bucket
-whether or not it is one), and so is the number of rows of a batch that is not
-full, so that a model of context length C compiles at most about log2(C / 32)
-programs of full batches. Sorted by length, padding is at most half of a row.
+powers of two from 32 tokens on, but not beyond the multiple of 32 that holds
+the longest row that there can be (kernels take tiles of tokens). So is the
+number of rows of a batch that is not full. A model of context length C then
+compiles about log2(C / 32) programs of full batches. Sorted by length, padding
+is at most half of a row of more than 32 tokens.
 """
 
 from collections.abc import Iterator
@@ -32,12 +33,13 @@ class Batch:
 
 
 def length(num_tokens: int, longest: int) -> int:
-  """The bucket of so many tokens, at most `longest`.
+  """The bucket of so many tokens, where no row has more than `longest`.
 
-  >>> [length(n, 96) for n in (1, 32, 33, 65, 96)]
+  >>> [length(n, 90) for n in (1, 32, 33, 65, 90)]
   [32, 32, 64, 96, 96]
   """
-  return min(max(_SHORTEST, _power_of_two(num_tokens)), longest)
+  last = -(-longest // _SHORTEST) * _SHORTEST
+  return min(max(_SHORTEST, _power_of_two(num_tokens)), last)
 
 
 def batches(

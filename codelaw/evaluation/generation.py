@@ -115,54 +115,63 @@ def generate(
     mesh_lib.batch_parts(mesh),
     reserved=room,
   ):
-    inputs = _inputs([prompts[i] for i in batch.items], batch)
-    places = mesh_lib.rows_of_process(mesh, batch.num_rows)
-
-    def on_mesh(arrays, places=places, batch=batch):
-      return mesh_lib.global_batch(
-        mesh,
-        places,
-        batch.num_rows,
-        {name: values[places] for name, values in arrays.items()},
-      )
-
-    prompt_places = np.zeros(batch.num_rows, np.uint32)
-    prompt_places[: len(batch.items)] = batch.items
-    draws = sampling_lib.Draws(
-      np.uint32(sampling.seed % 2**32),
-      on_mesh({'places': prompt_places})['places'],
-      np.float32(sampling.temperature),
-      np.float32(sampling.top_p),
+    tokens = _of_batch(
+      programs, params, prompts, batch, sampling, has_ended, room, mesh
     )
-    rows = on_mesh(inputs)
-    stopped = np.arange(batch.num_rows) >= len(batch.items)
-    state, shown = programs.begin(params, rows, draws, room)
-    while True:
-      tokens, count, ended = jax.device_get(shown)
-      stopped = stopped | ended
-      if sampling.stop:
-        for i in np.flatnonzero(~stopped):
-          stopped[i] = has_ended(tokens[i, :count].tolist())
-      if count == most or stopped.all():
-        break
-      state, shown = programs.go_on(
-        params,
-        state,
-        rows,
-        draws,
-        on_mesh({'stopped': stopped})['stopped'],
-        np.int32(min(most, count + _CHUNK) if sampling.stop else most),
-      )
-    for row, item in enumerate(batch.items):
-      kept = tokens[row, :count].tolist()
-      if packing.EOS_ID in kept:
-        kept = kept[: kept.index(packing.EOS_ID)]
-      found[item] = kept
+    for item, row in zip(batch.items, tokens.tolist(), strict=False):
+      is_end = packing.EOS_ID in row
+      found[item] = row[: row.index(packing.EOS_ID)] if is_end else row
   return found
+
+
+def _of_batch(
+  programs: _Programs,
+  params: Any,
+  prompts: Sequence[np.ndarray],
+  batch: buckets.Batch,
+  sampling: language_model.Sampling,
+  has_ended: Callable[[Sequence[int]], bool],
+  room: int,
+  mesh: jax.sharding.Mesh,
+) -> np.ndarray:
+  """int32 [rows, tokens]: the end of a row, if any, and then anything."""
+  places = np.zeros(batch.num_rows, np.uint32)
+  places[: len(batch.items)] = batch.items
+  stopped = np.arange(batch.num_rows) >= len(batch.items)
+  inputs = mesh_lib.global_arrays(
+    mesh, _inputs([prompts[i] for i in batch.items], batch)
+  )
+  draws = sampling_lib.Draws(
+    np.uint32(sampling.seed % 2**32),
+    mesh_lib.global_arrays(mesh, {'places': places})['places'],
+    np.float32(sampling.temperature),
+    np.float32(sampling.top_p),
+  )
+  most = sampling.max_new_tokens
+  state, shown = programs.begin(params, inputs, draws, room)
+  while True:
+    tokens, count, ended = jax.device_get(shown)
+    stopped = stopped | ended
+    if sampling.stop:
+      for i in np.flatnonzero(~stopped):
+        stopped[i] = has_ended(tokens[i, :count].tolist())
+    if count == most or stopped.all():
+      return tokens[:, :count]
+    limit = min(most, count + _CHUNK) if sampling.stop else most
+    state, shown = programs.go_on(
+      params,
+      state,
+      inputs,
+      draws,
+      mesh_lib.global_arrays(mesh, {'stopped': stopped})['stopped'],
+      np.int32(limit),
+    )
 
 
 def _in_compute_dtype(params: Any, module: Any) -> Any:
   """Matrices as the layers convert them, once and not at every token."""
+  if module.dtype == module.param_dtype:
+    return params
 
   def convert(path, leaf):
     return leaf if path[-1].key == 'scale' else leaf.astype(module.dtype)

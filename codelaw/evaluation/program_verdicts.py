@@ -38,7 +38,9 @@ _ENDED: Mapping[str, str] = {
   'disk': 'disk',
 }
 OUTCOMES = (PASSED, LEFT_EARLY, COMPILE_ERROR, *dict.fromkeys(_ENDED.values()))
-_DETAIL_CHARACTERS = 600
+# The first tells what was wrong in Node's and javac's messages, the last in
+# Python's.
+_DETAIL_CHARACTERS = 500
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,8 +49,8 @@ class Verdict:
 
   Attributes:
     outcome: as defined above.
-    detail: the last of what the compiler or the program wrote to stderr, for
-      people.
+    detail: the beginning and end of what the compiler or the program wrote to
+      stderr, for people.
     seconds: that compiling and running took.
   """
 
@@ -129,17 +131,21 @@ def judge(
 def _refused(tools: toolchains.Toolchain, ended: sandbox.Outcome) -> bool:
   """Whether an interpreter did not take the text for a program.
 
-  It then prints no trace of calls of the program's own.
+  It then prints no trace of calls in the program's own file.
   """
   if not tools.syntax_error:
     return False
   text = ended.stderr.decode('utf-8', 'replace')
+  ran = rf'^Traceback|^\s+at .*{re.escape(tools.source)}'
   return bool(
     re.search(f'^{tools.syntax_error}', text, re.MULTILINE)
-  ) and not re.search(r'^Traceback|at Object\.<anonymous>', text, re.MULTILINE)
+  ) and not re.search(ran, text, re.MULTILINE)
 
 
 def _told(ended: sandbox.Outcome) -> str:
   # Compilers that write to stdout (tsc) write nothing else there.
   said = ended.stderr.strip() or ended.stdout.strip()
-  return said.decode('utf-8', 'replace')[-_DETAIL_CHARACTERS:]
+  text = said.decode('utf-8', 'replace')
+  if len(text) <= 2 * _DETAIL_CHARACTERS:
+    return text
+  return f'{text[:_DETAIL_CHARACTERS]}\n...\n{text[-_DETAIL_CHARACTERS:]}'

@@ -13,8 +13,10 @@ Definitions owned here:
   backend: 'bubblewrap', 'namespaces', or 'none'.
 """
 
+from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
+import contextlib
 import dataclasses
 import functools
 import marshal
@@ -26,6 +28,7 @@ import sys
 import tempfile
 
 from codelaw import errors
+from codelaw.evaluation import sandbox_folders
 from codelaw.evaluation import sandbox_view
 
 BACKENDS = ('bubblewrap', 'namespaces')
@@ -125,6 +128,10 @@ def run(
     UserError: when no sandbox works, or a folder is missing.
   """
   backend = backend or kind(unsandboxed)
+  if backend == 'none' and not unsandboxed:
+    raise errors.UserError(
+      "backend = 'none' runs programs without a sandbox; say unsandboxed too."
+    )
   limits = limits or Limits()
   folder = pathlib.Path(os.path.realpath(folder))
   if not folder.is_dir():
@@ -136,6 +143,7 @@ def run(
     'backend': backend,
     'executable': shutil.which('bwrap') or '',
     'entries': sandbox_view.entries(folder, read_only, limits.disk_bytes),
+    'uid': sandbox_view.USER,
     'folder': os.fspath(folder),
     'command': [os.fspath(word) for word in command],
     'environment': sandbox_view.environment((environment or {}).items()),
@@ -148,6 +156,16 @@ def run(
       f'The sandbox ({backend}) could not be set up: {answer["failure"]}.'
     )
   return Outcome(**answer)
+
+
+@contextlib.contextmanager
+def new_folder() -> Iterator[pathlib.Path]:
+  """A folder for programs, gone afterwards whatever they left in it."""
+  folder = tempfile.mkdtemp(prefix='codelaw_sandbox_')
+  try:
+    yield pathlib.Path(folder)
+  finally:
+    sandbox_folders.remove(folder)
 
 
 def kind(unsandboxed: bool = False) -> str:
@@ -181,9 +199,9 @@ def why_not(backend: str) -> str:
   """Why a sandbox does not work here; empty if it does."""
   if backend == 'bubblewrap' and shutil.which('bwrap') is None:
     return 'there is no bwrap'
-  with tempfile.TemporaryDirectory(prefix='codelaw_sandbox_') as folder:
+  with new_folder() as folder:
     try:
-      outcome = run(['true'], pathlib.Path(folder), backend=backend)
+      outcome = run(['true'], folder, backend=backend)
     except errors.UserError as error:
       return str(error)
   return '' if outcome.ok else f'`true` ended with {outcome.exit_code}'
@@ -191,15 +209,12 @@ def why_not(backend: str) -> str:
 
 def _supervise(request: dict, patience_seconds: float) -> dict:
   """Has a process of its own run the program."""
-  variables = {
-    name: os.environ[name]
-    for name in ('LD_LIBRARY_PATH',)
-    if name in os.environ
-  }
+  # Python itself may need it; what else is there may be secret.
+  libraries = os.environ.get('LD_LIBRARY_PATH')
   with subprocess.Popen(
     [sys.executable, '-I', '-S', '-c', _SUPERVISOR, os.fspath(_ROOT)],
     cwd='/',
-    env=variables,
+    env={'LD_LIBRARY_PATH': libraries} if libraries else {},
     stdin=subprocess.PIPE,
     stdout=subprocess.PIPE,
     stderr=subprocess.PIPE,

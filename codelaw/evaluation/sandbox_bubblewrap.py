@@ -5,6 +5,8 @@ Options are those of bubblewrap 0.5 or newer, bwrap(1).
 
 import os
 
+from codelaw.evaluation import sandbox_system_calls
+
 
 def arguments(
   executable: str, request: dict, status: int, block: int
@@ -24,10 +26,14 @@ def arguments(
     executable,
     *('--unshare-user', '--unshare-pid', '--unshare-net', '--unshare-ipc'),
     *('--unshare-uts', '--unshare-cgroup-try', '--hostname', 'sandbox'),
-    *('--uid', '1000', '--gid', '1000', '--cap-drop', 'ALL'),
+    *('--uid', str(request['uid']), '--gid', str(request['uid'])),
+    *('--cap-drop', 'ALL'),
     *('--die-with-parent', '--new-session'),
     *('--json-status-fd', str(status), '--block-fd', str(block)),
   ]
+  code = sandbox_system_calls.seccomp_filter()
+  if code:
+    found += ['--seccomp', str(_content(code))]
   for entry in request['entries']:
     found += _options(entry)
   # Its own folder of the root, of /dev and of /proc would be writable. All of
@@ -44,13 +50,18 @@ def _options(entry: tuple) -> list[str]:
     return ['--bind' if writable else '--ro-bind', source, target]
   if kind == 'file':
     content, target = rest
-    descriptor = os.memfd_create('sandbox', 0)
-    os.write(descriptor, content)
-    os.lseek(descriptor, 0, os.SEEK_SET)
-    return ['--ro-bind-data', str(descriptor), target]
+    return ['--ro-bind-data', str(_content(content)), target]
   if kind == 'tmpfs':
     target, size = rest
     return ['--perms', '1777', '--size', str(size), '--tmpfs', target]
   if kind == 'symlink':
     return ['--symlink', *rest]
   return [f'--{kind}', *rest]
+
+
+def _content(content: bytes) -> int:
+  """A descriptor to read from, which `bwrap` inherits."""
+  descriptor = os.memfd_create('sandbox', 0)
+  os.write(descriptor, content)
+  os.lseek(descriptor, 0, os.SEEK_SET)
+  return descriptor

@@ -15,23 +15,23 @@ and the limits are judged from outside.
 Definitions owned here:
   request: a dictionary with
     'parent' (pid of codelaw), 'backend', 'executable' (of bwrap), 'entries'
-    (`sandbox_view`), 'folder', 'command', 'environment', 'stdin' and
-    'limits', a dictionary of the fields of `sandbox.Limits`.
+    (`sandbox_view`), 'uid' (of the program as it sees itself), 'folder',
+    'command', 'environment', 'stdin' and 'limits', a dictionary of the fields
+    of `sandbox.Limits`.
   answer: a dictionary with the fields of `sandbox.Outcome`, or 'failure', a
     sentence about why the sandbox could not be made.
 """
 
-import fcntl
 import marshal
 import os
-import resource
 import select
 import signal
 import sys
 import time
 
-from codelaw.evaluation import sandbox_bubblewrap
-from codelaw.evaluation import sandbox_namespaces
+from codelaw.evaluation import sandbox_folders
+from codelaw.evaluation import sandbox_kernel
+from codelaw.evaluation import sandbox_start
 from codelaw.evaluation import sandbox_watch
 
 # Between two looks at the processes: a program near its limits is looked at
@@ -45,15 +45,12 @@ _DISK_SECONDS = 0.05
 # this is for a machine under heavy load.
 _PATIENCE_SECONDS = 60.0
 _CHUNK = 1 << 16
-# A program may use a bit more than its limit before it is found out; the hard
-# limits lie behind those that are watched, so that the watch can name them.
-_SLACK_BYTES = 1 << 20
 
 
 def main() -> None:
   """Reads a request from standard input, writes the answer to its output."""
   request = marshal.loads(sys.stdin.buffer.read())
-  sandbox_namespaces.adopt_orphans()
+  sandbox_kernel.adopt_orphans()
   answer = _Run(request).answer()
   sys.stdout.buffer.write(marshal.dumps(answer))
 
@@ -66,14 +63,18 @@ class _Run:
     self._limits = request['limits']
     self._output: dict[int, bytearray] = {}
     self._status = b''
+    self._status_open = True
     self._first: int | None = None
     self._watched: sandbox_watch.Processes | None = None
     self._in_memory: list[int] = []
     self._near = False
     self._next_disk = 0.0
     self._memory = 0
+    self._child_code: int | None = None
 
   def answer(self) -> dict:
+    if os.geteuid() == 0 and self._request['backend'] != 'none':
+      sandbox_folders.give(self._request['folder'], sandbox_start.user())
     self._start()
     if not self._wait_for_set_up():
       self._kill()
@@ -92,63 +93,21 @@ class _Run:
 
   def _start(self) -> None:
     """Forks what becomes the sandbox; it waits for `_release`."""
-    stdin = os.memfd_create('stdin', os.MFD_ALLOW_SEALING | os.MFD_CLOEXEC)
-    with os.fdopen(os.dup(stdin), 'wb') as file:
-      file.write(self._request['stdin'])
-    os.lseek(stdin, 0, os.SEEK_SET)
-    # The program could open it again for writing, and fill memory with it.
-    fcntl.fcntl(
-      stdin,
-      fcntl.F_ADD_SEALS,
-      fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK,
-    )
-    self._stdout, stdout = os.pipe()
-    self._stderr, stderr = os.pipe()
-    self._status_end, status = os.pipe()
-    block, self._release = os.pipe()
-    self._child = os.fork()
-    if self._child == 0:
-      try:
-        for number, descriptor in enumerate((stdin, stdout, stderr)):
-          os.dup2(descriptor, number)
-        self._become_sandbox(status, block)
-      except BaseException as error:
-        os.write(2, f'{type(error).__name__}: {error}'.encode())
-      finally:
-        os._exit(125)
-    for descriptor in (stdin, stdout, stderr, status, block):
-      os.close(descriptor)
+    (
+      self._child,
+      self._release,
+      self._stdout,
+      self._stderr,
+      self._status_end,
+    ) = sandbox_start.start(self._request)
     for descriptor in (self._stdout, self._stderr):
-      os.set_blocking(descriptor, False)
       self._output[descriptor] = bytearray()
-    os.set_blocking(self._status_end, False)
     self._poll = select.poll()
     self._pidfd = os.pidfd_open(self._child)
-    for descriptor in (*self._output, self._status_end, self._pidfd):
+    self._poll.register(self._pidfd, select.POLLIN)
+    for descriptor in (*self._output, self._status_end):
+      os.set_blocking(descriptor, False)
       self._poll.register(descriptor, select.POLLIN)
-
-  def _become_sandbox(self, status: int, block: int) -> None:
-    request = self._request
-    for name, value in (
-      (resource.RLIMIT_CORE, 0),
-      (resource.RLIMIT_CPU, int(self._limits['cpu_seconds']) + 2),
-      (resource.RLIMIT_FSIZE, self._limits['disk_bytes'] + _SLACK_BYTES),
-      (resource.RLIMIT_NOFILE, 1024),
-      (resource.RLIMIT_MSGQUEUE, 0),
-      (resource.RLIMIT_MEMLOCK, 1 << 20),
-    ):
-      _, hard = resource.getrlimit(name)
-      if hard != resource.RLIM_INFINITY:
-        value = min(value, hard)
-      resource.setrlimit(name, (value, value))
-    if request['backend'] == 'bubblewrap':
-      command = sandbox_bubblewrap.arguments(
-        request['executable'], request, status, block
-      )
-      os.set_inheritable(status, True)
-      os.set_inheritable(block, True)
-      os.execve(request['executable'], command, request['environment'])
-    sandbox_namespaces.enter(request, status, block)
 
   def _wait_for_set_up(self) -> bool:
     """Until the first process of the namespace is known."""
@@ -162,6 +121,11 @@ class _Run:
       if first is not None:
         self._first = os.pidfd_open(first)
         self._first_pid = first
+        if self._request['backend'] == 'none':
+          proc = os.open('/proc', os.O_RDONLY | os.O_DIRECTORY)
+          self._watched = sandbox_watch.Processes(proc, os.getpid())
+        else:
+          sandbox_start.limit_processes(first, self._limits['processes'])
         return True
       if self._pidfd in ready:
         return False
@@ -195,7 +159,9 @@ class _Run:
     if self._watched is None:
       return ''
     limits = self._limits
-    threads, memory, seconds = self._watched.usage(limits['memory_bytes'])
+    threads, memory, seconds = self._watched.usage(
+      limits['processes'], limits['memory_bytes']
+    )
     in_memory = sum(
       sandbox_watch.memory_folder_usage(descriptor)[0]
       for descriptor in self._in_memory
@@ -266,27 +232,31 @@ class _Run:
       content = os.read(self._status_end, _CHUNK)
     except BlockingIOError:
       return
+    # The first process says three lines; what got hold of it may say more.
     if content:
-      self._status += content
-    elif not self._status.endswith(b'end'):
-      self._status += b'end'
+      self._status = (self._status + content)[:_CHUNK]
+    elif self._status_open:
+      self._status_open = False
       self._poll.unregister(self._status_end)
 
   def _kill(self) -> None:
     """Ends every process of the sandbox and waits until all are gone."""
     for descriptor in (self._first, self._pidfd):
       if descriptor is not None:
-        try:
-          signal.pidfd_send_signal(descriptor, signal.SIGKILL)
-        except ProcessLookupError:
-          continue
+        _signal(signal.pidfd_send_signal, descriptor)
     until = time.monotonic() + _PATIENCE_SECONDS
     while time.monotonic() < until:
+      if self._request['backend'] == 'none' and self._watched is not None:
+        for pid in self._watched.pids():
+          _signal(os.kill, pid)
       try:
-        pid, _ = os.waitpid(-1, os.WNOHANG)
+        pid, ended = os.waitpid(-1, os.WNOHANG)
       except ChildProcessError:
         return
-      if pid == 0:
+      if pid == self._child:
+        code = os.waitstatus_to_exitcode(ended)
+        self._child_code = code if code >= 0 else 128 - code
+      elif pid == 0:
         time.sleep(0.0005)
 
   def _drain(self) -> None:
@@ -304,6 +274,8 @@ class _Run:
 
   def _judge(self, ended: str, seconds: float) -> dict:
     code = _number(self._status, b'"exit-code":')
+    if self._request['backend'] == 'none':
+      code = self._child_code
     stdout, stderr = (bytes(self._output[d]) for d in self._output)
     room = self._limits['output_bytes']
     if ended == 'exit' and len(stdout) + len(stderr) > room:
@@ -325,8 +297,17 @@ class _Run:
     }
 
 
+def _signal(send, process: int) -> None:
+  try:
+    send(process, signal.SIGKILL)
+  except ProcessLookupError:
+    return
+
+
 def _number(text: bytes, name: bytes) -> int | None:
   """The integer behind a name of a JSON object."""
   _, found, rest = text.partition(name)
   digits = rest.split(b',')[0].split(b'}')[0].strip()
-  return int(digits) if found and digits.isdigit() else None
+  return (
+    int(digits) if found and digits.isdigit() and len(digits) < 10 else None
+  )

@@ -30,9 +30,10 @@ _ETC = (
 )
 # The JDK of Debian and of Fedora has its settings there.
 _ETC_PATTERNS = ('java*', 'jvm*')
-_USER = 1000
-_PASSWD = f'user:x:{_USER}:{_USER}:user:/tmp:/bin/sh\n'
-_GROUP = f'user:x:{_USER}:\n'
+# The program's user and group, as it sees itself.
+USER = 1000
+_PASSWD = f'user:x:{USER}:{USER}:user:/tmp:/bin/sh\n'
+_GROUP = f'user:x:{USER}:\n'
 # Writable and in memory; what they hold counts against the limits of disk.
 IN_MEMORY = ('/tmp', '/dev/shm')
 _RESERVED = ('/', '/proc', '/dev', '/sys', '/usr', '/etc', *IN_MEMORY)

@@ -33,12 +33,17 @@ class Processes:
     self._proc = proc
     self._root = root
 
-  def usage(self, memory_limit: int) -> tuple[int, int, float]:
+  def usage(self, max_threads: int, max_bytes: int) -> tuple[int, int, float]:
     """Threads, bytes and seconds now.
 
     Pages that processes share are counted once, but only where that can
-    decide about the limit, because it takes longer to find out.
+    decide about the limit, because it takes longer to find out. With too many
+    processes nothing else is looked at: they grow while one looks.
     """
+    if self._root is None:
+      num_processes = sum(map(str.isdigit, os.listdir(self._proc)))
+      if num_processes > max_threads + 1:
+        return num_processes, 0, 0.0
     found = self._stats()
     kept = {
       pid: fields
@@ -47,7 +52,7 @@ class Processes:
     }
     threads = sum(int(fields[_THREADS]) for fields in kept.values())
     memory = sum(int(fields[_RESIDENT]) for fields in kept.values()) * _PAGE
-    if memory > memory_limit and len(kept) > 1:
+    if memory > max_bytes and threads <= max_threads and len(kept) > 1:
       memory = sum(
         self._proportional(pid, int(fields[_RESIDENT]) * _PAGE)
         for pid, fields in kept.items()

@@ -79,14 +79,8 @@ def score(
       features = _features(
         [rows[i] for i in items], batch.num_rows, batch.length, width
       )
-      places = mesh_lib.rows_of_process(mesh, batch.num_rows)
-      placed = mesh_lib.global_batch(
-        mesh,
-        places,
-        batch.num_rows,
-        {name: values[places] for name, values in features.items()},
-      )
-      started.append((items, run(params, placed)))
+      on_mesh = mesh_lib.global_arrays(mesh, features)
+      started.append((items, run(params, on_mesh)))
   found: list[Any] = [None] * len(rows)
   for items, on_device in started:
     losses, misses = jax.device_get(on_device)

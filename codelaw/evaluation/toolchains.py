@@ -40,7 +40,7 @@ COMPILE_LIMITS = sandbox.Limits(
 # being collected.
 _JAVA_HEAP = '-Xmx512m'
 _JAVA = ('-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-XX:-UsePerfData')
-_HELLO_SECONDS = 30
+_ANSWER_SECONDS = 60
 # Go has compiled these beforehand only up to 1.19; later ones find them in a
 # cache. All are older than 1.18.
 _GO_PACKAGES = (
@@ -129,12 +129,11 @@ def _working(language: str, path: str, unsandboxed: bool) -> Toolchain | str:
     folder = pathlib.Path(name).resolve()
     for file, text in _HELLO[language].items():
       (folder / file).write_text(text)
-    limits = dataclasses.replace(COMPILE_LIMITS, seconds=_HELLO_SECONDS)
     for command in filter(None, (found.compile, found.run)):
       outcome = sandbox.run(
         command,
         folder,
-        limits,
+        COMPILE_LIMITS,
         environment=found.environment,
         read_only=found.read_only,
         unsandboxed=unsandboxed,
@@ -170,7 +169,7 @@ def _said(*command: str | pathlib.Path) -> str:
       [os.fspath(part) for part in command],
       capture_output=True,
       text=True,
-      timeout=_HELLO_SECONDS,
+      timeout=_ANSWER_SECONDS,
       check=False,
     )
   except (OSError, subprocess.TimeoutExpired):

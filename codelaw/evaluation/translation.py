@@ -6,12 +6,9 @@ and from the others) were trained on and 30 were not. Its prompt and its
 measure of words are not given; ours are `corpora/pairing.py`, the form that
 the training pairs have, and `bleu.py`.
 
-Asked of every program and direction: the likelihood of the reference after
-`Pairing.prefix`, and a translation that the model writes after the same
-prefix. A translation ends where the model ends the document, before a string
-of `Sampling.stop`, before the model begins another prompt (strategy `prompt`:
-the text before the first language that the prompt names), or after
-`Sampling.max_new_tokens`. Nothing else is cut from it.
+Asked of every program and direction (`translation_questions`): the likelihood
+of the reference, and a translation that the model writes. Scores are defined
+in `translation_scores`, test sets in `translation_sets`.
 
 Translations of generated programs can be run on the inputs of their problems
 (`translation_programs`), in the sandbox; it takes seconds per program where a
@@ -23,10 +20,8 @@ from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
-from concurrent import futures
 import dataclasses
 import itertools
-import os
 from typing import Any
 
 from codelaw import errors
@@ -37,8 +32,8 @@ from codelaw.evaluation import language_model
 from codelaw.evaluation import program_verdicts
 from codelaw.evaluation import sandbox
 from codelaw.evaluation import task
-from codelaw.evaluation import toolchains
 from codelaw.evaluation import translation_programs
+from codelaw.evaluation import translation_questions
 from codelaw.evaluation import translation_scores
 from codelaw.evaluation import translation_sets
 
@@ -89,6 +84,15 @@ class Translation:
   unsandboxed: bool = False
 
   def __post_init__(self):
+    if not callable(getattr(self.test_set, 'items', None)):
+      raise errors.UserError(
+        'Translation.test_set must be a reference like @SyntheticParallel() or'
+        f' @ParallelTestSet(), got {self.test_set!r}.'
+      )
+    if not isinstance(self.pairing, pairing_lib.Pairing):
+      raise errors.UserError(
+        f'Translation.pairing must be @Pairing(), got {self.pairing!r}.'
+      )
     for name in ('directions', 'metrics'):
       given = getattr(self, name)
       if isinstance(given, str):
@@ -99,6 +103,7 @@ class Translation:
         raise errors.UserError(
           f'Translation.{name} names one of {list(given)!r} twice.'
         )
+      object.__setattr__(self, name, tuple(given))
     unknown = sorted(set(self.metrics) - set(METRICS))
     if unknown or not self.metrics:
       raise errors.UserError(
@@ -231,71 +236,38 @@ class Translation:
     items: Sequence[translation_sets.Item],
   ) -> list['_Answer | None']:
     """Of every item; None for those that lack a language."""
-    source, target = direction.split('-')
+    _, target = direction.split('-')
     questions = [
-      _Question(
-        direction,
-        item,
-        self.pairing.prefix(direction, item.programs[source]),
-        item.programs[target],
-      )
-      if {source, target} <= item.programs.keys()
-      else None
-      for item in items
+      translation_questions.of(self.pairing, direction, item) for item in items
     ]
     asked = [question for question in questions if question]
     likelihoods: list[Any] = [None] * len(asked)
     translations = [''] * len(asked)
     if asked and 'nats_per_token' in self.metrics:
-      likelihoods = model.likelihoods(
-        [(question.prefix, question.reference) for question in asked]
-      )
+      likelihoods = translation_questions.likelihoods(model, asked)
     if asked and self._generates:
-      translations = model.generate(
-        [question.prefix for question in asked], self._sampling()
+      translations = translation_questions.translations(
+        model, asked, self.sampling, self.pairing
       )
     verdicts: Sequence[program_verdicts.Verdict | None] = [None] * len(asked)
-    testable = any(question.item.solved for question in asked)
-    if testable and 'execution' in self.metrics and self._runs(target):
-      workers = self.workers or len(os.sched_getaffinity(0))
-      with futures.ThreadPoolExecutor(workers) as pool:
-        verdicts = list(pool.map(self._verdict, asked, translations))
+    if 'execution' in self.metrics:
+      verdicts = self._runner().verdicts(
+        target, [question.item.solved for question in asked], translations
+      )
     answers = iter(
       _Answer(*parts)
       for parts in zip(asked, likelihoods, translations, verdicts, strict=True)
     )
     return [next(answers) if question else None for question in questions]
 
-  def _runs(self, language: str) -> bool:
-    return (
-      language in toolchains.LANGUAGES
-      and toolchains.available(language, self.unsandboxed) is None
-    )
-
-  def _verdict(
-    self, question: '_Question', translation: str
-  ) -> program_verdicts.Verdict | None:
-    """What became of a translation; None for one that has no tests."""
-    if question.item.solved is None:
-      return None
-    return program_verdicts.judge(
-      *translation_programs.test_program(
-        question.item.solved, question.direction.split('-')[1], translation
-      ),
-      self.limits,
-      self.unsandboxed,
+  def _runner(self) -> translation_programs.Runner:
+    return translation_programs.Runner(
+      self.limits, self.workers, self.unsandboxed
     )
 
   @property
   def _generates(self) -> bool:
     return set(self.metrics) != {'nats_per_token'}
-
-  def _sampling(self) -> language_model.Sampling:
-    """As given; a prompt that begins anew ends a translation as well."""
-    again = self.pairing.prompt.partition('{')[0]
-    if self.pairing.strategy != 'prompt' or not again.strip():
-      return self.sampling
-    return dataclasses.replace(self.sampling, stop=(*self.sampling.stop, again))
 
   def _sample(self, answer: '_Answer') -> Mapping[str, Any]:
     question, likelihood = answer.question, answer.likelihood
@@ -335,40 +307,18 @@ class Translation:
     ]
     if missing:
       yield f'No program has both languages of {", ".join(missing)}: skipped.'
-    if 'execution' in self.metrics:
-      yield from self._notes_on_running(items, directions)
-
-  def _notes_on_running(
-    self,
-    items: Sequence[translation_sets.Item],
-    directions: Sequence[str],
-  ) -> Iterator[str]:
-    if not any(item.solved for item in items):
-      yield 'The programs of the test set have no tests: none was run.'
+    if 'execution' not in self.metrics:
       return
-    if sandbox.kind(self.unsandboxed) == 'none':
-      yield 'Programs ran without a sandbox.'
-    for language in dict.fromkeys(name.split('-')[1] for name in directions):
-      try:
-        tools = toolchains.toolchain(language, self.unsandboxed)
-      except toolchains.Missing as reason:
-        yield f'Translations into {language} were not run: {reason}.'
-        continue
-      if tools.note:
-        yield tools.note
-
-
-@dataclasses.dataclass(frozen=True)
-class _Question:
-  direction: str
-  item: translation_sets.Item
-  prefix: str
-  reference: str
+    if any(item.solved for item in items):
+      targets = dict.fromkeys(name.split('-')[1] for name in directions)
+      yield from self._runner().notes(tuple(targets))
+    else:
+      yield 'The programs of the test set have no tests: none was run.'
 
 
 @dataclasses.dataclass(frozen=True)
 class _Answer:
-  question: _Question
+  question: translation_questions.Question
   likelihood: language_model.Likelihood | None
   translation: str
   verdict: program_verdicts.Verdict | None

@@ -1,4 +1,4 @@
-"""Test programs for translations of generated programs.
+"""Runs translations of generated programs in their test programs.
 
 A translation is right when its solution passes the tests of the generated
 problem (`generated_tests`). It is a whole file, so its test program is the
@@ -15,7 +15,12 @@ examples (assertions, tests) must hold as well.
 """
 
 from collections.abc import Callable
+from collections.abc import Iterator
 from collections.abc import Mapping
+from collections.abc import Sequence
+from concurrent import futures
+import dataclasses
+import os
 import re
 
 from codelaw.corpora.synthetic import execution
@@ -24,6 +29,9 @@ from codelaw.corpora.synthetic import reader
 from codelaw.corpora.synthetic import rendering
 from codelaw.evaluation import code_problems
 from codelaw.evaluation import generated_tests
+from codelaw.evaluation import program_verdicts
+from codelaw.evaluation import sandbox
+from codelaw.evaluation import toolchains
 
 _DATASET = 'translation'
 _CLASS = re.compile(r'^[ \t]*(?:\w+[ \t]+)*class[ \t]+(\w+)', re.MULTILINE)
@@ -42,6 +50,64 @@ _GO_BEFORE = '\n'.join(
 _USING = (
   'using System;\nusing System.Collections.Generic;\nusing System.Linq;\n'
 )
+
+
+@dataclasses.dataclass(frozen=True)
+class Runner:
+  """How translations are run, in the sandbox.
+
+  Attributes:
+    limits: of a program.
+    workers: programs that run at the same time; 0 for one per core.
+    unsandboxed: run them without a sandbox where none works.
+  """
+
+  limits: sandbox.Limits
+  workers: int
+  unsandboxed: bool
+
+  def verdicts(
+    self,
+    language: str,
+    solved: Sequence[execution.Solved | None],
+    translations: Sequence[str],
+  ) -> list[program_verdicts.Verdict | None]:
+    """What became of translations into a language.
+
+    None for those without a problem, and for all where this machine has no
+    tools of the language.
+
+    Raises:
+      UserError: when no sandbox works.
+    """
+    if not any(solved) or toolchains.available(language, self.unsandboxed):
+      return [None] * len(solved)
+
+    def judged(
+      item: execution.Solved | None, text: str
+    ) -> program_verdicts.Verdict | None:
+      if item is None:
+        return None
+      return program_verdicts.judge(
+        *test_program(item, language, text), self.limits, self.unsandboxed
+      )
+
+    workers = self.workers or len(os.sched_getaffinity(0))
+    with futures.ThreadPoolExecutor(workers) as pool:
+      return list(pool.map(judged, solved, translations))
+
+  def notes(self, languages: Sequence[str]) -> Iterator[str]:
+    """What a reader of the scores must know of this machine."""
+    if sandbox.kind(self.unsandboxed) == 'none':
+      yield 'Programs ran without a sandbox.'
+    for language in languages:
+      try:
+        tools = toolchains.toolchain(language, self.unsandboxed)
+      except toolchains.Missing as reason:
+        yield f'Translations into {language} were not run: {reason}.'
+        continue
+      if tools.note:
+        yield tools.note
 
 
 def test_program(

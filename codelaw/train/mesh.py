@@ -148,3 +148,19 @@ def global_batch(
     )
 
   return {name: array(values) for name, values in features.items()}
+
+
+def global_arrays(
+  mesh: jax.sharding.Mesh, features: Mapping[str, np.ndarray]
+) -> Mapping[str, Any]:
+  """The global arrays of a batch that every process has whole.
+
+  Args:
+    mesh: of all processes.
+    features: name -> [batch, ...].
+  """
+  batch_size = len(next(iter(features.values())))
+  rows = rows_of_process(mesh, batch_size)
+  return global_batch(
+    mesh, rows, batch_size, {name: x[rows] for name, x in features.items()}
+  )

@@ -36,12 +36,13 @@ _AFTER = {
   'evaluate': ['train'],
   'export': ['train'],
   'import': ['train', 'export'],
+  'judge': ['train', 'export', 'import'],
 }
 
 
 @pytest.mark.parametrize('verb', [v for v in main.VERBS if v not in _ELSEWHERE])
 def test_the_example_runs_as_printed(verb, example_copy, capsys):
-  if verb in ('export', 'import'):
+  if verb in ('export', 'import', 'judge'):
     pytest.importorskip('safetensors')
   if verb == 'evaluate':
     _skip_without_sandbox()

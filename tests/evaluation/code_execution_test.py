@@ -17,6 +17,9 @@ from tests.evaluation import code_rows
 RIGHT, WRONG = (code_rows.COMPLETIONS['python'][k] for k in ('right', 'wrong'))
 
 
+_BREAK = '\n'
+
+
 class _Model:
   """Answers each prompt with its next answer; remembers what it was asked."""
 
@@ -38,7 +41,8 @@ class _Set:
   def __init__(self, num_problems, dataset='mine', language='python'):
     row = code_rows.MULTIPLE[language]
     self._rows = [
-      row | {'name': f'p_{number}', 'prompt': f'{row["prompt"]}{" " * number}'}
+      row
+      | {'name': f'p_{number}', 'prompt': f'{row["prompt"]}{_BREAK * number}'}
       for number in range(num_problems)
     ]
     self._dataset = dataset

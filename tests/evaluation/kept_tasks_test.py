@@ -18,6 +18,10 @@ class Part:
   seconds: float = 2.0
 
 
+def _how():
+  """Its `repr` has an address."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Task:
   name: str = 'a'
@@ -26,7 +30,7 @@ class Task:
   file: pathlib.Path = pathlib.Path('problems.jsonl')
   limits: dict = dataclasses.field(default_factory=lambda: {'b': 1, 'a': None})
   only: frozenset = frozenset(('x', 'y', 'z'))
-  how: object = len
+  how: object = _how
   workers: int = dataclasses.field(default=1, compare=False)
 
 

@@ -1,5 +1,6 @@
 """Small models with random parameters, wrapped as tasks ask them."""
 
+import dataclasses
 import functools
 import math
 
@@ -21,23 +22,29 @@ def tokenizer():
   return tokenizer_lib.train(models_to_export.TEXTS * 20, 270)
 
 
+def shape(name):
+  """One of `models_to_export.SHAPES`, of two layers, which compile faster."""
+  return dataclasses.replace(models_to_export.shape(name), num_layers=2)
+
+
 def language_model(
   name='sequential_grouped', mesh_shape=(1, 1, 1), **settings
 ) -> run_language_model.RunLanguageModel:
   """One of `models_to_export.SHAPES`; `settings` are fields to change."""
-  shape = models_to_export.shape(name)
+  of = shape(name)
   mesh = mesh_lib.make(
     execution_lib.MeshShape(*mesh_shape),
     jax.devices()[: math.prod(mesh_shape)],
   )
   fields = dict(
     name=name,
-    params=run_language_model.placed(models_to_export.params(shape), mesh),
-    shape=shape,
+    params=run_language_model.placed(models_to_export.params(of), mesh),
+    shape=of,
     tokenizer=tokenizer(),
     context_length=CONTEXT_LENGTH,
     mesh=mesh,
-    batch_tokens=256,
+    # One row of 64 tokens or two of 32: few programs for all tests.
+    batch_tokens=64,
   )
   return run_language_model.RunLanguageModel(**{**fields, **settings})
 

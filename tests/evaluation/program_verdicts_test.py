@@ -1,5 +1,7 @@
 """Right completions pass and broken ones fail, in every language here."""
 
+import itertools
+import shutil
 import tempfile
 
 import pytest
@@ -32,8 +34,25 @@ def _judged(row, completion, limits=_LIMITS):
   return program_verdicts.judge(problem, completion, limits)
 
 
-@pytest.mark.parametrize('kind', _OUTCOMES)
-@pytest.mark.parametrize('language', toolchains.LANGUAGES)
+# Compilers are slow.
+_SLOW = {
+  (language, kind)
+  for language in ('java', 'csharp', 'go')
+  for kind in ('crash', 'leaves')
+}
+
+
+@pytest.mark.parametrize(
+  ('language', 'kind'),
+  [
+    pytest.param(
+      *case,
+      marks=[pytest.mark.slow] if case in _SLOW else [],
+      id='-'.join(case),
+    )
+    for case in itertools.product(toolchains.LANGUAGES, _OUTCOMES)
+  ],
+)
 def test_completions_of_every_kind(language, kind):
   row = code_rows.MULTIPLE[language]
   if (language, kind) == ('go', 'leaves'):
@@ -87,6 +106,22 @@ def test_solutions_of_the_python_sets_pass(row):
   verdict = program_verdicts.judge(problem, wrong)
   assert verdict.outcome == program_verdicts.FAILED
   assert 'AssertionError' in verdict.detail
+
+
+@pytest.mark.parametrize('language', ['javascript', 'typescript'])
+def test_a_mistake_of_the_running_program_is_no_compile_error(language):
+  completion = '    return JSON.parse("{");\n}\n'
+  verdict = _judged(code_rows.MULTIPLE[language], completion)
+  assert verdict.outcome == program_verdicts.FAILED
+  assert 'SyntaxError' in verdict.detail
+
+
+def test_tsc_checks_types():
+  if shutil.which('tsc') is None:
+    pytest.skip('no tsc here')
+  verdict = _judged(code_rows.MULTIPLE['typescript'], '    return "6";\n}\n')
+  assert verdict.outcome == program_verdicts.COMPILE_ERROR
+  assert 'not assignable' in verdict.detail
 
 
 def test_half_of_a_surrogate_pair_is_no_program():

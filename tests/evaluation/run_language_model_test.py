@@ -10,6 +10,7 @@ from codelaw import records
 from codelaw import storage
 from codelaw.data import manifest as manifest_lib
 from codelaw.data import tokenizer as tokenizer_lib
+from codelaw.evaluation import generation
 from codelaw.evaluation import language_model
 from codelaw.evaluation import run_language_model
 from codelaw.train import run_model
@@ -113,7 +114,7 @@ def test_rolling_windows_count_every_token_once():
 @pytest.fixture
 def run(tmp_path):
   """Folder and model of a run with a checkpoint of step 12."""
-  shape = models_to_export.shape('parallel_grouped')
+  shape = models.shape('parallel_grouped')
   model = models_to_export.model(shape, tmp_path / 'shards')
   run_model.write(tmp_path / 'run', model)
   return tmp_path / 'run', model
@@ -146,3 +147,125 @@ def test_a_run_without_its_tokenizer_is_refused(run, tmp_path):
   records.write_run_record(folder, record)
   with pytest.raises(errors.UserError, match='vocabulary of SeqIO'):
     run_language_model.load(folder)
+
+
+def test_texts_follow_their_prompts():
+  # The programs are those of generation_test.py.
+  model = models.language_model(
+    'sequential_grouped', context_length=40, batch_tokens=256
+  )
+  prompts = ['def add(', '', 'class Stack:\n  def push(self, item']
+  found = model.generate(prompts, language_model.Sampling(max_new_tokens=12))
+  for prompt, text in zip(prompts, found, strict=True):
+    tokens = encode(prompt).tolist()
+    for _ in range(12):
+      chances = models.log_probabilities(model.shape, tokens)[-1]
+      tokens.append(int(np.argmax(chances)))
+    generated = tokens[len(encode(prompt)) :]
+    assert text == models.tokenizer().decode(generated)
+
+
+@pytest.fixture
+def answers(monkeypatch):
+  """`answers(text)` has every prompt continued with its tokens.
+
+  Gives the prompts that were asked; `has_ended` is asked after each token.
+  """
+
+  def set_answer(tokens):
+    asked = []
+
+    def generate(params, prompts, sampling, has_ended, **settings):
+      del params, settings
+      asked.extend(prompts)
+      for count in range(len(tokens)):
+        if sampling.stop and has_ended(tokens[:count]):
+          # What comes now was generated in vain.
+          return [tokens[: count + 16] for _ in prompts]
+      return [tokens for _ in prompts]
+
+    monkeypatch.setattr(generation, 'generate', generate)
+    return asked
+
+  return set_answer
+
+
+@pytest.mark.parametrize(
+  ('stop', 'expected'),
+  [
+    ((), TEXT),
+    (('\n',), 'def add(first, second):'),
+    (('first + sec',), 'def add(first, second):\n  return '),
+    (('nowhere', 'é'), TEXT[: TEXT.index('é')]),
+    (('café"', 'caf'), TEXT[: TEXT.index('caf')]),
+    # What is complete first, however much was generated since.
+    (('add(first, second):\n', '(fi'), 'def add'),
+    (('def',), ''),
+  ],
+)
+def test_texts_end_before_the_stop_string_that_is_complete_first(
+  answers, stop, expected
+):
+  answers(encode(TEXT).tolist())
+  sampling = language_model.Sampling(max_new_tokens=40, stop=stop)
+  (found,) = models.language_model().generate(['x'], sampling)
+  assert found == expected
+
+
+def test_only_a_text_cut_inside_of_a_character_has_a_replacement(answers):
+  tokens = encode('"中文"').tolist()
+  answers(tokens)
+  sampling = language_model.Sampling(max_new_tokens=40, stop=('文',))
+  assert models.language_model().generate(['x'], sampling) == ['"中']
+  answers(tokens[:-2])  # of the three bytes of the last character, two
+  for sampling in (
+    language_model.Sampling(max_new_tokens=40, stop=('文',)),
+    language_model.Sampling(max_new_tokens=40),
+  ):
+    assert models.language_model().generate(['x'], sampling) == ['"中\ufffd']
+
+
+def test_a_long_prompt_loses_its_first_tokens(answers):
+  asked = answers([])
+  model = models.language_model()
+  sampling = language_model.Sampling(max_new_tokens=40)
+  assert model.generate([TEXT, 'def'], sampling) == ['', '']
+  np.testing.assert_array_equal(asked[0], encode(TEXT)[-8:])
+  np.testing.assert_array_equal(asked[1], encode('def'))
+  with pytest.raises(errors.UserError, match='sees 48 tokens at once'):
+    model.generate(['x'], language_model.Sampling(max_new_tokens=48))
+
+
+def outcomes(name, mesh_shape):
+  """Likelihoods and texts of a model on a mesh."""
+  model = models.language_model(name, mesh_shape)
+  sampled = language_model.Sampling(
+    max_new_tokens=16, temperature=1.5, top_p=0.95, seed=3
+  )
+  prompts = [context for context, _ in REQUESTS]
+  return model.likelihoods(REQUESTS), model.generate(prompts, sampled)
+
+
+def check_mesh(on_eight_devices, name, mesh_shape):
+  expected, texts = outcomes(name, (1, 1, 1))
+  found, texts_there = on_eight_devices(outcomes, name, mesh_shape)
+  assert texts_there == texts
+  for one, other in zip(found, expected, strict=True):
+    assert one.nats == pytest.approx(other.nats, abs=TOLERANCE)
+    assert one.is_greedy == other.is_greedy
+
+
+def test_a_mesh_computes_what_one_device_does(on_eight_devices):
+  check_mesh(on_eight_devices, 'sequential_grouped', (1, 2, 2))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('name', ['sequential_grouped', 'parallel'])
+@pytest.mark.parametrize(
+  'mesh_shape',
+  [(1, 2, 1), (2, 1, 1), (1, 1, 2), (1, 4, 1), (1, 1, 4), (2, 2, 2)],
+)
+def test_every_mesh_computes_what_one_device_does(
+  on_eight_devices, name, mesh_shape
+):
+  check_mesh(on_eight_devices, name, mesh_shape)

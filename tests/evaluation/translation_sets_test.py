@@ -92,6 +92,16 @@ def test_generated_items_are_the_documents_of_problems():
   ]
 
 
+def test_no_shape_comes_twice():
+  # With this seed, problem 22 has the shape of problem 1.
+  test_set = translation_sets.SyntheticParallel(
+    24, seed=4, validation_fraction=0.999, language_names=['python']
+  )
+  items = list(test_set.items())
+  assert len({item.solved.group for item in items}) == 24
+  assert items[-1].name > 'synthetic/4/000023'
+
+
 def test_too_many_of_different_shapes(monkeypatch):
   monkeypatch.setattr(translation_sets, '_DRAWS_PER_HELD_OUT', 0.2)
   with pytest.raises(errors.UserError, match='ask for fewer than 50'):

@@ -47,8 +47,9 @@ TWO = Programs((
   {'python': 'a = 1 + 0\n', 'java': 'int a = 1 ;\n'},
   {'python': 'b = b + 22\n', 'java': 'b += 22 ;\n'},
 ))  # fmt: skip
+# A model is asked without the last blank, and writes it.
 DICTIONARY = {
-  f'{row[one]}\n': row[other]
+  row[one]: f'\n{row[other]}'
   for row in TWO.rows
   for one, other in itertools.permutations(row)
 }
@@ -77,12 +78,12 @@ def test_all_directions_of_seven_languages():
 
 def test_likelihood_per_token():
   nats = {
-    'int a = 1 ;\n': 0.5, 'b += 22 ;\n': 2.0,
-    'a = 1 + 0\n': 1.0, 'b = b + 22\n': 3.0,
+    '\nint a = 1 ;\n': 0.5, '\nb += 22 ;\n': 2.0,
+    '\na = 1 + 0\n': 1.0, '\nb = b + 22\n': 3.0, '\n': 9.0,
   }  # fmt: skip
   model = scripted_model.ScriptedModel(nats=nats.__getitem__)
   found, result = _evaluate(TWO, model, metrics=['nats_per_token'])
-  assert model.asked[0] == ('a = 1 + 0\n\n', 'int a = 1 ;\n')
+  assert model.asked[0] == ('a = 1 + 0\n', '\nint a = 1 ;\n')
   to_java = (5 * 0.5 + 4 * 2.0) / (5 + 4)
   to_python = (5 * 1.0 + 5 * 3.0) / (5 + 5)
   score = found['python-java/nats_per_token']
@@ -94,6 +95,28 @@ def test_likelihood_per_token():
   )
   assert result.samples[0]['nats'] == -2.5
   assert not model.prompts
+
+
+def test_the_blank_before_a_translation_is_not_scored():
+  """Though it is a token, and one that the model holds for unlikely."""
+
+  class Letters(scripted_model.ScriptedModel):
+    def likelihoods(self, requests):
+      return [
+        language_model.Likelihood(
+          -sum(7.0 if c == '\n' else 1.0 for c in text), len(text), False
+        )
+        for _, text in requests
+      ]
+
+  rows = ({'python': 'ab\n', 'java': 'c\nd'},)
+  for separator in ('\n', ' # ', '#', ''):
+    settings = pairing.Pairing(separator=separator)
+    found, _ = _evaluate(
+      Programs(rows), Letters(), pairing=settings, metrics=['nats_per_token']
+    )
+    assert found['python-java/nats_per_token'].value == (1 + 7 + 1) / 3
+    assert found['java-python/nats_per_token'].value == (1 + 1 + 7) / 3
 
 
 def test_perfect_translations_have_bleu_100():
@@ -117,7 +140,7 @@ def test_a_model_that_copies():
       'typescript': 'function f(x: number) {\n  return x + 1;\n}\n',
     },
   )
-  model = scripted_model.ScriptedModel(lambda prompt: prompt[:-1])
+  model = scripted_model.ScriptedModel(lambda prompt: prompt)
   found, _ = _evaluate(Programs(rows), model, metrics=['bleu'])
   near = found['javascript-typescript/bleu'].value
   far = found['python-typescript/bleu'].value
@@ -140,8 +163,9 @@ def test_the_pairing_says_what_was_seen_and_how_it_was_written():
     'prompt', ['java-python'], prompt='\n# now in {target}:\n'
   )
   stop = language_model.Sampling(9, stop=('END',))
-  found, _ = _evaluate(TWO, model, pairing=settings, sampling=stop)
-  assert model.prompts[0] == 'a = 1 + 0\n\n# now in Java:\n'
+  found, result = _evaluate(TWO, model, pairing=settings, sampling=stop)
+  assert model.prompts[0] == 'a = 1 + 0\n\n# now in Java:'
+  assert result.samples[0]['prefix'] == 'a = 1 + 0\n\n# now in Java:\n'
   assert model.asked[0][0] == model.prompts[0]
   for sampling in model.samplings:
     assert sampling.stop == ('END', '\n# now in ')
@@ -169,7 +193,7 @@ def _generated(count=2):
     count, 1, language_names=['javascript', 'python', 'go']
   )
   known = {
-    f'{item.programs[one]}\n': item.programs[other]
+    item.programs[one]: '\n' + item.programs[other]
     for item in test_set.items()
     for one, other in (('javascript', 'python'), ('python', 'go'))
   }
@@ -264,12 +288,14 @@ def test_long_programs_are_left_out():
     ({'metrics': ['loss']}, 'nats_per_token, bleu'),
     ({'metrics': []}, 'nats_per_token, bleu'),
     ({'workers': -1}, 'workers'),
+    ({'test_set': 'aligned.jsonl'}, '@ParallelTestSet'),
+    ({'pairing': 'direct'}, '@Pairing'),
     ({'bleu_tokenizer': 'moses'}, '13a'),
   ],
 )
 def test_bad_settings(settings, message):
   with pytest.raises(errors.UserError, match=message):
-    translation.Translation(test_set=TWO, **settings)
+    translation.Translation(**{'test_set': TWO, **settings})
 
 
 def test_samples_are_json():

@@ -195,3 +195,23 @@ def test_an_error_of_one_process_ends_the_other(plan, tmp_path):
   assert [code for code, _, _ in results] == [2, 2], results
   assert 'Cannot read shard' in results[1][2]
   assert 'Process 1 of this run has ended: Cannot read' in results[0][2]
+
+
+@pytest.mark.slow
+def test_several_processes_refuse_downstream_tasks_before_they_train(
+  plan, tmp_path
+):
+  text = rundir.write_gin(tmp_path, plan) + (
+    'TrainSettings.downstream = @Evaluation()\n'
+    'Evaluation.tasks = [@CodeExecution()]\n'
+    'CodeExecution.problems = @SyntheticProblems()\n'
+  )
+  (tmp_path / 'with_tasks.gin').write_text(text)
+  with processes.Processes(
+    tmp_path / 'with_tasks.gin', 2, 1, (2, 1, 1)
+  ) as started:
+    results = started.wait()
+  for code, _, stderr in results:
+    assert code == 2, stderr
+    assert 'in one process, and this run has 2' in stderr
+  assert not (tmp_path / 'run.json').exists()
