@@ -329,6 +329,13 @@ def test_a_hub_out_of_reach(model, folder, monkeypatch):
   assert not model.asked  # All data is read before anything is spent.
 
 
+def test_images_are_not_for_these_models(model, folder, tmp_path):
+  text = GENERATE.format(folder=folder) + 'doc_to_image: [picture]\n'
+  (tmp_path / 'images.yaml').write_text(text)
+  with pytest.raises(errors.UserError, match='tiny_generate asks about images'):
+    _evaluate(model, tmp_path, 'tiny_generate')
+
+
 def test_a_broken_task_is_one_sentence(model, folder, tmp_path):
   text = GENERATE.format(folder=folder).replace('{{question}}', '{{quest ion}}')
   (tmp_path / 'broken.yaml').write_text(text)
