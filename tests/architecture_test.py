@@ -112,8 +112,9 @@ def test_analysis_needs_no_training_package(path):
   [
     ({'seqio', 'tensorflow', 'tensorflow_text'}, 'seqio_'),
     ({'apache_beam'}, 'beam_'),
+    ({'lm_eval'}, 'harness'),
   ],
-  ids=['seqio', 'beam'],
+  ids=['seqio', 'beam', 'harness'],
 )
 @pytest.mark.parametrize('path', MODULES, ids=str)
 def test_slow_packages_are_imported_where_they_are_used(path, packages, prefix):

@@ -1,7 +1,6 @@
 """The averages of a paper's table, from the scores of one checkpoint.
 
-Paper B ("To Code, or Not To Code?", arXiv:2408.10914) judges a
-model by
+Paper B ("To Code, or Not To Code?", arXiv:2408.10914) judges a model by
 
   reasoning           mean accuracy over 11 tasks
   knowledge           mean exact match over 2 tasks

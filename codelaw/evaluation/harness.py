@@ -114,6 +114,7 @@ class HarnessTasks:
         adapter = harness_model.HarnessModel(
           model, self.seed, _within(report, name, start, 1 / len(ready))
         )
+        self._start_draws()
         results = _run(adapter, loaded, self.limit)
         samples += harness_scores.samples(results)
         for score in self._scores(results, loaded):
@@ -138,16 +139,24 @@ class HarnessTasks:
     harness_index.from_files(manager.task_index, files, written)
     return harness_index.manager(names, [*folders, written])
 
-  def _load(self, manager: Any, name: str) -> Any:
-    """With the data; its seed and settings are set as the harness does."""
-    # A task's own functions may draw while they prepare its items.
+  def _start_draws(self) -> None:
+    """A task's own functions may draw; other tasks must not matter to it."""
     random.seed(self.seed)
     np.random.seed(self.seed)
+
+  def _load(self, manager: Any, name: str) -> Any:
+    """With the data; its seed and settings are set as the harness does."""
+    self._start_draws()
     try:
       loaded = manager.load([name])
     except Exception as error:
       raise _cannot_load(manager.task_index, name, error) from error
     for task in loaded['tasks'].values():
+      if getattr(task, 'MULTIMODAL', False):
+        raise errors.UserError(
+          f'The task {task.task_name} asks about images or sound, which codelaw'
+          ' models do not take; leave it out.'
+        )
       fewshot = task.get_config('num_fewshot')
       if fewshot is None or (self.num_fewshot is not None and fewshot != 0):
         task.set_config('num_fewshot', self.num_fewshot or 0)

@@ -13,6 +13,7 @@ import string
 import numpy as np
 import pytest
 
+from codelaw.data import packing
 from codelaw.evaluation import harness
 from codelaw.interop import hugging_face
 from tests.evaluation import models
@@ -32,7 +33,7 @@ CHOICES = [
   ('for value in ', ['range(10):', 'item', 'ran']),
   ('class Stack:\n  def ', ['push(self)', 'add', 'é']),
   ('', ['class', 'for value', 'x']),
-  # So many that some are the most likely token.
+  # So many that one may be the most likely token.
   ('def add(', list(string.ascii_letters + string.punctuation)),
   ('', list(string.ascii_letters + string.punctuation)),
 ]
@@ -87,16 +88,13 @@ def folder(tmp_path_factory):
 def both(request, tmp_path_factory):
   """(our model, folder of the exported one)."""
   folder = tmp_path_factory.mktemp('exported')
-  shape = models_to_export.shape(request.param)
-  run = models_to_export.model(shape, folder)
+  ours = models.language_model(request.param, context_length=CONTEXT_LENGTH)
+  run = models_to_export.model(ours.shape, folder)
   plan = dataclasses.replace(run.record.plan, sequence_length=CONTEXT_LENGTH)
   run = dataclasses.replace(
     run, record=dataclasses.replace(run.record, plan=plan)
   )
   hugging_face.write(folder / 'out', run)
-  ours = dataclasses.replace(
-    models.language_model(request.param), context_length=CONTEXT_LENGTH
-  )
   return ours, folder / 'out'
 
 
@@ -106,10 +104,14 @@ def _theirs(exported, folder, task, **settings):
   from lm_eval import tasks
   from lm_eval.models import huggingface
 
+  backend = huggingface.HFLM(
+    str(exported), device='cpu', dtype='float32', batch_size=2, **settings
+  )
+  # Ours never write token 0, which begins documents and which nothing in
+  # training teaches; random parameters may.
+  backend.model.generation_config.suppress_tokens = [packing.PAD_ID]
   results = evaluator.simple_evaluate(
-    huggingface.HFLM(
-      str(exported), device='cpu', dtype='float32', batch_size=2, **settings
-    ),
+    backend,
     tasks=[task],
     task_manager=tasks.TaskManager(
       include_path=str(folder), include_defaults=False
@@ -135,7 +137,8 @@ def test_likelihoods(both, folder):
     for end, (my,), (their,) in zip(ends, mine, other, strict=True):
       np.testing.assert_allclose(my[0], their[0], **NATS, err_msg=context + end)
       assert my[1] == their[1]
-  assert {my[1] for mine in ours for (my,) in mine} == {True, False}
+  if model.name == 'parallel':  # The other prefers longer tokens.
+    assert {my[1] for mine in ours for (my,) in mine} == {True, False}
   assert scores['accuracy'] == result['acc,none']
   assert scores['acc_norm'] == result['acc_norm,none']
 

@@ -27,7 +27,7 @@ CHOICES = [
 MULTIPLE_CHOICE = """
 task: {name}
 dataset_path: json
-dataset_kwargs: {{data_files: {{test: {folder}/choices.jsonl}}}}
+dataset_kwargs: {{data_files: {{test: {folder}/{name}.jsonl}}}}
 output_type: multiple_choice
 test_split: test
 doc_to_text: "{{{{start}}}}"
@@ -96,7 +96,8 @@ def _write_rows(path, rows):
 @pytest.fixture(scope='module')
 def folder(tmp_path_factory):
   folder = tmp_path_factory.mktemp('tasks')
-  _write_rows(folder / 'choices.jsonl', CHOICES)
+  _write_rows(folder / 'tiny_choice.jsonl', CHOICES)
+  _write_rows(folder / 'tiny_choice_again.jsonl', CHOICES[1:])
   _write_rows(
     folder / 'questions.jsonl',
     [{'question': 'the c', 'answer': 'at '}, {'question': 'o', 'answer': 'n'}],
@@ -184,6 +185,7 @@ def test_generation_with_two_filters(model, folder):
   scores = _by_name(result)
   assert scores['tiny_generate/exact_match'].value == np.mean(want)
   assert scores['tiny_generate/exact_match:upper'].value == 0
+  assert {score.num_items for score in scores.values()} == {2}
   assert [row['filter'] for row in result.samples] == ['strict'] * 2 + [
     'upper'
   ] * 2
@@ -195,9 +197,14 @@ def _settings(stop, length):
 
 def test_settings_of_generation_can_be_replaced(model, folder):
   result = _evaluate(
-    model, folder, 'tiny_generate', generation={'max_gen_toks': 2, 'until': []}
+    model, folder, 'tiny_generate', generation={'max_gen_toks': 2}
   )
   assert {len(row['responses'][0][0]) for row in result.samples} == {2}
+  assert result.samples[0]['requests'][0][1] == {
+    'until': ['.'],
+    'do_sample': False,
+    'max_gen_toks': 2,
+  }
 
 
 def test_rolling(model, folder):
@@ -218,11 +225,15 @@ def test_rolling(model, folder):
 def test_a_group(model, folder):
   result = _evaluate(model, folder, 'tiny_group')
   scores = _by_name(result)
-  alone, group = scores['tiny_choice/accuracy'], scores['tiny_group/accuracy']
-  assert group.value == alone.value
-  assert group.num_items == 8
+  one, other, group = (
+    scores[f'tiny_{name}/accuracy']
+    for name in ('choice', 'choice_again', 'group')
+  )
+  assert (one.value, other.value) == (2 / 4, 1 / 3)
+  assert group.value == pytest.approx(3 / 7)
+  assert group.num_items == 7
   assert group.standard_error == pytest.approx(
-    alone.standard_error / math.sqrt(2)
+    math.hypot(4 / 7 * one.standard_error, 3 / 7 * other.standard_error)
   )
   assert 'tiny_choice_again/acc_norm' in scores
 
@@ -318,6 +329,13 @@ def test_a_hub_out_of_reach(model, folder, monkeypatch):
   assert not model.asked  # All data is read before anything is spent.
 
 
+def test_images_are_not_for_these_models(model, folder, tmp_path):
+  text = GENERATE.format(folder=folder) + 'doc_to_image: [picture]\n'
+  (tmp_path / 'images.yaml').write_text(text)
+  with pytest.raises(errors.UserError, match='tiny_generate asks about images'):
+    _evaluate(model, tmp_path, 'tiny_generate')
+
+
 def test_a_broken_task_is_one_sentence(model, folder, tmp_path):
   text = GENERATE.format(folder=folder).replace('{{question}}', '{{quest ion}}')
   (tmp_path / 'broken.yaml').write_text(text)
@@ -365,7 +383,7 @@ def test_without_the_package(model, folder, monkeypatch):
     _evaluate(model, folder, 'tiny_choice')
 
 
-def test_nothing_around_it_changes(model, folder, capfd, monkeypatch):
+def test_nothing_around_it_changes(model, folder, capfd, caplog, monkeypatch):
   monkeypatch.delenv('HF_ALLOW_CODE_EVAL', raising=False)
   import datasets
 
@@ -388,7 +406,9 @@ def test_nothing_around_it_changes(model, folder, capfd, monkeypatch):
     logging.getLogger('lm_eval').level,
     dict(os.environ),
   )
+  _evaluate(model, folder, 'tiny_rolling')  # Of which the harness would warn.
   assert capfd.readouterr() == ('', '')
+  assert not caplog.records
 
 
 def test_prepared_data_goes_to_the_folder_that_was_named(

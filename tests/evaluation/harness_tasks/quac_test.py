@@ -65,6 +65,19 @@ def test_both_formats_give_the_same_questions():
   )
 
 
+def test_all_earlier_questions_are_in_the_prompt():
+  pytest.importorskip('datasets')
+  long = {
+    **HUB,
+    'questions': ['A?', 'B?', 'C?'],
+    'orig_answers': {'texts': ['a', 'b', 'c']},
+    'answers': {'texts': [['a'], ['b'], ['c']]},
+  }
+  assert list(quac.questions([long]))[2]['history'] == (
+    'Question: A?\nAnswer: a\n\nQuestion: B?\nAnswer: b\n\n'
+  )
+
+
 @pytest.mark.parametrize(
   ('answer', 'references', 'want'),
   [
