@@ -1,5 +1,6 @@
 import os
-import time
+import subprocess
+import sys
 
 import pytest
 
@@ -44,29 +45,40 @@ def _processes(root):
   return sandbox_watch.Processes(os.open('/proc', os.O_RDONLY), root)
 
 
+# On a line of input, a child with a child of its own, and 32 MB that they share.
+_FAMILY = """
+import os, sys, time
+sys.stdin.readline()
+if os.fork() == 0:
+  kept = b'x' * (32 << 20)
+  os.fork()
+  os.write(1, b'x')
+  time.sleep(1000)
+os.wait()
+"""
+
+
 def test_only_descendants_are_counted():
-  watched = _processes(os.getpid())
-  assert watched.usage(100, PLENTY)[:2] == (0, 0)
-  ready, announce = os.pipe()
-  child = os.fork()
-  if child == 0:
-    # With a child of its own, and 32 MB that they share.
-    kept = b'x' * (32 << 20)
-    os.fork()
-    os.write(announce, b'x')
-    time.sleep(1000)
-    os._exit(len(kept))
-  try:
-    assert os.read(ready, 1) + os.read(ready, 1) == b'xx'
-    threads, memory, seconds = watched.usage(100, PLENTY)
-    assert threads == 2
-    assert len(watched.pids()) == 2
-    assert memory > 64 << 20
-    assert 0 <= seconds < 60
-    # Where it matters, shared pages count once; these two share nearly all.
-    shared = watched.usage(100, 48 << 20)[1]
-    assert 16 << 20 < shared < memory - (16 << 20)
-  finally:
-    for pid in watched.pids():
-      os.kill(pid, 9)
-    os.waitpid(child, 0)
+  family = subprocess.Popen(
+    [sys.executable, '-I', '-S', '-c', _FAMILY],
+    stdin=subprocess.PIPE,
+    stdout=subprocess.PIPE,
+    bufsize=0,
+  )
+  watched = _processes(family.pid)
+  with family:
+    try:
+      assert watched.usage(100, PLENTY)[:2] == (0, 0)
+      family.stdin.write(b'\n')
+      assert family.stdout.read(1) + family.stdout.read(1) == b'xx'
+      threads, memory, seconds = watched.usage(100, PLENTY)
+      assert threads == 2
+      assert len(watched.pids()) == 2
+      assert memory > 64 << 20
+      assert 0 <= seconds < 60
+      # Where it matters, shared pages count once; these share nearly all.
+      shared = watched.usage(100, 48 << 20)[1]
+      assert 32 << 20 < shared < memory - (16 << 20)
+    finally:
+      for pid in watched.pids():
+        os.kill(pid, 9)
