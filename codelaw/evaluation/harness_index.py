@@ -5,7 +5,7 @@ YAML files, later ones first: the harness's own, this project's
 `harness_tasks/` (what the harness lacks) and the user's. Nothing of a task
 is imported or downloaded here.
 
-Loading the harness's own 14,683 names takes about 5 s, so that is only done
+Loading the harness's own 14,683 names takes about 7 s, so that is only done
 when a name is not found in the other two, and once in a process.
 """
 

@@ -45,7 +45,7 @@ def _processes(root):
   return sandbox_watch.Processes(os.open('/proc', os.O_RDONLY), root)
 
 
-# On a line of input, a child with a child of its own, and 32 MB that they share.
+# On a line of input, a child with a child of its own; they share 32 MB.
 _FAMILY = """
 import os, sys, time
 sys.stdin.readline()
