@@ -147,7 +147,8 @@ def run(
   request = {
     'parent': os.getpid(),
     'backend': backend,
-    'executable': shutil.which('bwrap') or '',
+    # A link to it may lie where the sandbox sees nothing.
+    'executable': os.path.realpath(shutil.which('bwrap') or '/'),
     'entries': sandbox_view.entries(
       folder, read_only, limits.disk_bytes + _SLACK_BYTES
     ),

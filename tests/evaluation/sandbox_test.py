@@ -1,6 +1,7 @@
 import concurrent.futures
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -51,6 +52,16 @@ def test_a_program_runs_in_its_folder(backend, tmp_path):
   assert _shell('cat made; echo more >> made', tmp_path, backend).ok
   assert (tmp_path / 'made').read_text() == 'made\nmore\n'
   assert 0 < outcome.seconds < LIMITS.seconds
+
+
+def test_bubblewrap_may_be_a_link(tmp_path, monkeypatch):
+  if reason := sandbox.why_not('bubblewrap'):
+    pytest.skip(reason)
+  (tmp_path / 'bin').mkdir()
+  (tmp_path / 'bin' / 'bwrap').symlink_to(shutil.which('bwrap'))
+  monkeypatch.setenv('PATH', f'{tmp_path}/bin:{os.environ["PATH"]}')
+  (tmp_path / 'folder').mkdir()
+  assert _shell('true', tmp_path / 'folder', 'bubblewrap').ok
 
 
 def test_variables_are_few_and_the_user_is_nobody_here(backend, tmp_path):
