@@ -28,6 +28,9 @@ from tests.train import virtual_devices
 jax.config.update('jax_enable_compilation_cache', False)
 os.environ['JAX_ENABLE_COMPILATION_CACHE'] = 'false'
 
+# It registers a class with gin, as a user's module does where it is imported.
+collect_ignore = ['cli/own_tasks.py']
+
 
 def _make_fit(target, estimates, law='transfer', spread=0.0, count=40, seed=0):
   """A `Fit` with these estimates and log-normal bootstrap estimates."""
