@@ -87,7 +87,8 @@ class Outcome:
     stdout: what it printed, up to the limit.
     stderr: the same, in what room `stdout` leaves.
     seconds: of real time.
-    memory_bytes: the most that was seen in use, 0 if it ended too soon.
+    memory_bytes: the most that was seen in use, 0 if it ended too soon. Below
+      the limit, a page counts for each process that has it.
   """
 
   ended: str
