@@ -241,7 +241,7 @@ def test_size_rules_give_values_of_macros():
 def test_the_leaf_is_quickstart_uniform():
   plan = built('runs/quickstart_uniform.gin').plan
   assert set(plan.schedule.sources) == set(
-    built('studies/quickstart.gin').pair_sources
+    built('studies/quickstart.gin').experiments[1].sources
   )
 
 

@@ -14,6 +14,7 @@ import types
 import rich.console
 
 from codelaw import accounting
+from codelaw import execution
 from codelaw import records
 from codelaw.cli import allocate_view
 from codelaw.cli import corpus
@@ -24,6 +25,7 @@ from codelaw.data import shards
 from codelaw.laws import fitting
 from codelaw.planning import allocation as allocation_lib
 from codelaw.planning import ladder
+from codelaw.studies import experiments
 from codelaw.studies import study as study_lib
 from codelaw.studies import sweep
 
@@ -40,6 +42,13 @@ PARTS = (
   records.OptimizerSettings,
   accounting.ModelShape,
   ladder.LearningRateRule,
+  ladder.DeepSeekSizing,
+  execution.Execution,
+  execution.MeshShape,
+  experiments.Grid,
+  experiments.Mixtures,
+  experiments.Pairs,
+  sweep.Slice,
   fitting.FitSettings,
   allocation_lib.AllocationSettings,
 )
@@ -57,17 +66,23 @@ def run(args: argparse.Namespace) -> None:
   with _Steps() as steps:
     outcome = study_lib.run(study, _command(args), steps)
   console = rich.console.Console(highlight=False, soft_wrap=True)
-  allocate_view.show(outcome.allocation, console)
-  console.print(f'Confirmation: {outcome.confirmation.verdict}')
+  if outcome.allocation is not None:
+    allocate_view.show(outcome.allocation, console)
+  if outcome.confirmation is not None:
+    console.print(f'Confirmation: {outcome.confirmation.verdict}')
   console.print(
     f'\nDone in {progress_lib.duration(time.monotonic() - start)}.'
     f' Where to look next:\n'
     f'  {outcome.report}  the report, in a browser\n'
     f'  tensorboard --logdir={outcome.logdir}  the same figures\n'
-    f'  tensorboard --logdir={study.study_dir}/runs  the runs, sortable\n'
-    f'  codelaw train --gin_file={outcome.run_gin}  a run on the new mixture\n'
-    f'  {outcome.mixture_gin}  the rates, to add to a run of your own'
+    f'  tensorboard --logdir={study.study_dir}/runs  the runs, sortable'
   )
+  if outcome.gin_files is not None:
+    mixture_gin, run_gin = outcome.gin_files
+    console.print(
+      f'  codelaw train --gin_file={run_gin}  a run on the new mixture\n'
+      f'  {mixture_gin}  the rates, to add to a run of your own'
+    )
 
 
 def _command(args: argparse.Namespace) -> str:

@@ -6,13 +6,23 @@ and `run_id`, by which every later step finds a run again.
 
 import dataclasses
 import math
+from typing import Protocol
 
 from codelaw import accounting
 from codelaw import errors
 from codelaw import records
+from codelaw import size_rules
 from codelaw import storage
 
 _LABEL_LENGTH = 32  # keeps a run's folder name well under 255 bytes
+
+
+class Sizing(Protocol):
+  """What of a run follows from its model and its tokens."""
+
+  def sized(self, plan: records.RunPlan) -> records.RunPlan:
+    """The plan with what follows."""
+    ...
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,6 +67,41 @@ class LearningRateRule:
       raise errors.UserError(f'A width must be at least 1, got {width!r}.')
     return self.coefficient * width**-self.exponent
 
+  def sized(self, plan: records.RunPlan) -> records.RunPlan:
+    """The plan with the peak learning rate of its width."""
+    return with_learning_rate(plan, self.peak(plan.model.width))
+
+
+@dataclasses.dataclass(frozen=True)
+class DeepSeekSizing:
+  """Peak learning rate and batch of DeepSeek LLM, see `size_rules`.
+
+  Attributes:
+    multiple_of: what batches are rounded to, in sequences.
+    power_of_two: whether they are the nearest power of two instead, at the
+      least `multiple_of`.
+  """
+
+  multiple_of: int = 1
+  power_of_two: bool = False
+
+  def sized(self, plan: records.RunPlan) -> records.RunPlan:
+    """The plan with the rules' peak learning rate and batch."""
+    run = (plan.model, plan.num_tokens, plan.sequence_length)
+    if self.power_of_two:
+      exact = size_rules.deepseek_batch_size(*run)
+      batch = max(self.multiple_of, 2 ** round(math.log2(exact)))
+    else:
+      batch = size_rules.deepseek_batch_size(*run, self.multiple_of)
+    plan = dataclasses.replace(plan, batch_size=batch)
+    return with_learning_rate(plan, size_rules.deepseek_learning_rate(*run))
+
+
+def with_learning_rate(plan: records.RunPlan, peak: float) -> records.RunPlan:
+  """The plan with another peak learning rate."""
+  optimizer = dataclasses.replace(plan.optimizer, peak_learning_rate=peak)
+  return dataclasses.replace(plan, optimizer=optimizer)
+
 
 def with_mixture(
   schedule: records.Schedule, mixture: records.MixtureRates
@@ -93,6 +138,9 @@ def run_id(purpose: str, size: str, plan: records.RunPlan) -> str:
   """
   content = records.to_json(plan)
   del content['shards_dir']  # a moved study keeps its names
+  if plan.initial is not None:
+    earlier = storage.path(plan.initial.model_dir).name
+    content['initial']['model_dir'] = earlier
   sources = plan.schedule.sources
   label = '+'.join(source.replace('/', '_') for source in sources)
   if len(label) > _LABEL_LENGTH:

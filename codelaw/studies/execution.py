@@ -30,7 +30,7 @@ from codelaw import compilation_cache
 from codelaw import errors
 from codelaw import records
 from codelaw import storage
-from codelaw.studies import sweep
+from codelaw.studies import experiments
 from codelaw.train import loop
 
 # (message, fraction of the training FLOPs done, seconds left or None)
@@ -44,7 +44,7 @@ _ONE_THREAD = (
 
 
 def execute(
-  runs: Sequence[sweep.PlannedRun],
+  runs: Sequence[experiments.PlannedRun],
   folder: storage.PathLike,
   progress: Progress,
   num_workers: int = 0,

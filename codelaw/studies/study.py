@@ -19,14 +19,12 @@ Each step starts from what the step before left on disk, so a study that was
 stopped at any moment goes on from there.
 """
 
-from collections.abc import Callable
 from collections.abc import Sequence
 import dataclasses
 import os
 
 import pandas as pd
 
-import codelaw
 from codelaw import accounting
 from codelaw import gin_text
 from codelaw import records
@@ -35,12 +33,7 @@ from codelaw.corpora import build
 from codelaw.data import manifest as manifest_lib
 from codelaw.data import schedule
 from codelaw.data import shards
-from codelaw.laws import fitting
-from codelaw.laws import results
-from codelaw.laws import selection
-from codelaw.laws import synergy
 from codelaw.planning import allocation as allocation_lib
-from codelaw.planning import choosing
 from codelaw.planning import confirmation as confirmation_lib
 from codelaw.planning import ladder
 from codelaw.planning import mixture_gin
@@ -50,11 +43,12 @@ from codelaw.reports import study_folder
 from codelaw.reports import tensorboard
 from codelaw.runs import collect
 from codelaw.runs import table as table_lib
+from codelaw.studies import analysis
 from codelaw.studies import execution
+from codelaw.studies import experiments
 from codelaw.studies import sweep
 
-# (step, message, fraction of the step done, seconds left or None)
-Progress = Callable[[str, str, float, float | None], None]
+Progress = analysis.Progress
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,20 +56,18 @@ class Outcome:
   """Where a finished study left what it found.
 
   Attributes:
-    allocation: the best rates.
-    confirmation: their comparison with uniform rates.
-    mixture_gin: file with the rates.
-    run_gin: file of a whole run on them.
     report: HTML page.
     logdir: folder with TensorBoard figures.
+    allocation: the best rates; None where none were looked for.
+    gin_files: with the rates, and of a whole run on them; likewise.
+    confirmation: comparison with uniform rates; None where none was made.
   """
 
-  allocation: allocation_lib.Allocation
-  confirmation: confirmation_lib.Confirmation
-  mixture_gin: str
-  run_gin: str
   report: str
   logdir: str
+  allocation: allocation_lib.Allocation | None
+  gin_files: tuple[str, str] | None
+  confirmation: confirmation_lib.Confirmation | None
 
 
 def run(study: sweep.StudyPlan, command: str, progress: Progress) -> Outcome:
@@ -93,10 +85,7 @@ def run(study: sweep.StudyPlan, command: str, progress: Progress) -> Outcome:
   """
   root = storage.path(study.study_dir)
   with storage.exclusive(root):
-    build.build(study.corpus, lambda m, f: progress('corpus', m, f, None))
-    manifest = shards.write(
-      study.shards, lambda m, f: progress('shards', m, f, None)
-    )
+    manifest = _data(study, progress)
     planned = sweep.planned_runs(study)
     _check(planned, manifest)
     storage.write_json(
@@ -117,9 +106,12 @@ def run(study: sweep.StudyPlan, command: str, progress: Progress) -> Outcome:
       study.num_workers,
     )
     table = _table(root / 'runs.csv', root / 'runs', planned)
-    allocation = _analyse(study, manifest, table, progress)
-    files = _write_gin(study, allocation, command)
-    confirmation = _confirm(study, manifest, allocation, progress)
+    allocation = analysis.analyse(study, manifest, table, progress)
+    files, confirmation = None, None
+    if allocation is not None:
+      files = _write_gin(study, allocation, command)
+      if study.confirmation_seeds:
+        confirmation = _confirm(study, manifest, allocation, progress)
     progress('report', 'figures', 0.0, None)
     page = contents.of_study(study_folder.read(root))
     report, logdir = root / 'report.html', root / 'tensorboard'
@@ -130,12 +122,21 @@ def run(study: sweep.StudyPlan, command: str, progress: Progress) -> Outcome:
       storage.write_text(report, text)
     progress('report', 'done', 1.0, 0.0)
   return Outcome(
-    allocation, confirmation, *files, os.fspath(report), os.fspath(logdir)
+    os.fspath(report), os.fspath(logdir), allocation, files, confirmation
   )
 
 
+def _data(study: sweep.StudyPlan, progress: Progress) -> manifest_lib.Manifest:
+  """The manifest of the shards, which are made where the study says how."""
+  if study.corpus is not None:
+    build.build(study.corpus, lambda m, f: progress('corpus', m, f, None))
+  if study.shards is None:
+    return manifest_lib.read(study.run.shards_dir)
+  return shards.write(study.shards, lambda m, f: progress('shards', m, f, None))
+
+
 def _check(
-  planned: Sequence[sweep.PlannedRun], manifest: manifest_lib.Manifest
+  planned: Sequence[experiments.PlannedRun], manifest: manifest_lib.Manifest
 ) -> None:
   """Refuses what the corpus cannot supply before any run starts."""
   for planned_run in planned:
@@ -145,82 +146,12 @@ def _check(
 def _table(
   file: storage.PathLike,
   folder: storage.PathLike,
-  runs: Sequence[sweep.PlannedRun],
+  runs: Sequence[experiments.PlannedRun],
 ) -> pd.DataFrame:
   """The run table of `runs`, as it reads back from the file it is kept in."""
   paths = [storage.path(folder) / planned.run_id for planned in runs]
   table_lib.write(file, collect.collect(paths))
   return table_lib.read(file)
-
-
-def analysis_key(
-  study: sweep.StudyPlan, manifest_fingerprint: str, table: pd.DataFrame
-) -> str:
-  """Fingerprint of everything that laws, synergy and allocation come from."""
-  return storage.fingerprint(
-    [
-      codelaw.__version__,
-      table_lib.fingerprint(table),
-      manifest_fingerprint,
-      records.to_json(study.fit),
-      records.to_json(study.allocation),
-      records.to_json(sweep.final_run(study)),
-      [study.law, study.targets],
-    ]
-  )
-
-
-def _analyse(
-  study: sweep.StudyPlan,
-  manifest: manifest_lib.Manifest,
-  table: pd.DataFrame,
-  progress: Progress,
-) -> allocation_lib.Allocation:
-  """Laws, synergy and allocation, unless they are there for this table."""
-  root = storage.path(study.study_dir)
-  key = analysis_key(study, manifest.fingerprint, table)
-  key_file = root / 'fits' / 'analysis.json'
-  if key_file.exists() and storage.read_json(key_file) == {'of': key}:
-    return allocation_lib.from_json(storage.read_json(root / 'allocation.json'))
-  tasks = [('chinchilla', target) for target in study.targets]
-  tasks += [(study.law, target) for target in study.targets]
-  fits = []
-  for index, (law, target) in enumerate(tasks):
-    progress('laws', f'{law} of {target}', index / len(tasks), None)
-    chosen, rows = selection.select(law, table, target)
-    fits.append(fitting.fit(chosen, rows, target, study.fit))
-  progress('laws', f'{len(tasks)} laws', 1.0, 0.0)
-  single, mixed = fits[: len(study.targets)], fits[len(study.targets) :]
-  results.write(root / 'fits' / 'fit.json', single)
-  results.write(root / 'fits' / 'mixture' / 'fit.json', mixed)
-  synergy.write(
-    root / 'synergy.json',
-    synergy.matrix(table, mixed, study.fit.interval_level),
-  )
-  final = sweep.final_run(study)
-  allocation = choosing.allocate(
-    mixed,
-    num_params=accounting.num_params(final.model),
-    num_tokens=final.num_steps * final.tokens_per_step,
-    settings=study.allocation,
-    supply={
-      source: manifest.split(source, 'train').tokens
-      for source in selection.sources(table)
-    },
-    ranges=_ranges(table),
-  )
-  storage.write_json(
-    root / 'allocation.json', allocation_lib.to_json(allocation)
-  )
-  storage.write_json(key_file, {'of': key})
-  return allocation
-
-
-def _ranges(table: pd.DataFrame) -> dict[str, tuple[float, float]]:
-  return {
-    name: (float(table[name].min()), float(table[name].max()))
-    for name in ('num_params', 'num_tokens')
-  }
 
 
 def _gin_file(study: sweep.StudyPlan, what: str) -> storage.epath.Path:
@@ -303,7 +234,7 @@ def _confirm(
 
 
 def _arm_run(
-  planned: sweep.PlannedRun,
+  planned: experiments.PlannedRun,
   final: pd.DataFrame,
   allocation: allocation_lib.Allocation,
 ) -> confirmation_lib.ArmRun:

@@ -189,7 +189,7 @@ def test_the_allocation_keeps_to_the_supply(in_folder, plan):
   allocation = study_folder.read(in_folder).allocation
   final = sweep.final_run(plan)
   assert allocation.num_tokens == final.num_steps * final.tokens_per_step
-  assert sorted(allocation.sources) == sorted(plan.pair_sources)
+  assert sorted(allocation.sources) == sorted(plan.experiments[1].sources)
   assert sorted(allocation.targets) == sorted(plan.targets)
   for source, share in allocation.sources.items():
     supply = manifest.split(source, 'train').tokens

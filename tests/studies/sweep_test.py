@@ -6,6 +6,7 @@ import pytest
 from codelaw import accounting
 from codelaw import errors
 from codelaw import records
+from codelaw import size_rules
 from codelaw.corpora import deduplication
 from codelaw.corpora import plan as plan_lib
 from codelaw.corpora.synthetic import reader
@@ -14,11 +15,14 @@ from codelaw.laws import fitting
 from codelaw.planning import allocation
 from codelaw.planning import ladder
 from codelaw.planning import space
-from codelaw.studies import study
+from codelaw.studies import analysis
+from codelaw.studies import experiments
 from codelaw.studies import sweep
 
 SMALL = accounting.ModelShape(300, 8, 1, 1, 8, 16)
 LARGE = accounting.ModelShape(300, 16, 1, 1, 8, 16)
+
+GRID = experiments.Grid(['a', 'b'], [SMALL, LARGE], [1024, 2048])
 
 
 def _study(**changes) -> sweep.StudyPlan:
@@ -45,19 +49,20 @@ def _study(**changes) -> sweep.StudyPlan:
       batch_size=2,
       seed=7,
     ),
-    'models': [SMALL, LARGE],
-    'token_budgets': [1024, 2048],
-    'learning_rate': ladder.LearningRateRule(0.16),
-    'grid_sources': ['a', 'b'],
-    'pair_sources': ['a', 'b', 'c'],
-    'pair_model': SMALL,
-    'pair_num_tokens': 2048,
-    'mixtures': [mixture],
+    'experiments': [
+      GRID,
+      experiments.Pairs(['a', 'b', 'c'], SMALL, 2048),
+      experiments.Mixtures([mixture], SMALL, 2048),
+    ],
+    'sizing': ladder.LearningRateRule(0.16),
+    'target_sources': ['a', 'b'],
+    'allocation': allocation.AllocationSettings(),
+    'confirmation_seeds': 2,
   }
   return sweep.StudyPlan(**{**values, **changes})
 
 
-def _shares(run: sweep.PlannedRun) -> dict[str, float]:
+def _shares(run: experiments.PlannedRun) -> dict[str, float]:
   first, *others = [s.mixture.shares() for s in run.plan.schedule.stages]
   assert all(other == first for other in others)
   return first
@@ -96,7 +101,8 @@ def test_the_sweep_is_grid_pairs_and_mixtures_each_once():
 
 def test_repeated_pairs_have_seeds_of_their_own():
   once = sweep.planned_runs(_study())
-  twice = sweep.planned_runs(_study(pair_seeds=2))
+  pairs = experiments.Pairs(['a', 'b', 'c'], SMALL, 2048, seeds=2)
+  twice = sweep.planned_runs(_study(experiments=[*_study().experiments, pairs]))
   new = {r.run_id for r in twice} - {r.run_id for r in once}
   added = [run for run in twice if run.run_id in new]
   assert len(added) == 6
@@ -119,7 +125,8 @@ def test_arms_differ_in_their_mixture_alone():
     'uniform': records.MixtureRates({'a': 1, 'b': 1}),
     'allocated': records.MixtureRates({'a': 3, 'b': 1}),
   }
-  study = _study(confirmation_seeds=3, pair_seeds=2)
+  pairs = experiments.Pairs(['a', 'b', 'c'], SMALL, 2048, seeds=2)
+  study = _study(confirmation_seeds=3, experiments=[pairs])
   arms = sweep.confirmation_runs(study, rates)
   sweep_seeds = {run.plan.seed for run in sweep.planned_runs(study)}
   for uniform, allocated in zip(*arms.values(), strict=True):
@@ -137,8 +144,10 @@ def test_arms_differ_in_their_mixture_alone():
 @pytest.mark.parametrize(
   ('changes', 'message'),
   [
-    ({'token_budgets': 1024}, 'must be a list'),
-    ({'grid_sources': ['A B']}, 'lower case'),
+    ({'experiments': []}, 'must be a list'),
+    ({'target_sources': ['A B']}, 'lower case'),
+    ({'target_sources': []}, 'needs laws'),
+    ({'allocation': None}, 'bind StudyPlan.allocation'),
     (
       {'shards': shards.CachePlan('elsewhere', 'shards', 300, 32)},
       'must read the corpus',
@@ -156,7 +165,6 @@ def test_arms_differ_in_their_mixture_alone():
       },
       'one mixture throughout',
     ),
-    ({'pair_seeds': 0}, 'at least 1'),
   ],
 )
 def test_studies_that_do_not_hang_together_are_refused(changes, message):
@@ -172,7 +180,8 @@ def test_studies_that_do_not_hang_together_are_refused(changes, message):
     {'fit': fitting.FitSettings(seed=1)},
     {'allocation': allocation.AllocationSettings(floors={'a': 0.1})},
     {'law': 'additive'},
-    {'grid_sources': ['a']},
+    {'target_sources': ['a']},
+    {'experiments': [GRID]},
   ],
 )
 def test_what_the_allocation_depends_on_makes_it_anew(changes):
@@ -181,8 +190,36 @@ def test_what_the_allocation_depends_on_makes_it_anew(changes):
   if 'run' in changes:
     changes = {'run': dataclasses.replace(before.run, **changes['run'])}
   after = _study(**changes)
-  keys = {study.analysis_key(each, 'm', table) for each in (before, after)}
+  keys = {analysis.analysis_key(each, 'm', table) for each in (before, after)}
   assert len(keys) == 2
-  assert study.analysis_key(_study(), 'm', table) in keys
-  assert study.analysis_key(before, 'other', table) not in keys
-  assert study.analysis_key(before, 'm', table * 2) not in keys
+  assert analysis.analysis_key(_study(), 'm', table) in keys
+  assert analysis.analysis_key(before, 'other', table) not in keys
+  assert analysis.analysis_key(before, 'm', table * 2) not in keys
+
+
+@pytest.mark.parametrize(
+  ('kind', 'arguments', 'message'),
+  [
+    (experiments.Grid, (['a'], [SMALL], 1024), 'must be a list'),
+    (experiments.Grid, (['A B'], [SMALL], [1024]), 'lower case'),
+    (experiments.Pairs, ([], SMALL, 1024), 'not empty'),
+    (experiments.Pairs, (['a'], SMALL, 1024, 0), 'at least 1'),
+    (experiments.Mixtures, ((), SMALL, 1024), 'not empty'),
+  ],
+)
+def test_experiments_of_nothing_are_refused(kind, arguments, message):
+  with pytest.raises(errors.UserError, match=message):
+    kind(*arguments)
+
+
+def test_sizes_may_follow_the_rules_of_deepseek():
+  run = dataclasses.replace(_study().run, model=LARGE, num_tokens=2_000_000)
+  exact = ladder.DeepSeekSizing().sized(run)
+  rounded = ladder.DeepSeekSizing(4, power_of_two=True).sized(run)
+  rules = (LARGE, 2_000_000, run.sequence_length)
+  assert exact.batch_size == size_rules.deepseek_batch_size(*rules)
+  peak = size_rules.deepseek_learning_rate(*rules)
+  assert exact.optimizer.peak_learning_rate == peak
+  assert rounded.optimizer.peak_learning_rate == peak
+  assert rounded.batch_size.bit_count() == 1
+  assert 0.7 < rounded.batch_size / exact.batch_size < 1.42

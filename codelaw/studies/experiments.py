@@ -1,0 +1,196 @@
+"""What a study trains: experiments, each a set of runs made from one pattern.
+
+Definitions owned here:
+  experiment: says which models are trained on which mixtures for how many
+    tokens, and what the runs are for. Its numbers are those of the study as it
+    is meant; `Pattern` turns them into plans.
+  purpose: `single` (one source, for that source's law), `pair` (two sources
+    50:50, or its reference, for synergy), `mixture` (several sources, for the
+    law in N, D and rates), `confirm`.
+"""
+
+from collections.abc import Iterator
+from collections.abc import Mapping
+import dataclasses
+import itertools
+from typing import Any
+from typing import Protocol
+
+from codelaw import accounting
+from codelaw import errors
+from codelaw import records
+from codelaw.planning import ladder
+
+
+@dataclasses.dataclass(frozen=True)
+class PlannedRun:
+  """One run of a study.
+
+  Attributes:
+    run_id: name of the run and of its folder.
+    purposes: what it is for, sorted.
+    plan: what it is to do; where it starts from another run of the study,
+      `plan.initial.model_dir` is that run's folder.
+  """
+
+  run_id: str
+  purposes: tuple[str, ...]
+  plan: records.RunPlan
+
+
+@dataclasses.dataclass(frozen=True)
+class Pattern:
+  """What the runs of a study have in common.
+
+  Attributes:
+    run: stages, batch, evaluation and first seed of every run.
+    sizing: what follows from a run's model and tokens; None keeps `run`'s.
+    runs_dir: folder of the run directories.
+  """
+
+  run: records.RunPlan
+  sizing: ladder.Sizing | None
+  runs_dir: str
+
+  def planned(
+    self,
+    purpose: str,
+    model: accounting.ModelShape,
+    num_tokens: int,
+    mixture: records.MixtureRates,
+    repetition: int = 0,
+  ) -> PlannedRun:
+    """One run on one mixture throughout.
+
+    Args:
+      purpose: what it is for.
+      model: of the study as it is meant.
+      num_tokens: likewise.
+      mixture: in every stage.
+      repetition: added to the pattern's seed.
+    """
+    plan = dataclasses.replace(
+      self.run,
+      model=model,
+      num_tokens=num_tokens,
+      schedule=ladder.with_mixture(self.run.schedule, mixture),
+      seed=self.run.seed + repetition,
+    )
+    if self.sizing is not None:
+      plan = self.sizing.sized(plan)
+    name = ladder.run_id('sweep', ladder.size_name(plan.model), plan)
+    return PlannedRun(name, (purpose,), plan)
+
+
+class Experiment(Protocol):
+  """A set of runs."""
+
+  def runs(self, pattern: Pattern) -> Iterator[PlannedRun]:
+    """Yields the runs; one that starts from another comes behind it.
+
+    Two experiments of a study may yield the same run.
+    """
+    ...
+
+
+@dataclasses.dataclass(frozen=True)
+class Grid:
+  """Each source alone, at every size and number of tokens: laws of sources.
+
+  Attributes:
+    sources: each trained alone.
+    models: sizes.
+    token_budgets: training tokens.
+  """
+
+  sources: tuple[str, ...]
+  models: tuple[accounting.ModelShape, ...]
+  token_budgets: tuple[int, ...]
+
+  def __post_init__(self):
+    check_lists(self, 'sources', 'models', 'token_budgets')
+    for source in self.sources:
+      records.check_source_name(source)
+
+  def runs(self, pattern: Pattern) -> Iterator[PlannedRun]:
+    """Yields sizes x token budgets x sources."""
+    for model, num_tokens, source in itertools.product(
+      self.models, self.token_budgets, self.sources
+    ):
+      yield pattern.planned(
+        'single', model, num_tokens, records.MixtureRates({source: 1.0})
+      )
+
+
+@dataclasses.dataclass(frozen=True)
+class Pairs:
+  """Every pair of sources 50:50, and each source alone: synergy.
+
+  Attributes:
+    sources: of which pairs are made.
+    model: that all runs train.
+    num_tokens: of every run.
+    seeds: repetitions; two or more give the synergy matrix its noise.
+  """
+
+  sources: tuple[str, ...]
+  model: accounting.ModelShape
+  num_tokens: int
+  seeds: int = 1
+
+  def __post_init__(self):
+    check_lists(self, 'sources')
+    for source in self.sources:
+      records.check_source_name(source)
+    if self.seeds < 1:
+      raise errors.UserError(
+        f'Pairs.seeds must be at least 1, got {self.seeds}.'
+      )
+
+  def runs(self, pattern: Pattern) -> Iterator[PlannedRun]:
+    """Yields the references and the pairs of every seed."""
+    mixtures: list[Mapping[str, float]] = [{s: 1.0} for s in self.sources]
+    mixtures += [
+      dict.fromkeys(pair, 0.5)
+      for pair in itertools.combinations(self.sources, 2)
+    ]
+    for repetition, rates in itertools.product(range(self.seeds), mixtures):
+      yield pattern.planned(
+        *('pair', self.model, self.num_tokens),
+        *(records.MixtureRates(rates), repetition),
+      )
+
+
+@dataclasses.dataclass(frozen=True)
+class Mixtures:
+  """Chosen mixtures at one size and number of tokens: laws in the rates.
+
+  Attributes:
+    mixtures: to train on.
+    model: that all runs train.
+    num_tokens: of every run.
+  """
+
+  mixtures: tuple[records.MixtureRates, ...]
+  model: accounting.ModelShape
+  num_tokens: int
+
+  def __post_init__(self):
+    check_lists(self, 'mixtures')
+
+  def runs(self, pattern: Pattern) -> Iterator[PlannedRun]:
+    """Yields a run per mixture."""
+    for mixture in self.mixtures:
+      yield pattern.planned('mixture', self.model, self.num_tokens, mixture)
+
+
+def check_lists(record: Any, *names: str) -> None:
+  """Makes fields tuples; `UserError` where gin gave something else."""
+  for name in names:
+    value = getattr(record, name)
+    if not isinstance(value, (list, tuple)) or not value:
+      raise errors.UserError(
+        f'{type(record).__name__}.{name} must be a list that is not empty, got'
+        f' {value!r}.'
+      )
+    object.__setattr__(record, name, tuple(value))
