@@ -23,6 +23,7 @@ from codelaw import errors
 from codelaw import execution as execution_lib
 from codelaw import records
 from codelaw import size_rules
+from codelaw import storage
 from codelaw.cli import evaluate
 from codelaw.cli import gin_config
 from codelaw.cli import process_flags
@@ -93,7 +94,7 @@ class Chain:
       )
     object.__setattr__(self, 'runs', tuple(self.runs))
     folders = [run.model_dir for run in self.runs]
-    if len(set(map(_place, folders))) < len(folders):
+    if len(set(map(storage.real_path, folders))) < len(folders):
       raise errors.UserError(
         'The runs of a chain must have different TrainSettings.model_dir, got'
         f' {", ".join(folders)}.'
@@ -135,35 +136,12 @@ def load(
 def check(
   runs: Sequence[TrainSettings], capped: bool = True
 ) -> list['checking.Checked']:
-  """Checks all runs before the first is trained.
-
-  A run that starts from one before it is checked against what that one will
-  be when it ends, if it has not ended yet.
-
-  Args:
-    runs: in order.
-    capped: whether a source repeated too often is refused.
-  """
+  """Checks all runs before the first is trained, see `checking.check_all`."""
   from codelaw.train import checking  # imports JAX: after gin's errors
 
-  at_end: dict[str, records.RunRecord] = {}
-  found = []
-  for settings in runs:
-    plan = settings.plan
-    earlier = (
-      at_end.get(_place(plan.initial.model_dir)) if plan.initial else None
-    )
-    checked = checking.check(
-      plan, settings.model_dir, planned=earlier, capped=capped
-    )
-    found.append(checked)
-    if checked.record.status != 'finished':
-      at_end[_place(settings.model_dir)] = dataclasses.replace(
-        checked.record,
-        step=plan.num_steps,
-        realised_tokens=checked.record.planned_tokens,
-      )
-  return found
+  return checking.check_all(
+    [(settings.plan, settings.model_dir) for settings in runs], capped
+  )
 
 
 def run(args: argparse.Namespace) -> None:
@@ -294,10 +272,6 @@ def _places(folders: Sequence[str]) -> list[str]:
   if len(folders) <= _NAMED_RUNS:
     return list(folders)
   return sorted({os.path.dirname(folder) or '.' for folder in folders})
-
-
-def _place(folder: str) -> str:
-  return folder if '://' in folder else os.path.realpath(folder)
 
 
 def _describe(settings: TrainSettings, record: records.RunRecord) -> None:
