@@ -61,8 +61,8 @@ class Mount:
     A path outside the mounted folder stays as it is, and so does one inside if
     the folder exists here.
 
-    >>> Mount('gs://b/x', '/mnt/absent').here('/mnt/absent/runs/a')
-    'gs://b/x/runs/a'
+    >>> Mount('gs://bkt/x', '/mnt/absent').here('/mnt/absent/runs/a')
+    'gs://bkt/x/runs/a'
     """
     text = os.fspath(path)
     if not self.holds(text) or os.path.isdir(self.folder):
