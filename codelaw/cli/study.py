@@ -25,6 +25,7 @@ from codelaw.data import shards
 from codelaw.laws import fitting
 from codelaw.planning import allocation as allocation_lib
 from codelaw.planning import ladder
+from codelaw.studies import branches
 from codelaw.studies import experiments
 from codelaw.studies import scale
 from codelaw.studies import study as study_lib
@@ -47,6 +48,7 @@ PARTS = (
   ladder.DeepSeekSizing,
   execution.Execution,
   execution.MeshShape,
+  branches.Branches,
   experiments.Grid,
   experiments.Mixtures,
   experiments.Pairs,
