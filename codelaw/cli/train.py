@@ -156,7 +156,9 @@ def check(
     runs: in order.
     capped: whether a source repeated too often is refused.
   """
-  from codelaw.train import checking  # imports JAX: after gin's errors
+  # These import JAX: after gin's errors.
+  from codelaw.train import checking
+  from codelaw.train import rundir
 
   at_end: dict[str, records.RunRecord] = {}
   found = []
@@ -170,11 +172,7 @@ def check(
     )
     found.append(checked)
     if checked.record.status != 'finished':
-      at_end[_place(settings.model_dir)] = dataclasses.replace(
-        checked.record,
-        step=plan.num_steps,
-        realised_tokens=checked.record.planned_tokens,
-      )
+      at_end[_place(settings.model_dir)] = rundir.at_end(checked.record)
   return found
 
 

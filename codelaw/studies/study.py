@@ -31,7 +31,6 @@ from codelaw import records
 from codelaw import storage
 from codelaw.corpora import build
 from codelaw.data import manifest as manifest_lib
-from codelaw.data import schedule
 from codelaw.data import shards
 from codelaw.planning import allocation as allocation_lib
 from codelaw.planning import confirmation as confirmation_lib
@@ -46,6 +45,7 @@ from codelaw.runs import table as table_lib
 from codelaw.studies import analysis
 from codelaw.studies import execution
 from codelaw.studies import experiments
+from codelaw.studies import supplies
 from codelaw.studies import sweep
 
 Progress = analysis.Progress
@@ -87,7 +87,8 @@ def run(study: sweep.StudyPlan, command: str, progress: Progress) -> Outcome:
   with storage.exclusive(root):
     manifest = _data(study, progress)
     planned = sweep.planned_runs(study)
-    _check(planned, manifest)
+    supply = supplies.of_manifest(manifest)
+    supplies.check(supplies.draw(planned, supply, study.pattern.runs_dir))
     storage.write_json(
       root / 'study.json',
       {
@@ -133,14 +134,6 @@ def _data(study: sweep.StudyPlan, progress: Progress) -> manifest_lib.Manifest:
   if study.shards is None:
     return manifest_lib.read(study.run.shards_dir)
   return shards.write(study.shards, lambda m, f: progress('shards', m, f, None))
-
-
-def _check(
-  planned: Sequence[experiments.PlannedRun], manifest: manifest_lib.Manifest
-) -> None:
-  """Refuses what the corpus cannot supply before any run starts."""
-  for planned_run in planned:
-    schedule.from_plan(planned_run.plan, manifest)
 
 
 def _table(
@@ -201,7 +194,8 @@ def _confirm(
     },
   )
   runs = [planned for arm in arms.values() for planned in arm]
-  _check(runs, manifest)
+  supply = supplies.of_manifest(manifest)
+  supplies.check(supplies.draw(runs, supply, study.pattern.runs_dir))
   execution.execute(
     runs,
     root / 'confirmation',

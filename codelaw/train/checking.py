@@ -53,13 +53,7 @@ def check(
       model.
   """
   manifest = manifest_lib.read(plan.shards_dir)
-  if plan.model.vocab_size < manifest.vocab_size:
-    raise errors.UserError(
-      f'ModelShape.vocab_size is {plan.model.vocab_size}, but the tokenizer of'
-      f' the shards in {plan.shards_dir} has {manifest.vocab_size} tokens;'
-      ' choose a model of at least that vocabulary, or write other shards with'
-      ' `codelaw cache`.'
-    )
+  check_vocabulary(plan, manifest)
   build = schedule_lib.from_plan if capped else schedule_lib.uncapped
   record = rundir.existing_record(model_dir, plan, manifest)
   if record is not None:
@@ -74,3 +68,20 @@ def check(
   name = run_id or storage.path(os.path.abspath(model_dir)).name
   record = rundir.new_record(plan, manifest, schedule, name, inherited)
   return Checked(record, manifest, schedule, inherited.notes)
+
+
+def check_vocabulary(
+  plan: records.RunPlan, manifest: manifest_lib.Manifest
+) -> None:
+  """Refuses a model that has not all tokens of the shards.
+
+  Raises:
+    UserError: when its vocabulary is smaller than the tokenizer's.
+  """
+  if plan.model.vocab_size < manifest.vocab_size:
+    raise errors.UserError(
+      f'ModelShape.vocab_size is {plan.model.vocab_size}, but the tokenizer of'
+      f' the shards in {plan.shards_dir} has {manifest.vocab_size} tokens;'
+      ' choose a model of at least that vocabulary, or write other shards with'
+      ' `codelaw cache`.'
+    )
