@@ -2,9 +2,10 @@
 
 A study that was stopped, at any moment and in any way, goes on when the same
 command is given again: finished runs are skipped and the interrupted one
-continues at its last checkpoint. With --dry_run nothing is trained: runs, tokens,
-epochs, FLOPs, chip-hours and price are shown, and the exit code is 2 when the
-corpus cannot supply them.
+continues at its last checkpoint.
+
+With --dry_run nothing is trained: runs, tokens, epochs, FLOPs, chip-hours and
+price are shown. The exit code is 2 when the corpus cannot supply them.
 """
 
 import argparse
@@ -34,8 +35,10 @@ from codelaw.studies import compiled_steps
 from codelaw.studies import compiling
 from codelaw.studies import dry_run
 from codelaw.studies import experiments
+from codelaw.studies import scale
 from codelaw.studies import study as study_lib
 from codelaw.studies import sweep
+from codelaw.studies import variants
 
 _FILE_WIDTH = 160  # of a dry run that is not shown on a terminal
 
@@ -58,7 +61,11 @@ PARTS = (
   experiments.Grid,
   experiments.Mixtures,
   experiments.Pairs,
+  scale.Scale,
   sweep.Slice,
+  variants.Variant,
+  variants.Variants,
+  variants.VariantStage,
   fitting.FitSettings,
   allocation_lib.AllocationSettings,
 )

@@ -330,9 +330,10 @@ def _notes(found: dry_run.DryRun) -> Iterator[str]:
 def _columns(study: sweep.StudyPlan, row: dry_run.Row) -> dict[str, Any]:
   plan, record, cost = row.plan, row.drawn.record, row.cost
   epochs = row.drawn.epochs
-  low, high = cost.hours if cost else ('', '')
-  price = study.dollars_per_chip_hour
-  on_slice = cost is not None and cost.num_chips > 0
+  hours = [_number(value) for value in cost.hours] if cost else ['', '']
+  dollars = ['', '']
+  if cost and cost.num_chips:
+    dollars = [_number(study.dollars_per_chip_hour * h) for h in cost.hours]
   return {
     'run_id': row.run.run_id,
     'purposes': '+'.join(row.purposes),
@@ -357,10 +358,10 @@ def _columns(study: sweep.StudyPlan, row: dry_run.Row) -> dict[str, Any]:
     'basis': cost.basis if cost else '',
     'compiled_batch_size': cost.step.batch_size if cost and cost.step else '',
     'hbm_gib': f'{row.step.hbm_gib:.2f}' if row.step else '',
-    'hours_from': _number(low),
-    'hours_to': _number(high),
-    'dollars_from': _number(price * cost.hours[0]) if on_slice else '',
-    'dollars_to': _number(price * cost.hours[1]) if on_slice else '',
+    'hours_from': hours[0],
+    'hours_to': hours[1],
+    'dollars_from': dollars[0],
+    'dollars_to': dollars[1],
     'refused': ', '.join(row.drawn.over_cap),
     **{f'tokens/{s}': n for s, n in record.planned_tokens.items()},
     **{f'epochs/{s}': f'{n:.6g}' for s, n in epochs.items()},
@@ -386,8 +387,8 @@ def _shares(mixture: records.MixtureRates) -> str:
   return ', '.join(f'{source} {share:.6g}' for source, share in shares.items())
 
 
-def _number(value: float | str) -> str:
-  return value if isinstance(value, str) else f'{value:.6g}'
+def _number(value: float) -> str:
+  return f'{value:.6g}'
 
 
 def _span(values: Sequence[float], form: Callable[[Any], str]) -> str:

@@ -214,9 +214,9 @@ def of_study(
   def row(drawn: supplies.Drawn) -> Row:
     plan, run = drawn.run.plan, drawn.run
     where = sweep.slice_of(study, plan)
-    step = where and compiled_steps.find(
-      known, plan, where.execution, where.topology
-    )
+    step = None
+    if where is not None:
+      step = compiled_steps.find(known, plan, where.execution, where.topology)
     cost = costs.of_run(plan, drawn.own_slots, where, known, finished)
     named = variants.get(run.run_id, ())
     return Row(drawn, where, cost, step, named, run.purposes)

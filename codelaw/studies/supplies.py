@@ -168,7 +168,9 @@ def draw(
     manifest = supply.manifest(plan)
     checking.check_vocabulary(plan, manifest)
     earlier = (
-      at_end.get(os.fspath(plan.initial.model_dir)) if plan.initial else None
+      at_end.get(storage.real_path(plan.initial.model_dir))
+      if plan.initial
+      else None
     )
     inherited = initial.of_plan(plan, manifest, earlier)
     schedule = schedule_lib.uncapped(plan, manifest, inherited.sequences)
@@ -177,7 +179,7 @@ def draw(
     )
     found.append(Drawn(run, schedule, record, inherited.notes))
     folder = os.fspath(storage.path(runs_dir) / run.run_id)
-    at_end[folder] = rundir.at_end(record)
+    at_end[storage.real_path(folder)] = rundir.at_end(record)
   return found
 
 
