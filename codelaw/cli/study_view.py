@@ -49,7 +49,8 @@ def show(found: dry_run.DryRun, out: rich_console.Console) -> None:
   supply = _SUPPLIES[found.supply.kind].format(folder=study.run.shards_dir)
   out.print(f'Supply: {supply}.')
   lines = _lines([*found.rows, *found.confirmation])
-  _print_wide(out, lambda parts: _runs(study, lines, parts))
+  what = [name for name in _WHAT if name != 'epochs' or found.supply.tokens]
+  _print_wide(out, what, lambda headings: _runs(study, lines, headings))
   out.print(terminal.titled(_sources(found)))
   out.print(terminal.titled(_totals(found)))
   for note in _notes(found):
@@ -58,9 +59,7 @@ def show(found: dry_run.DryRun, out: rich_console.Console) -> None:
 
 def write(found: dry_run.DryRun, file: storage.PathLike) -> None:
   """Writes a row per run, all columns."""
-  rows = [
-    _columns(found.study, row) for row in [*found.rows, *found.confirmation]
-  ]
+  rows = [_columns(found, row) for row in [*found.rows, *found.confirmation]]
   sources = [
     name
     for kind in ('tokens', 'epochs')
@@ -150,16 +149,17 @@ def _runs(
 
 def _print_wide(
   out: rich_console.Console,
+  what: Sequence[str],
   build: Callable[[Sequence[str]], rich_table.Table],
 ) -> None:
-  """Prints what does not fit beside the rest in a table below it."""
-  whole = terminal.titled(build([*_WHAT, *_PRICE]))
+  """Prints the price in a table below what it is of where both do not fit."""
+  whole = terminal.titled(build([*what, *_PRICE]))
   needed = out.measure(whole, options=out.options.update(max_width=_ENDLESS))
-  parts = [_WHAT, _PRICE] if needed.maximum > out.width else []
-  for part in parts:
-    out.print(terminal.titled(build(part)))
-  if not parts:
+  if needed.maximum <= out.width:
     out.print(whole)
+    return
+  for headings in (what, _PRICE):
+    out.print(terminal.titled(build(headings)))
 
 
 def _label(row: dry_run.Row) -> str:
@@ -207,8 +207,6 @@ def _mixture(mixture: records.MixtureRates, named: bool) -> str:
 
 def _line_epochs(line: Sequence[dry_run.Row]) -> str:
   """The most that a run of the line repeats a source."""
-  if line[0].drawn.record.manifest_fingerprint == '':
-    return '-'
   most = max(max(row.drawn.epochs.values()) for row in line)
   return f'{most:.3g}' if most >= 1e-3 else '<.001'
 
@@ -327,13 +325,14 @@ def _notes(found: dry_run.DryRun) -> Iterator[str]:
   yield from notes
 
 
-def _columns(study: sweep.StudyPlan, row: dry_run.Row) -> dict[str, Any]:
+def _columns(found: dry_run.DryRun, row: dry_run.Row) -> dict[str, Any]:
   plan, record, cost = row.plan, row.drawn.record, row.cost
-  epochs = row.drawn.epochs
+  epochs = row.drawn.epochs if found.supply.tokens else {}
+  price = found.study.dollars_per_chip_hour
   hours = [_number(value) for value in cost.hours] if cost else ['', '']
   dollars = ['', '']
   if cost and cost.num_chips:
-    dollars = [_number(study.dollars_per_chip_hour * h) for h in cost.hours]
+    dollars = [_number(price * hour) for hour in cost.hours]
   return {
     'run_id': row.run.run_id,
     'purposes': '+'.join(row.purposes),
