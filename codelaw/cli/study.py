@@ -20,11 +20,13 @@ from codelaw.cli import allocate_view
 from codelaw.cli import corpus
 from codelaw.cli import gin_config
 from codelaw.cli import progress as progress_lib
+from codelaw.cli import study_status
 from codelaw.corpora import plan as plan_lib
 from codelaw.data import shards
 from codelaw.laws import fitting
 from codelaw.planning import allocation as allocation_lib
 from codelaw.planning import ladder
+from codelaw.studies import attempts
 from codelaw.studies import experiments
 from codelaw.studies import study as study_lib
 from codelaw.studies import sweep
@@ -48,6 +50,7 @@ PARTS = (
   experiments.Grid,
   experiments.Mixtures,
   experiments.Pairs,
+  attempts.RetryPolicy,
   sweep.Slice,
   fitting.FitSettings,
   allocation_lib.AllocationSettings,
@@ -55,17 +58,33 @@ PARTS = (
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-  """A study is described by gin alone."""
-  del parser
+  """A study is described by gin; what is done with it now, by flags."""
+  parser.add_argument(
+    '--status',
+    action='store_true',
+    help='show where every run is, and change nothing',
+  )
+  parser.add_argument(
+    '--once',
+    action='store_true',
+    help='with StudyPlan.engine: look at the jobs once, hand in what is due,'
+    ' and do not wait; the same command goes on',
+  )
 
 
 def run(args: argparse.Namespace) -> None:
   """Builds the plan from gin, runs the study, says what came out."""
   study = gin_config.load(args, sweep.StudyPlan, PARTS)
+  console = rich.console.Console(highlight=False, soft_wrap=True)
+  if args.status:
+    study_status.show(study, console)
+    return
   start = time.monotonic()
   with _Steps() as steps:
-    outcome = study_lib.run(study, _command(args), steps)
-  console = rich.console.Console(highlight=False, soft_wrap=True)
+    outcome = study_lib.run(study, _command(args), steps, args.once)
+  if outcome is None:
+    study_status.show(study, console)
+    return
   if outcome.allocation is not None:
     allocate_view.show(outcome.allocation, console)
   if outcome.confirmation is not None:

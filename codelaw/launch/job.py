@@ -57,6 +57,10 @@ def name_of(model_dir: storage.PathLike) -> str:
   return f'{word}-{digest}'
 
 
+class TransientError(errors.UserError):
+  """What an engine refuses now and may do later: quota, network, time-out."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Job:
   """One command on every host of a slice.
@@ -169,6 +173,7 @@ class Engine(Protocol):
     """Hands a job in, unless a job of that name and content is there.
 
     Raises:
+      TransientError: when it may be tried again later.
       UserError: when a job of that name with another content is there, and when
         the client is missing or refuses.
     """
@@ -177,6 +182,7 @@ class Engine(Protocol):
     """Name -> where it is, of all jobs that codelaw has submitted there.
 
     Raises:
+      TransientError: when it may be tried again later.
       UserError: when the client is missing or refuses.
     """
 
@@ -184,6 +190,7 @@ class Engine(Protocol):
     """Ends a job and frees its chips; nothing where there is none.
 
     Raises:
+      TransientError: when it may be tried again later.
       UserError: when the client is missing or refuses.
     """
 

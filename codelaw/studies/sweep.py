@@ -12,10 +12,12 @@ from codelaw import records
 from codelaw import storage
 from codelaw.corpora import plan as plan_lib
 from codelaw.data import shards as shards_lib
+from codelaw.launch import job as job_lib
 from codelaw.laws import fitting
 from codelaw.planning import allocation as allocation_lib
 from codelaw.planning import ladder
 from codelaw.planning import objective as objective_lib
+from codelaw.studies import attempts as attempts_lib
 from codelaw.studies import experiments as experiments_lib
 
 
@@ -52,6 +54,11 @@ class StudyPlan:
     slices: what the runs of each model are trained on.
     num_workers: processes that train; 0 takes one per core, on accelerators
       this one alone.
+    engine: what trains the runs on their slices; None trains them here.
+    max_jobs: slices that its jobs may hold at a time, those they wait for
+      included.
+    poll_seconds: between two looks at the engine and the runs.
+    retries: how often a run is tried again.
     target_sources: whose held-out losses get laws, and count in the allocation
       if its weights name no others.
     law: mixture law that the allocation is taken from.
@@ -71,6 +78,10 @@ class StudyPlan:
   shards: shards_lib.CachePlan | None = None
   slices: tuple[Slice, ...] = ()
   num_workers: int = 0
+  engine: job_lib.Engine | None = None
+  max_jobs: int = 4
+  poll_seconds: float = 60.0
+  retries: attempts_lib.RetryPolicy = attempts_lib.RetryPolicy()
   target_sources: tuple[str, ...] = ()
   law: str = 'transfer'
   fit: fitting.FitSettings = fitting.FitSettings()
@@ -84,6 +95,8 @@ class StudyPlan:
     for source in self.target_sources:
       records.check_source_name(source)
     self._check_folders()
+    if self.engine is not None:
+      self._check_engine(self.engine)
     if self.allocation is not None:
       self._check_allocation(self.allocation)
     elif self.confirmation_seeds:
@@ -104,6 +117,33 @@ class StudyPlan:
         'StudyPlan.run must train on the shards that the study writes, got'
         f' {self.run.shards_dir} and {self.shards.shards_dir}.'
       )
+
+  def _check_engine(self, engine: job_lib.Engine) -> None:
+    if not isinstance(engine, job_lib.Engine):
+      raise errors.UserError(
+        'StudyPlan.engine must be an engine like @QueuedResources() or None,'
+        f' got {engine!r}; launch/queued_resources.gin binds one.'
+      )
+    if not isinstance(self.max_jobs, int) or self.max_jobs < 1:
+      raise errors.UserError(
+        'StudyPlan.max_jobs must be a whole number of at least 1, got'
+        f' {self.max_jobs!r}.'
+      )
+    mount = engine.mount
+    for name, folder in (
+      ('study_dir', self.study_dir),
+      ('run.shards_dir', self.run.shards_dir),
+    ):
+      if mount is not None and not mount.holds(folder):
+        raise errors.UserError(
+          f'The hosts of a job see {mount.bucket} as {mount.folder}; StudyPlan.'
+          f'{name} must lie below that folder, got {folder}.'
+        )
+      if not folder.startswith('/'):
+        raise errors.UserError(
+          'The hosts of a job have a working directory of their own;'
+          f' StudyPlan.{name} must be an absolute path, got {folder}.'
+        )
 
   def _check_allocation(self, found: allocation_lib.AllocationSettings) -> None:
     if not self.target_sources:
@@ -134,6 +174,16 @@ class StudyPlan:
   def targets(self) -> tuple[str, ...]:
     """Columns of the run table that laws are fitted to."""
     return tuple(f'loss/{source}' for source in self.target_sources)
+
+  @property
+  def root(self) -> storage.epath.Path:
+    """The study's folder as this machine finds it."""
+    return storage.path(self.here(self.study_dir))
+
+  def here(self, folder: str) -> str:
+    """Where this machine finds a folder that the runs' machines see."""
+    mount = self.engine.mount if self.engine is not None else None
+    return folder if mount is None else mount.here(folder)
 
   @property
   def pattern(self) -> experiments_lib.Pattern:
@@ -178,6 +228,14 @@ def _ordered(
       -run.plan.num_tokens,
     ),
   )
+
+
+def slice_of(study: StudyPlan, plan: records.RunPlan) -> Slice | None:
+  """The slice that runs of a plan's model are trained on, if one is named."""
+  for on in study.slices:
+    if on.model == plan.model:
+      return on
+  return None
 
 
 def earlier_run_id(plan: records.RunPlan) -> str | None:
