@@ -32,7 +32,6 @@ from codelaw import records
 from codelaw import storage
 from codelaw.corpora import build
 from codelaw.data import manifest as manifest_lib
-from codelaw.data import schedule
 from codelaw.data import shards
 from codelaw.planning import allocation as allocation_lib
 from codelaw.planning import confirmation as confirmation_lib
@@ -49,6 +48,7 @@ from codelaw.studies import execution
 from codelaw.studies import experiments
 from codelaw.studies import submission
 from codelaw.studies import sweep
+from codelaw.train import checking
 
 Progress = analysis.Progress
 
@@ -98,7 +98,7 @@ def run(
   with storage.exclusive(root):
     manifest = _data(study, progress)
     planned = sweep.planned_runs(study)
-    _check(planned, manifest)
+    _check(study, planned, 'runs')
     storage.write_json(
       root / 'study.json',
       {
@@ -106,19 +106,25 @@ def run(
         'mixture_gin': os.fspath(_gin_file(study, 'mixture')),
         'run_gin': os.fspath(_gin_file(study, 'run')),
         'runs': [
-          {'run_id': r.run_id, 'purpose': '+'.join(r.purposes)} for r in planned
+          {
+            'run_id': r.run_id,
+            'purpose': '+'.join(r.purposes),
+            'variants': list(r.variants),
+          }
+          for r in planned
         ],
       },
     )
     if not _train(study, planned, 'runs', 'sweep', progress, once):
       return None
-    table = _table(root / 'runs.csv', root / 'runs', planned)
+    compared = [run for run in planned if run.is_result]
+    table = _table(root / 'runs.csv', root / 'runs', compared)
     allocation = analysis.analyse(study, manifest, table, progress)
     files, confirmation = None, None
     if allocation is not None:
       files = _write_gin(study, allocation, command)
       if study.confirmation_seeds:
-        confirmation = _confirm(study, manifest, allocation, progress, once)
+        confirmation = _confirm(study, allocation, progress, once)
         if confirmation is None:
           return None
     progress('report', 'figures', 0.0, None)
@@ -195,11 +201,15 @@ def _arms(
 
 
 def _check(
-  planned: Sequence[experiments.PlannedRun], manifest: manifest_lib.Manifest
+  study: sweep.StudyPlan, planned: Sequence[experiments.PlannedRun], folder: str
 ) -> None:
-  """Refuses what the corpus cannot supply before any run starts."""
-  for planned_run in planned:
-    schedule.from_plan(planned_run.plan, manifest)
+  """Refuses what cannot be trained before any run starts."""
+  checking.check_all(
+    [
+      (study.plan_here(run.plan), os.fspath(study.root / folder / run.run_id))
+      for run in planned
+    ]
+  )
 
 
 def _table(
@@ -244,7 +254,6 @@ def _write_gin(
 
 def _confirm(
   study: sweep.StudyPlan,
-  manifest: manifest_lib.Manifest,
   allocation: allocation_lib.Allocation,
   progress: Progress,
   once: bool,
@@ -253,7 +262,7 @@ def _confirm(
   root = study.root
   arms = _arms(study, allocation)
   runs = [planned for arm in arms.values() for planned in arm]
-  _check(runs, manifest)
+  _check(study, runs, 'confirmation')
   if not _train(study, runs, 'confirmation', 'confirmation', progress, once):
     return None
   table = _table(
