@@ -115,6 +115,7 @@ def run(
           }
           for r in planned
         ],
+        'comparisons': records.to_json(sweep.comparisons(study)),
       },
     )
     if not _train(study, planned, 'runs', 'sweep', progress, once):
