@@ -1,6 +1,7 @@
 import dataclasses
 
 import pandas as pd
+
 from codelaw.reports import contents
 from codelaw.reports import html
 from codelaw.reports import study_folder
