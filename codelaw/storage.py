@@ -37,6 +37,11 @@ def is_local(value: PathLike) -> bool:
   return '://' not in os.fspath(value)
 
 
+def real_path(value: PathLike) -> str:
+  """The one spelling of a path: absolute, without links; buckets as given."""
+  return os.path.realpath(value) if is_local(value) else os.fspath(value)
+
+
 def write_bytes(destination: PathLike, content: bytes) -> None:
   """Writes `content` whole or not at all; creates missing folders.
 

@@ -26,8 +26,10 @@ from codelaw.laws import fitting
 from codelaw.planning import allocation as allocation_lib
 from codelaw.planning import ladder
 from codelaw.studies import experiments
+from codelaw.studies import scale
 from codelaw.studies import study as study_lib
 from codelaw.studies import sweep
+from codelaw.studies import variants
 
 EXAMPLE = 'codelaw study --gin_file=gin_configs/studies/quickstart.gin'
 
@@ -48,7 +50,11 @@ PARTS = (
   experiments.Grid,
   experiments.Mixtures,
   experiments.Pairs,
+  scale.Scale,
   sweep.Slice,
+  variants.Variant,
+  variants.Variants,
+  variants.VariantStage,
   fitting.FitSettings,
   allocation_lib.AllocationSettings,
 )

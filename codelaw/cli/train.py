@@ -23,8 +23,10 @@ from codelaw import errors
 from codelaw import execution as execution_lib
 from codelaw import records
 from codelaw import size_rules
+from codelaw import storage
 from codelaw.cli import evaluate
 from codelaw.cli import gin_config
+from codelaw.cli import process_flags
 from codelaw.cli import progress
 from codelaw.cli import seqio_mixture
 from codelaw.evaluation import task as task_lib
@@ -92,7 +94,7 @@ class Chain:
       )
     object.__setattr__(self, 'runs', tuple(self.runs))
     folders = [run.model_dir for run in self.runs]
-    if len(set(map(_place, folders))) < len(folders):
+    if len(set(map(storage.real_path, folders))) < len(folders):
       raise errors.UserError(
         'The runs of a chain must have different TrainSettings.model_dir, got'
         f' {", ".join(folders)}.'
@@ -119,21 +121,8 @@ PARTS = (
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-  """Flags of a run in several processes; TPU pods need none of them."""
-  group = parser.add_argument_group('several processes (not on TPU pods)')
-  group.add_argument(
-    '--coordinator_address',
-    metavar='HOST:PORT',
-    help='of the first process; any free port',
-  )
-  group.add_argument('--num_processes', type=int, help='of the run')
-  group.add_argument('--process_id', type=int, help='of this one, from 0')
-  group.add_argument(
-    '--heartbeat_timeout_seconds',
-    type=int,
-    default=60,
-    help='a process that is silent for so long is dead (default %(default)s)',
-  )
+  """Flags of a run in several processes."""
+  process_flags.add(parser)
 
 
 def load(
@@ -147,35 +136,12 @@ def load(
 def check(
   runs: Sequence[TrainSettings], capped: bool = True
 ) -> list['checking.Checked']:
-  """Checks all runs before the first is trained.
-
-  A run that starts from one before it is checked against what that one will
-  be when it ends, if it has not ended yet.
-
-  Args:
-    runs: in order.
-    capped: whether a source repeated too often is refused.
-  """
+  """Checks all runs before the first is trained, see `checking.check_all`."""
   from codelaw.train import checking  # imports JAX: after gin's errors
 
-  at_end: dict[str, records.RunRecord] = {}
-  found = []
-  for settings in runs:
-    plan = settings.plan
-    earlier = (
-      at_end.get(_place(plan.initial.model_dir)) if plan.initial else None
-    )
-    checked = checking.check(
-      plan, settings.model_dir, planned=earlier, capped=capped
-    )
-    found.append(checked)
-    if checked.record.status != 'finished':
-      at_end[_place(settings.model_dir)] = dataclasses.replace(
-        checked.record,
-        step=plan.num_steps,
-        realised_tokens=checked.record.planned_tokens,
-      )
-  return found
+  return checking.check_all(
+    [(settings.plan, settings.model_dir) for settings in runs], capped
+  )
 
 
 def run(args: argparse.Namespace) -> None:
@@ -187,12 +153,7 @@ def run(args: argparse.Namespace) -> None:
   from codelaw.train import loop
 
   compilation_cache.enable()
-  distributed.initialize(
-    args.coordinator_address,
-    args.num_processes,
-    args.process_id,
-    args.heartbeat_timeout_seconds,
-  )
+  process_flags.join(args)
   # Orbax logs pages about what ends here as one sentence.
   for library in ('absl', 'asyncio'):
     logging.getLogger(library).setLevel(logging.CRITICAL)
@@ -203,7 +164,10 @@ def run(args: argparse.Namespace) -> None:
     if not distributed.is_first():
       for settings in runs:
         loop.train(
-          settings.plan, settings.model_dir, execution=settings.execution
+          settings.plan,
+          settings.model_dir,
+          execution=settings.execution,
+          downstream=_following(settings.downstream),
         )
       return
     for settings, checked in zip(runs, found, strict=True):
@@ -248,19 +212,13 @@ def _check_downstream(
   """Checks what a run evaluates as it trains, before anything is spent."""
   if evaluation is None:
     return
-  import jax
-
   from codelaw.evaluation import run_language_model
+  from codelaw.train import distributed
 
-  if jax.process_count() > 1:
-    raise errors.UserError(
-      'TrainSettings.downstream evaluates in one process, and this run has'
-      f' {jax.process_count()}; leave it out and give the checkpoints to'
-      ' `codelaw evaluate`.'
-    )
   run_language_model.read_tokenizer(record)
-  for task in evaluation.tasks:
-    task_lib.check(task)
+  if distributed.is_first():
+    for task in evaluation.tasks:
+      task_lib.check(task)
 
 
 def _downstream(
@@ -270,13 +228,43 @@ def _downstream(
   if evaluation is None:
     return None
   from codelaw.evaluation import evaluate_run
+  from codelaw.evaluation import joint_language_model
+  from codelaw.evaluation import run_language_model
+  from codelaw.train import distributed
+  from codelaw.train import downstream
+
+  if distributed.is_alone():
+    evaluate_alone = evaluate_run.in_loop(
+      evaluation.tasks, run_language_model.of_snapshot
+    )
+    return downstream.Downstream(evaluate_alone, evaluation.every_steps)
+
+  ask = evaluate_run.in_loop(
+    evaluation.tasks,
+    lambda at: joint_language_model.Leader(run_language_model.of_snapshot(at)),
+  )
+
+  def lead(at: downstream.Snapshot) -> None:
+    with joint_language_model.leading():
+      ask(at)
+
+  return downstream.Downstream(lead, evaluation.every_steps)
+
+
+def _following(
+  evaluation: evaluate.Evaluation | None,
+) -> 'downstream.Downstream | None':
+  """The same in the processes that are not the first."""
+  if evaluation is None:
+    return None
+  from codelaw.evaluation import joint_language_model
   from codelaw.evaluation import run_language_model
   from codelaw.train import downstream
 
-  return downstream.Downstream(
-    evaluate_run.in_loop(evaluation.tasks, run_language_model.of_snapshot),
-    evaluation.every_steps,
-  )
+  def follow(at: downstream.Snapshot) -> None:
+    joint_language_model.follow(run_language_model.of_snapshot(at))
+
+  return downstream.Downstream(follow, evaluation.every_steps)
 
 
 def _places(folders: Sequence[str]) -> list[str]:
@@ -284,10 +272,6 @@ def _places(folders: Sequence[str]) -> list[str]:
   if len(folders) <= _NAMED_RUNS:
     return list(folders)
   return sorted({os.path.dirname(folder) or '.' for folder in folders})
-
-
-def _place(folder: str) -> str:
-  return folder if '://' in folder else os.path.realpath(folder)
 
 
 def _describe(settings: TrainSettings, record: records.RunRecord) -> None:

@@ -6,20 +6,26 @@ Definitions owned here:
     is meant; `Pattern` turns them into plans.
   purpose: `single` (one source, for that source's law), `pair` (two sources
     50:50, or its reference, for synergy), `mixture` (several sources, for the
-    law in N, D and rates), `confirm`.
+    law in N, D and rates), `variant` (compared with other variants), `stage`
+    (what a later run of a variant starts from), `confirm`.
 """
 
 from collections.abc import Iterator
 from collections.abc import Mapping
 import dataclasses
 import itertools
+import os
 from typing import Any
 from typing import Protocol
 
 from codelaw import accounting
 from codelaw import errors
 from codelaw import records
+from codelaw import storage
 from codelaw.planning import ladder
+from codelaw.studies import scale as scale_lib
+
+STARTS = frozenset({'stage'})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,11 +37,22 @@ class PlannedRun:
     purposes: what it is for, sorted.
     plan: what it is to do; where it starts from another run of the study,
       `plan.initial.model_dir` is that run's folder.
+    variants: names of the variants whose last run it is, sorted.
   """
 
   run_id: str
   purposes: tuple[str, ...]
   plan: records.RunPlan
+  variants: tuple[str, ...] = ()
+
+  @property
+  def is_result(self) -> bool:
+    """Whether it is compared with others, and not only what others start from.
+
+    A trunk, and a variant's run before its last, have no cooldown of their
+    own: the run table of a study is without them.
+    """
+    return not {*self.purposes} <= STARTS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,11 +63,36 @@ class Pattern:
     run: stages, batch, evaluation and first seed of every run.
     sizing: what follows from a run's model and tokens; None keeps `run`'s.
     runs_dir: folder of the run directories.
+    scaling: how runs are made small; None has them as they are meant.
   """
 
   run: records.RunPlan
   sizing: ladder.Sizing | None
   runs_dir: str
+  scaling: scale_lib.Scaling | None = None
+
+  def plan(self, repetition: int = 0, **meant: Any) -> records.RunPlan:
+    """The plan of a run.
+
+    Args:
+      repetition: added to the pattern's seed.
+      **meant: fields of `RunPlan` that are not the pattern's, with the study's
+        models and tokens.
+    """
+    seed = self.run.seed + repetition
+    plan = dataclasses.replace(self.run, seed=seed, **meant)
+    sizing = self.sizing
+    if self.scaling is not None:
+      plan = self.scaling.scaled(plan)
+      sizing = self.scaling.sizing or sizing
+    return plan if sizing is None else sizing.sized(plan)
+
+  def named(
+    self, purpose: str, plan: records.RunPlan, variants: tuple[str, ...] = ()
+  ) -> PlannedRun:
+    """A plan as a run of the study."""
+    name = ladder.run_id('sweep', ladder.size_name(plan.model), plan)
+    return PlannedRun(name, (purpose,), plan, variants)
 
   def planned(
     self,
@@ -69,17 +111,20 @@ class Pattern:
       mixture: in every stage.
       repetition: added to the pattern's seed.
     """
-    plan = dataclasses.replace(
-      self.run,
+    plan = self.plan(
+      repetition,
       model=model,
       num_tokens=num_tokens,
       schedule=ladder.with_mixture(self.run.schedule, mixture),
-      seed=self.run.seed + repetition,
     )
-    if self.sizing is not None:
-      plan = self.sizing.sized(plan)
-    name = ladder.run_id('sweep', ladder.size_name(plan.model), plan)
-    return PlannedRun(name, (purpose,), plan)
+    return self.named(purpose, plan)
+
+  def end_of(
+    self, run: PlannedRun, optimizer_state: bool
+  ) -> records.InitialCheckpoint:
+    """Where a run that goes on from the end of `run` starts."""
+    folder = os.fspath(storage.path(self.runs_dir) / run.run_id)
+    return records.InitialCheckpoint(folder, optimizer_state=optimizer_state)
 
 
 class Experiment(Protocol):
@@ -142,10 +187,7 @@ class Pairs:
     check_lists(self, 'sources')
     for source in self.sources:
       records.check_source_name(source)
-    if self.seeds < 1:
-      raise errors.UserError(
-        f'Pairs.seeds must be at least 1, got {self.seeds}.'
-      )
+    check_seeds(self)
 
   def runs(self, pattern: Pattern) -> Iterator[PlannedRun]:
     """Yields the references and the pairs of every seed."""
@@ -194,3 +236,12 @@ def check_lists(record: Any, *names: str) -> None:
         f' {value!r}.'
       )
     object.__setattr__(record, name, tuple(value))
+
+
+def check_seeds(record: Any) -> None:
+  """Raises `UserError` unless `seeds` is a number of repetitions."""
+  if not isinstance(record.seeds, int) or record.seeds < 1:
+    raise errors.UserError(
+      f'{type(record).__name__}.seeds must be a whole number of at least 1, got'
+      f' {record.seeds!r}.'
+    )

@@ -31,7 +31,6 @@ from codelaw import records
 from codelaw import storage
 from codelaw.corpora import build
 from codelaw.data import manifest as manifest_lib
-from codelaw.data import schedule
 from codelaw.data import shards
 from codelaw.planning import allocation as allocation_lib
 from codelaw.planning import confirmation as confirmation_lib
@@ -47,6 +46,7 @@ from codelaw.studies import analysis
 from codelaw.studies import execution
 from codelaw.studies import experiments
 from codelaw.studies import sweep
+from codelaw.train import checking
 
 Progress = analysis.Progress
 
@@ -87,7 +87,7 @@ def run(study: sweep.StudyPlan, command: str, progress: Progress) -> Outcome:
   with storage.exclusive(root):
     manifest = _data(study, progress)
     planned = sweep.planned_runs(study)
-    _check(planned, manifest)
+    _check(planned, root / 'runs')
     storage.write_json(
       root / 'study.json',
       {
@@ -95,7 +95,12 @@ def run(study: sweep.StudyPlan, command: str, progress: Progress) -> Outcome:
         'mixture_gin': os.fspath(_gin_file(study, 'mixture')),
         'run_gin': os.fspath(_gin_file(study, 'run')),
         'runs': [
-          {'run_id': r.run_id, 'purpose': '+'.join(r.purposes)} for r in planned
+          {
+            'run_id': r.run_id,
+            'purpose': '+'.join(r.purposes),
+            'variants': list(r.variants),
+          }
+          for r in planned
         ],
       },
     )
@@ -105,13 +110,14 @@ def run(study: sweep.StudyPlan, command: str, progress: Progress) -> Outcome:
       lambda m, f, s: progress('sweep', m, f, s),
       study.num_workers,
     )
-    table = _table(root / 'runs.csv', root / 'runs', planned)
+    compared = [run for run in planned if run.is_result]
+    table = _table(root / 'runs.csv', root / 'runs', compared)
     allocation = analysis.analyse(study, manifest, table, progress)
     files, confirmation = None, None
     if allocation is not None:
       files = _write_gin(study, allocation, command)
       if study.confirmation_seeds:
-        confirmation = _confirm(study, manifest, allocation, progress)
+        confirmation = _confirm(study, allocation, progress)
     progress('report', 'figures', 0.0, None)
     page = contents.of_study(study_folder.read(root))
     report, logdir = root / 'report.html', root / 'tensorboard'
@@ -136,11 +142,15 @@ def _data(study: sweep.StudyPlan, progress: Progress) -> manifest_lib.Manifest:
 
 
 def _check(
-  planned: Sequence[experiments.PlannedRun], manifest: manifest_lib.Manifest
+  planned: Sequence[experiments.PlannedRun], folder: storage.PathLike
 ) -> None:
-  """Refuses what the corpus cannot supply before any run starts."""
-  for planned_run in planned:
-    schedule.from_plan(planned_run.plan, manifest)
+  """Refuses what cannot be trained before any run starts."""
+  checking.check_all(
+    [
+      (run.plan, os.fspath(storage.path(folder) / run.run_id))
+      for run in planned
+    ]
+  )
 
 
 def _table(
@@ -185,7 +195,6 @@ def _write_gin(
 
 def _confirm(
   study: sweep.StudyPlan,
-  manifest: manifest_lib.Manifest,
   allocation: allocation_lib.Allocation,
   progress: Progress,
 ) -> confirmation_lib.Confirmation:
@@ -201,7 +210,7 @@ def _confirm(
     },
   )
   runs = [planned for arm in arms.values() for planned in arm]
-  _check(runs, manifest)
+  _check(runs, root / 'confirmation')
   execution.execute(
     runs,
     root / 'confirmation',

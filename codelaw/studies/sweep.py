@@ -17,6 +17,7 @@ from codelaw.planning import allocation as allocation_lib
 from codelaw.planning import ladder
 from codelaw.planning import objective as objective_lib
 from codelaw.studies import experiments as experiments_lib
+from codelaw.studies import scale as scale_lib
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,6 +60,7 @@ class StudyPlan:
     allocation: what the allocation may choose; None finds none.
     confirmation_seeds: paired runs on the allocated and on uniform rates; 0
       confirms nothing.
+    scale: makes it small; None trains it as it is meant.
   """
 
   name: str
@@ -76,6 +78,7 @@ class StudyPlan:
   fit: fitting.FitSettings = fitting.FitSettings()
   allocation: allocation_lib.AllocationSettings | None = None
   confirmation_seeds: int = 0
+  scale: scale_lib.Scale | None = None
 
   def __post_init__(self):
     experiments_lib.check_lists(self, 'experiments')
@@ -138,9 +141,18 @@ class StudyPlan:
   @property
   def pattern(self) -> experiments_lib.Pattern:
     """Of all runs."""
-    return experiments_lib.Pattern(
-      self.run, self.sizing, os.fspath(storage.path(self.study_dir) / 'runs')
-    )
+    meant = self.meant_pattern
+    if self.scale is None:
+      return meant
+    models = [run.plan.model for run in _runs(self, meant)]
+    scaling = self.scale.of([*models, self.run.model])
+    return dataclasses.replace(meant, scaling=scaling)
+
+  @property
+  def meant_pattern(self) -> experiments_lib.Pattern:
+    """Of all runs, were they not made small."""
+    runs_dir = os.fspath(storage.path(self.study_dir) / 'runs')
+    return experiments_lib.Pattern(self.run, self.sizing, runs_dir)
 
 
 def planned_runs(
@@ -151,14 +163,36 @@ def planned_runs(
   Ordered by model, so that a compiled step is used up before the next one, and
   the largest runs first, so that the last workers end at about the same time;
   but a run that starts from another one comes behind it.
+
+  Raises:
+    UserError: when the study's scale makes different runs equal.
   """
+  found = _runs(study, study.pattern)
+  if study.scale is not None:
+    meant = len(_runs(study, study.meant_pattern))
+    if len(found) < meant:
+      raise errors.UserError(
+        f'Scale.tokens = {study.scale.tokens} leaves {len(found)} different'
+        f' runs of {meant}, because tokens are rounded to whole batches; take'
+        ' a greater one, or smaller batches.'
+      )
+  return tuple(_ordered(found))
+
+
+def _runs(
+  study: StudyPlan, pattern: experiments_lib.Pattern
+) -> list[experiments_lib.PlannedRun]:
+  """Each run once, with everything that it is for."""
   found: dict[str, experiments_lib.PlannedRun] = {}
   for experiment in study.experiments:
-    for run in experiment.runs(study.pattern):
-      known = found[run.run_id].purposes if run.run_id in found else ()
-      purposes = tuple(sorted({*known, *run.purposes}))
-      found[run.run_id] = dataclasses.replace(run, purposes=purposes)
-  return tuple(_ordered(found.values()))
+    for run in experiment.runs(pattern):
+      known = found.get(run.run_id, run)
+      found[run.run_id] = dataclasses.replace(
+        run,
+        purposes=tuple(sorted({*known.purposes, *run.purposes})),
+        variants=tuple(sorted({*known.variants, *run.variants})),
+      )
+  return list(found.values())
 
 
 def _ordered(
@@ -213,5 +247,5 @@ def confirmation_runs(
 
 
 def final_run(study: StudyPlan) -> records.RunPlan:
-  """The study's `run` as its sizing has it."""
-  return study.sizing.sized(study.run) if study.sizing else study.run
+  """The study's `run` as its scale and sizing have it."""
+  return study.pattern.plan()

@@ -1,5 +1,6 @@
 """Whether a plan may be trained, found out before anything is spent."""
 
+from collections.abc import Iterable
 import dataclasses
 import os
 
@@ -74,3 +75,35 @@ def check(
   name = run_id or storage.path(os.path.abspath(model_dir)).name
   record = rundir.new_record(plan, manifest, schedule, name, inherited)
   return Checked(record, manifest, schedule, inherited.notes)
+
+
+def check_all(
+  runs: Iterable[tuple[records.RunPlan, str]], capped: bool = True
+) -> list[Checked]:
+  """Checks runs before the first of them is trained.
+
+  A run that starts from one before it is checked against what that one will
+  be when it ends, if it has not ended yet.
+
+  Args:
+    runs: (plan, folder), in the order in which they are trained.
+    capped: whether a source repeated too often is refused.
+
+  Raises:
+    UserError: as `check`.
+  """
+  at_end: dict[str, records.RunRecord] = {}
+  found = []
+  for plan, model_dir in runs:
+    earlier = None
+    if plan.initial is not None:
+      earlier = at_end.get(storage.real_path(plan.initial.model_dir))
+    checked = check(plan, model_dir, planned=earlier, capped=capped)
+    found.append(checked)
+    if checked.record.status != 'finished':
+      at_end[storage.real_path(model_dir)] = dataclasses.replace(
+        checked.record,
+        step=plan.num_steps,
+        realised_tokens=checked.record.planned_tokens,
+      )
+  return found
