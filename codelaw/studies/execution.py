@@ -11,7 +11,7 @@ A run that starts from another one of the study is trained when that is
 finished. What goes wrong with one run does not stop the others:
 
   - where its worker dies, another goes on from the run's last checkpoint;
-    after `attempts` deaths without a checkpoint in between it is given up;
+    after `max_failures` of them without a checkpoint in between it is given up;
   - where it is refused or its loss is no longer finite, it is given up.
 
 With a run that is given up go those that start from it. All others are
@@ -58,7 +58,7 @@ def execute(
   folder: storage.PathLike,
   progress: Progress,
   num_workers: int = 0,
-  attempts: int = 3,
+  max_failures: int = 3,
 ) -> None:
   """Trains every run into `folder/<run_id>`.
 
@@ -67,7 +67,7 @@ def execute(
     folder: of the run directories.
     progress: told of every run's advance.
     num_workers: processes; 0 takes one per core, on accelerators this one.
-    attempts: deaths of its worker, without a checkpoint in between, after
+    max_failures: deaths of its worker, without a checkpoint in between, after
       which a run is given up.
 
   Raises:
@@ -87,7 +87,7 @@ def execute(
   left = [task for task in tasks if task not in finished]
   progress(f'{len(left)} of {len(tasks)} runs to train', 0.0, None)
   compilation_cache.enable()
-  sweep = _Sweep(tasks, left, progress, attempts)
+  sweep = _Sweep(tasks, left, progress, max_failures)
   for task in finished:
     sweep.train(task)  # also looks whether the plan is the same
   workers = min(num_workers or _workers_for_this_machine(), len(left))
@@ -141,11 +141,11 @@ class _Sweep:
     tasks: Sequence[run_queue.Task],
     left: Sequence[run_queue.Task],
     progress: Progress,
-    attempts: int,
+    max_failures: int,
   ):
     self._clock = _Clock({task.run_id: task.work for task in tasks}, progress)
     self._queue = run_queue.RunQueue(left)
-    self._attempts = attempts
+    self._max_failures = max_failures
     self._deaths: dict[str, tuple[int, int]] = {}  # id -> (step, deaths there)
     self._early_deaths = 0  # in a row, before a worker had anything to do
     self._given_up: dict[str, str] = {}  # id -> why
@@ -236,11 +236,11 @@ class _Sweep:
     """Counts what has died; puts its run back or gives that up."""
     if task is None:
       self._early_deaths += 1
-      if self._early_deaths == self._attempts:
+      if self._early_deaths == self._max_failures:
         raise errors.UserError(
           f'A worker process of the study {ending}, the last of'
-          f' {self._attempts} in a row before they had a run to train. Fewer of'
-          ' them need less memory: set StudyPlan.num_workers.'
+          f' {self._max_failures} in a row before they had a run to train.'
+          ' Fewer of them need less memory: set StudyPlan.num_workers.'
         )
       return
     saved = checkpoint.steps(storage.path(task.model_dir) / rundir.CHECKPOINTS)
@@ -248,7 +248,7 @@ class _Sweep:
     before, deaths = self._deaths.get(task.run_id, (-1, 0))
     deaths = deaths + 1 if step == before else 1
     self._deaths[task.run_id] = step, deaths
-    if deaths == self._attempts:
+    if deaths == self._max_failures:
       self._give_up(
         task,
         f'its worker process {ending}, the last of {deaths} in a row that came'

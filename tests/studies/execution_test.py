@@ -124,7 +124,9 @@ def test_a_sweep_goes_on_without_the_worker_and_the_run_that_died(
       kills.append(name[1])
 
   with pytest.raises(errors.UserError) as caught:
-    execution.execute(runs(folder), folder, watch, num_workers=2, attempts=2)
+    execution.execute(
+      runs(folder), folder, watch, num_workers=2, max_failures=2
+    )
   assert not multiprocessing.active_children()
   said = str(caught.value)
   assert 'The run doomed could not be trained' in said
@@ -194,7 +196,7 @@ def test_workers_that_die_before_they_begin_end_the_study(
   monkeypatch.setattr(workers, 'Worker', Stillborn)
   runs = [_run(tmp_path, name, make_plan()) for name in 'abc']
   with pytest.raises(errors.UserError, match='3 in a row before they had'):
-    execution.execute(runs, tmp_path, _silent, num_workers=2, attempts=3)
+    execution.execute(runs, tmp_path, _silent, num_workers=2, max_failures=3)
   assert not multiprocessing.active_children()
   assert len(started) <= 5
   assert not list(tmp_path.iterdir())
@@ -230,13 +232,13 @@ def test_fifty_runs_killed_at_random_are_each_done_once(
   whole, folder = tmp_path / 'whole', tmp_path / 'killed'
   runs = _fifty(whole, make_plan)
   with sweep_process.start(runs, whole, cache) as process:
-    _, stderr = process.communicate(timeout=600)
+    _, stderr = process.communicate(timeout=1800)
   assert process.returncode == 0, stderr
   expected = _check_all_done_once(runs, whole)
   runs = _fifty(folder, make_plan)
   parents = others = 0
   while True:
-    with sweep_process.start(runs, folder, cache, attempts=1000) as process:
+    with sweep_process.start(runs, folder, cache, max_failures=1000) as process:
       while process.poll() is None:
         time.sleep(generator.uniform(0, 2.5))
         living = sorted(example.living(process.pid) - {process.pid})
@@ -247,7 +249,7 @@ def test_fifty_runs_killed_at_random_are_each_done_once(
         with contextlib.suppress(ProcessLookupError):
           os.kill(generator.choice(living), signal.SIGKILL)
           others += 1
-      _, stderr = process.communicate(timeout=600)
+      _, stderr = process.communicate(timeout=1800)
     assert process.returncode in (0, -signal.SIGKILL), stderr
     assert not example.wait_until_gone(process.pid, 10)
     if process.returncode == 0:

@@ -1,6 +1,6 @@
 """Executes a pickled sweep, as `codelaw study` does, in a process of its own.
 
-python -m tests.studies.sweep_process RUNS.pickle FOLDER WORKERS ATTEMPTS
+python -m tests.studies.sweep_process RUNS.pickle FOLDER WORKERS MAX_FAILURES
 """
 
 import os
@@ -16,7 +16,7 @@ from codelaw.studies import execution
 _ROOT = pathlib.Path(__file__).parents[2]
 
 
-def start(runs, folder, cache, num_workers=2, attempts=3):
+def start(runs, folder, cache, num_workers=2, max_failures=3):
   """Starts it as the leader of a session of its own.
 
   Args:
@@ -24,14 +24,14 @@ def start(runs, folder, cache, num_workers=2, attempts=3):
     folder: of the run directories.
     cache: folder of compiled programs.
     num_workers: processes.
-    attempts: see `execution.execute`.
+    max_failures: see `execution.execute`.
   """
   file = folder.parent / f'{folder.name}.pickle'
   file.write_bytes(pickle.dumps(tuple(runs)))
   return subprocess.Popen(
     [
       *(sys.executable, '-m', 'tests.studies.sweep_process'),
-      *(str(file), str(folder), str(num_workers), str(attempts)),
+      *(str(file), str(folder), str(num_workers), str(max_failures)),
     ],
     cwd=_ROOT,
     env={
@@ -49,12 +49,12 @@ def start(runs, folder, cache, num_workers=2, attempts=3):
   )
 
 
-def _main(file, folder, num_workers, attempts):
+def _main(file, folder, num_workers, max_failures):
   runs = pickle.loads(pathlib.Path(file).read_bytes())
   try:
     with storage.exclusive(folder):
       execution.execute(
-        runs, folder, lambda *_: None, int(num_workers), int(attempts)
+        runs, folder, lambda *_: None, int(num_workers), int(max_failures)
       )
   except errors.UserError as error:
     sys.exit(f'refused: {error}')

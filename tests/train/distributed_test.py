@@ -8,6 +8,7 @@ import time
 import numpy as np
 import pytest
 
+from codelaw import errors
 from codelaw import records
 from codelaw.data import manifest as manifest_lib
 from codelaw.data import schedule as schedule_lib
@@ -39,10 +40,10 @@ def whole(plan, tmp_path_factory):
   """Events of the run in this process: ({tag: {step: value}} of both parts)."""
   folder = tmp_path_factory.mktemp('whole')
   loop.train(plan, folder)
-  return _scalars(folder)
+  return scalars(folder)
 
 
-def _scalars(folder):
+def scalars(folder):
   """{part: {tag: {step: value}}} of all that is not about time."""
   return {
     part: {
@@ -73,14 +74,14 @@ def _finish(*arguments):
     assert all(line.startswith('[Gloo]') for line in lines)
 
 
-def _check(plan, folder, whole, exact=False):
+def check(plan, folder, whole, exact=False):
   record = records.read_run_record(folder)
   planned = schedule_lib.from_plan(
     plan, manifest_lib.read(plan.shards_dir)
   ).planned_tokens()
   assert record.status == 'finished'
   assert record.realised_tokens == planned
-  ours = _scalars(folder)
+  ours = scalars(folder)
   assert len(list((folder / 'train').glob('events*'))) <= 2
   for part, tags in whole.items():
     assert ours[part].keys() == tags.keys()
@@ -95,7 +96,7 @@ def _check(plan, folder, whole, exact=False):
       )
 
 
-def _wait_for(file, started):
+def wait_for(file, started):
   end = time.monotonic() + 120
   while not file.exists() and time.monotonic() < end:
     time.sleep(0.05)
@@ -106,7 +107,7 @@ def test_stopped_on_one_of_two_processes_and_continued_on_one(
   plan, whole, tmp_path
 ):
   with _start(plan, tmp_path, 2, 2, (1, 2, 2)) as started:
-    _wait_for(tmp_path / 'checkpoints' / '6', started)
+    wait_for(tmp_path / 'checkpoints' / '6', started)
     started.send(1, signal.SIGTERM)
     results = started.wait()
   assert [code for code, _, _ in results] == [130, 130], results
@@ -114,7 +115,7 @@ def test_stopped_on_one_of_two_processes_and_continued_on_one(
   assert 6 <= record.step < plan.num_steps
   assert (tmp_path / 'checkpoints' / str(record.step)).exists()
   _finish(plan, tmp_path, 1, 1, (1, 1, 1))
-  _check(plan, tmp_path, whole)
+  check(plan, tmp_path, whole)
 
 
 @pytest.mark.slow
@@ -133,45 +134,45 @@ def test_processes_train_as_one_process_does(
 ):
   several, one = tmp_path / 'several', tmp_path / 'one'
   _finish(plan, several, num_processes, num_devices, mesh)
-  _check(plan, several, whole)
+  check(plan, several, whole)
   _finish(plan, one, 1, num_processes * num_devices, mesh)
-  _check(plan, several, _scalars(one))
+  check(plan, several, scalars(one))
 
 
 @pytest.mark.slow
 def test_stopped_on_one_and_continued_on_two_on_four(plan, whole, tmp_path):
   with _start(plan, tmp_path, 1, 1, (1, 1, 1)) as started:
-    _wait_for(tmp_path / 'checkpoints' / '6', started)
+    wait_for(tmp_path / 'checkpoints' / '6', started)
     started.send(0, signal.SIGINT)
     started.wait()
   _finish(plan, tmp_path, 4, 1, (1, 2, 2))
-  _check(plan, tmp_path, whole)
+  check(plan, tmp_path, whole)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize('killed', [0, 1])
 def test_a_killed_process_ends_the_other(plan, whole, tmp_path, killed):
   with _start(plan, tmp_path, 2, 1, (1, 2, 1)) as started:
-    _wait_for(tmp_path / 'checkpoints' / '6', started)
+    wait_for(tmp_path / 'checkpoints' / '6', started)
     started.send(killed, signal.SIGKILL)
     before = time.monotonic()
     results = started.wait()
     seconds = time.monotonic() - before
   code, _, stderr = results[1 - killed]
   if killed:
-    assert code == 2
+    assert code == errors.TemporaryError.EXIT_CODE
     assert 'Another process of this run has ended without a word' in stderr
   else:  # the coordinator was in it, so JAX itself aborts
-    assert code in (2, -signal.SIGABRT)
+    assert code in (errors.TemporaryError.EXIT_CODE, -signal.SIGABRT)
   assert seconds < 30  # heartbeats of 10 s, and a busy machine
   _finish(plan, tmp_path, 2, 1, (1, 2, 1))
-  _check(plan, tmp_path, whole)
+  check(plan, tmp_path, whole)
 
 
 @pytest.mark.slow
 def test_all_agree_that_a_checkpoint_is_damaged(plan, whole, tmp_path):
   with _start(plan, tmp_path, 2, 1, (1, 2, 1)) as started:
-    _wait_for(tmp_path / 'checkpoints' / '12', started)
+    wait_for(tmp_path / 'checkpoints' / '12', started)
     started.send(1, signal.SIGTERM)
     started.wait()
   last = max(checkpoint.steps(tmp_path / 'checkpoints'))
@@ -181,7 +182,7 @@ def test_all_agree_that_a_checkpoint_is_damaged(plan, whole, tmp_path):
   # Here the second process prints, too, what Orbax leaves unread.
   with _start(plan, tmp_path, 2, 1, (1, 2, 1)) as started:
     assert [code for code, _, _ in started.wait()] == [0, 0]
-  _check(plan, tmp_path, whole)
+  check(plan, tmp_path, whole)
   (aside,) = (tmp_path / 'checkpoints_damaged').iterdir()
   assert aside.name.startswith(f'{last}-')
 
@@ -266,7 +267,7 @@ def test_a_stop_in_a_task_stops_all_processes(plan, tmp_path):
   run.write_text(text)
   folders = [tmp_path, tmp_path]
   with processes.Processes(run, 2, 1, (1, 2, 1), folders) as started:
-    _wait_for(tmp_path / 'waits', started)
+    wait_for(tmp_path / 'waits', started)
     started.send(0)
     time.sleep(0.5)
     (tmp_path / 'asked').touch()
