@@ -1,10 +1,14 @@
 import dataclasses
 import json
+import os
 import pathlib
 import shutil
 import signal
 import time
 
+import jax
+from jax._src.clusters import cloud_tpu_cluster as clusters
+from jax._src.clusters import cluster
 import numpy as np
 import pytest
 
@@ -13,9 +17,11 @@ from codelaw import records
 from codelaw.data import manifest as manifest_lib
 from codelaw.data import schedule as schedule_lib
 from codelaw.train import checkpoint
+from codelaw.train import distributed
 from codelaw.train import loop
 from codelaw.train import rundir
 from tests.train import loop_test
+from tests.train import pods
 from tests.train import processes
 
 _OWN_TASKS = pathlib.Path(__file__).parents[1] / 'cli' / 'own_tasks.py'
@@ -97,10 +103,88 @@ def check(plan, folder, whole, exact=False):
 
 
 def wait_for(file, started):
-  end = time.monotonic() + 120
+  end = time.monotonic() + 400
   while not file.exists() and time.monotonic() < end:
     time.sleep(0.05)
   assert file.exists(), started.wait()
+
+
+@pytest.fixture
+def fresh(monkeypatch):
+  """This process looks as if it had computed nothing yet."""
+  monkeypatch.setattr(
+    distributed.xla_bridge, 'backends_are_initialized', lambda: False
+  )
+
+
+@pytest.mark.parametrize(
+  ('raised', 'expected', 'said'),
+  [
+    (
+      RuntimeError('Failed to recognize coordinator address host-0.run'),
+      errors.TemporaryError,
+      r'not found each other within 300 s \(Failed .* host-0.run\)',
+    ),
+    (
+      ConnectionError('http://metadata.google.internal'),
+      errors.TemporaryError,
+      'metadata.google.internal',
+    ),
+    (
+      ModuleNotFoundError('No module', name='requests'),
+      errors.UserError,
+      r'JAX needs requests on a TPU VM.*codelaw\[train,tpu\]',
+    ),
+    (ValueError('process_id must be'), errors.UserError, 'process_id must be'),
+  ],
+)
+def test_processes_that_do_not_meet_end_with_a_sentence(
+  monkeypatch, fresh, raised, expected, said
+):
+  def fail(*_, **__):
+    raise raised
+
+  monkeypatch.setattr(jax.distributed, 'initialize', fail)
+  with pytest.raises(expected, match=said):
+    distributed.initialize()
+
+
+def test_a_machine_that_is_in_no_cluster_trains_alone(monkeypatch, fresh):
+  for name in list(os.environ):
+    if name.startswith(('TPU_', 'SLURM_', 'OMPI_', 'KUBERNETES_')):
+      monkeypatch.delenv(name)
+  distributed.initialize()
+  assert distributed.is_alone()
+
+
+@pytest.mark.parametrize(
+  'hostnames', ['TPU_WORKER_HOSTNAMES', 'TPU_PROCESS_ADDRESSES']
+)
+def test_what_a_host_of_a_slice_is_given_is_what_jax_asks_for(
+  monkeypatch, fresh, hostnames
+):
+  given = {}
+  monkeypatch.setattr(clusters, 'running_in_cloud_tpu_vm', True)
+  monkeypatch.setattr(clusters, 'get_metadata', lambda key: ('', 404))
+  monkeypatch.setattr(
+    jax.distributed,
+    'initialize',
+    lambda *arguments, **settings: given.update(
+      zip(
+        ('address', 'number', 'id'),
+        cluster.ClusterEnv.auto_detect_unset_distributed_params(
+          *arguments, None, None, settings['initialization_timeout']
+        ),
+        strict=False,
+      )
+    ),
+  )
+  environment = pods.injected(2, 4)
+  environment[hostnames] = environment.pop('TPU_WORKER_HOSTNAMES')
+  for name, value in environment.items():
+    monkeypatch.setenv(name, value)
+  distributed.initialize()
+  assert given == {'address': '127.0.0.1:8482', 'number': 4, 'id': 2}
 
 
 def test_stopped_on_one_of_two_processes_and_continued_on_one(
