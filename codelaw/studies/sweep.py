@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from collections.abc import Mapping
 import dataclasses
+import math
 import os
 
 from codelaw import accounting
@@ -12,10 +13,13 @@ from codelaw import records
 from codelaw import storage
 from codelaw.corpora import plan as plan_lib
 from codelaw.data import shards as shards_lib
+from codelaw.evaluation import task as task_lib
+from codelaw.launch import job as job_lib
 from codelaw.laws import fitting
 from codelaw.planning import allocation as allocation_lib
 from codelaw.planning import ladder
 from codelaw.planning import objective as objective_lib
+from codelaw.studies import attempts as attempts_lib
 from codelaw.studies import experiments as experiments_lib
 from codelaw.studies import scale as scale_lib
 
@@ -50,9 +54,17 @@ class StudyPlan:
       rate; None keeps that of `run`.
     corpus: what documents to build; None where the shards are there.
     shards: how to tokenise and pack them; None where they are there.
+    supply: source -> training tokens that the shards will have, for a dry run
+      before they are there.
     slices: what the runs of each model are trained on.
+    dollars_per_chip_hour: price of a chip of these slices.
     num_workers: processes that train; 0 takes one per core, on accelerators
       this one alone.
+    engine: what trains the runs on their slices; None trains them here.
+    max_jobs: slices that its jobs may hold at a time, those they wait for
+      included.
+    poll_seconds: between two looks at the engine and the runs.
+    retries: how often a run is tried again.
     target_sources: whose held-out losses get laws, and count in the allocation
       if its weights name no others.
     law: mixture law that the allocation is taken from.
@@ -60,6 +72,8 @@ class StudyPlan:
     allocation: what the allocation may choose; None finds none.
     confirmation_seeds: paired runs on the allocated and on uniform rates; 0
       confirms nothing.
+    tasks: given to the last checkpoints of the runs that are compared, where
+      the study is trained here.
     scale: makes it small; None trains it as it is meant.
   """
 
@@ -71,13 +85,20 @@ class StudyPlan:
   sizing: ladder.Sizing | None = None
   corpus: plan_lib.CorpusPlan | None = None
   shards: shards_lib.CachePlan | None = None
+  supply: Mapping[str, float] | None = None
   slices: tuple[Slice, ...] = ()
+  dollars_per_chip_hour: float = accounting.DOLLARS_PER_CHIP_HOUR
   num_workers: int = 0
+  engine: job_lib.Engine | None = None
+  max_jobs: int = 4
+  poll_seconds: float = 60.0
+  retries: attempts_lib.RetryPolicy = attempts_lib.RetryPolicy()
   target_sources: tuple[str, ...] = ()
   law: str = 'transfer'
   fit: fitting.FitSettings = fitting.FitSettings()
   allocation: allocation_lib.AllocationSettings | None = None
   confirmation_seeds: int = 0
+  tasks: tuple[task_lib.Task, ...] = ()
   scale: scale_lib.Scale | None = None
 
   def __post_init__(self):
@@ -86,7 +107,13 @@ class StudyPlan:
       object.__setattr__(self, name, tuple(getattr(self, name)))
     for source in self.target_sources:
       records.check_source_name(source)
+    if self.tasks:
+      tasks = task_lib.check_list('StudyPlan.tasks', self.tasks)
+      object.__setattr__(self, 'tasks', tasks)
     self._check_folders()
+    self._check_costs()
+    if self.engine is not None:
+      self._check_engine(self.engine)
     if self.allocation is not None:
       self._check_allocation(self.allocation)
     elif self.confirmation_seeds:
@@ -107,6 +134,53 @@ class StudyPlan:
         'StudyPlan.run must train on the shards that the study writes, got'
         f' {self.run.shards_dir} and {self.shards.shards_dir}.'
       )
+
+  def _check_costs(self) -> None:
+    supply = self.supply or {}
+    if not isinstance(supply, Mapping):
+      raise errors.UserError(
+        "StudyPlan.supply must be like {'code/python': 20e9}, got"
+        f' {self.supply!r}.'
+      )
+    for name, value in {
+      **{f'supply[{source!r}]': tokens for source, tokens in supply.items()},
+      'dollars_per_chip_hour': self.dollars_per_chip_hour,
+    }.items():
+      if (
+        isinstance(value, bool)
+        or not isinstance(value, (int, float))
+        or not 0 <= value < math.inf
+      ):
+        raise errors.UserError(
+          f'StudyPlan.{name} must be a number of at least 0, got {value!r}.'
+        )
+
+  def _check_engine(self, engine: job_lib.Engine) -> None:
+    if not isinstance(engine, job_lib.Engine):
+      raise errors.UserError(
+        'StudyPlan.engine must be an engine like @QueuedResources() or None,'
+        f' got {engine!r}; launch/queued_resources.gin binds one.'
+      )
+    if not isinstance(self.max_jobs, int) or self.max_jobs < 1:
+      raise errors.UserError(
+        'StudyPlan.max_jobs must be a whole number of at least 1, got'
+        f' {self.max_jobs!r}.'
+      )
+    mount = engine.mount
+    for name, folder in (
+      ('study_dir', self.study_dir),
+      ('run.shards_dir', self.run.shards_dir),
+    ):
+      if mount is not None and not mount.holds(folder):
+        raise errors.UserError(
+          f'The hosts of a job see {mount.bucket} as {mount.folder}; StudyPlan.'
+          f'{name} must lie below that folder, got {folder}.'
+        )
+      if not folder.startswith('/'):
+        raise errors.UserError(
+          'The hosts of a job have a working directory of their own;'
+          f' StudyPlan.{name} must be an absolute path, got {folder}.'
+        )
 
   def _check_allocation(self, found: allocation_lib.AllocationSettings) -> None:
     if not self.target_sources:
@@ -137,6 +211,24 @@ class StudyPlan:
   def targets(self) -> tuple[str, ...]:
     """Columns of the run table that laws are fitted to."""
     return tuple(f'loss/{source}' for source in self.target_sources)
+
+  @property
+  def root(self) -> storage.epath.Path:
+    """The study's folder as this machine finds it."""
+    return storage.path(self.here(self.study_dir))
+
+  def plan_here(self, plan: records.RunPlan) -> records.RunPlan:
+    """A plan with its folders as this machine finds them."""
+    initial = plan.initial and dataclasses.replace(
+      plan.initial, model_dir=self.here(plan.initial.model_dir)
+    )
+    shards_dir = self.here(plan.shards_dir)
+    return dataclasses.replace(plan, shards_dir=shards_dir, initial=initial)
+
+  def here(self, folder: str) -> str:
+    """Where this machine finds a folder that the runs' machines see."""
+    mount = self.engine.mount if self.engine is not None else None
+    return folder if mount is None else mount.here(folder)
 
   @property
   def pattern(self) -> experiments_lib.Pattern:
@@ -249,3 +341,8 @@ def confirmation_runs(
 def final_run(study: StudyPlan) -> records.RunPlan:
   """The study's `run` as its scale and sizing have it."""
   return study.pattern.plan()
+
+
+def slice_of(study: StudyPlan, plan: records.RunPlan) -> Slice | None:
+  """What a run is trained on; None where the study names nothing for it."""
+  return next((s for s in study.slices if s.model == plan.model), None)

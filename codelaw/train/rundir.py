@@ -37,6 +37,22 @@ def new_record(
   inherited: initial.Inheritance,
 ) -> records.RunRecord:
   """The record of a run that starts now."""
+  return dataclasses.replace(
+    planned_record(plan, manifest, schedule, run_id, inherited),
+    code_revision=provenance.code_revision(),
+    package_versions=provenance.package_versions(),
+    hardware=provenance.hardware(),
+  )
+
+
+def planned_record(
+  plan: records.RunPlan,
+  manifest: manifest_lib.Manifest,
+  schedule: schedule_lib.MixtureSchedule,
+  run_id: str,
+  inherited: initial.Inheritance,
+) -> records.RunRecord:
+  """The record of a run before it starts, with nothing of the machine."""
   planned = schedule.tokens_between(inherited.first_step, plan.num_steps)
   return records.RunRecord(
     run_id=run_id,
@@ -56,14 +72,21 @@ def new_record(
     stage_end_steps=schedule.stage_end_steps,
     manifest_fingerprint=manifest.fingerprint,
     tokenizer_fingerprint=manifest.tokenizer_fingerprint,
-    code_revision=provenance.code_revision(),
-    package_versions=provenance.package_versions(),
-    hardware=provenance.hardware(),
+    code_revision='',
+    package_versions={},
+    hardware={},
     wall_seconds=0.0,
     initial_step=inherited.step,
     inherited_tokens=dict(inherited.tokens),
     inherited_sequences=dict(inherited.sequences),
     inherited_flops=inherited.train_flops,
+  )
+
+
+def at_end(record: records.RunRecord) -> records.RunRecord:
+  """What a record will say of steps and tokens when the run has ended."""
+  return dataclasses.replace(
+    record, step=record.plan.num_steps, realised_tokens=record.planned_tokens
   )
 
 
@@ -76,9 +99,9 @@ def existing_record(
 
   Raises:
     UserError: when it holds a run of another plan or other shards; names the
-      first fields that differ. Where the shards lie and which checkpoints are
-      kept does not count. Also when its `run.json` or its folder of checkpoints
-      has been deleted.
+      first fields that differ. Where the shards and an earlier run lie and
+      which checkpoints are kept does not count. Also when its `run.json` or its
+      folder of checkpoints has been deleted.
   """
   folder = storage.path(model_dir) / CHECKPOINTS
   if not (storage.path(model_dir) / 'run.json').exists():
@@ -197,9 +220,14 @@ def hparams(
 
 
 def _comparable(plan: records.RunPlan) -> Any:
+  # A folder that has moved, or is mounted elsewhere, is the same one.
+  initial = plan.initial and dataclasses.replace(
+    plan.initial, model_dir=storage.path(plan.initial.model_dir).name
+  )
   return records.to_json(
     dataclasses.replace(
       plan,
+      initial=initial,
       shards_dir='shards',
       checkpoint_every_steps=0,
       checkpoints_kept=1,
