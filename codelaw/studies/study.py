@@ -176,7 +176,13 @@ def _train(
 
   if study.engine is not None:
     return submission.execute(study, runs, folder, report, once)
-  execution.execute(runs, study.root / folder, report, study.num_workers)
+  execution.execute(
+    runs,
+    study.root / folder,
+    report,
+    study.num_workers,
+    study.retries.max_failures,
+  )
   return True
 
 
