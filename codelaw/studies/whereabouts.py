@@ -47,6 +47,7 @@ class Whereabouts:
     history: its jobs.
     where: zone or cluster of its job, or the hardware of its last start.
     message: what was said last about it.
+    holds_slice: whether its job does, or may.
   """
 
   run: experiments.PlannedRun
@@ -56,6 +57,7 @@ class Whereabouts:
   history: attempts_lib.History = attempts_lib.History('')
   where: str = ''
   message: str = ''
+  holds_slice: bool = False
 
 
 def record_of(
@@ -104,6 +106,9 @@ def submitted(
       history=history,
       where=job.where,
       message=message or job.message or history.message,
+      # What was handed in and is not listed yet may hold one too.
+      holds_slice=state == 'unclear'
+      or not (job.state in ('absent', 'finished') or job.is_leaving),
     )
   return list(places.values())
 
