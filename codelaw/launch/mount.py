@@ -112,3 +112,23 @@ def check(owner: str, mount: Any) -> None:
   """Raises `UserError` unless `mount`, of a class `owner`, is a `Mount`."""
   if not isinstance(mount, Mount):
     raise errors.UserError(f'{owner}.mount must be @Mount(), got {mount!r}.')
+
+
+def check_seen(mount: Mount | None, name: str, folder: str) -> None:
+  """Raises `UserError` unless all hosts find `folder` at the same place.
+
+  Args:
+    mount: what they see; None where they see the same disks.
+    name: of the setting, for the message.
+    folder: that they all need.
+  """
+  if not folder.startswith('/'):
+    raise errors.UserError(
+      f'{name} must be an absolute path, because hosts have working'
+      f' directories of their own; got {folder!r}.'
+    )
+  if mount is not None and not mount.holds(folder):
+    raise errors.UserError(
+      f'{name} must lie below {mount.folder}, where the hosts of a job see'
+      f' {mount.bucket}; got {folder!r}.'
+    )
