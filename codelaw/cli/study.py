@@ -24,6 +24,7 @@ from codelaw import storage
 from codelaw.cli import allocate_view
 from codelaw.cli import corpus
 from codelaw.cli import gin_config
+from codelaw.cli import launch
 from codelaw.cli import progress as progress_lib
 from codelaw.cli import study_status
 from codelaw.cli import study_view
@@ -42,6 +43,8 @@ from codelaw.studies import study as study_lib
 from codelaw.studies import sweep
 from codelaw.studies import variants
 
+# So that a file of gin_configs/launch/ is all that a study needs for the cloud.
+_HERE = ('ENGINE = None', 'StudyPlan.engine = %ENGINE')
 _FILE_WIDTH = 160  # of a dry run that is not shown on a terminal
 
 EXAMPLE = 'codelaw study --gin_file=gin_configs/studies/quickstart.gin'
@@ -63,6 +66,7 @@ PARTS = (
   experiments.Grid,
   experiments.Mixtures,
   experiments.Pairs,
+  *launch.ENGINES,
   attempts.RetryPolicy,
   scale.Scale,
   sweep.Slice,
@@ -108,7 +112,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
   """Builds the plan from gin, runs the study, says what came out."""
-  study = gin_config.load(args, sweep.StudyPlan, PARTS)
+  study = gin_config.load(args, sweep.StudyPlan, PARTS, defaults=_HERE)
   if args.dry_run:
     _dry_run(study, args)
     return

@@ -24,7 +24,7 @@ import signal
 import sys
 import time
 
-import cloud as cloud_lib
+from tests.launch.fakes import cloud as cloud_lib
 
 _COMMAND = 'gcloud.compute.tpus.queued-resources'
 _RESERVED = ('WAITING_FOR_RESOURCES', 'PROVISIONING')
@@ -242,7 +242,3 @@ def _fault(verb: str, kind: str, args) -> int:
 def _error(command: str, message: str, code: int = 1) -> int:
   print(f'ERROR: ({command}) {message}', file=sys.stderr)
   return code
-
-
-if __name__ == '__main__':
-  sys.exit(main(sys.argv[1:]))
