@@ -153,7 +153,8 @@ class StudyPlan:
     if not isinstance(engine, job_lib.Engine):
       raise errors.UserError(
         'StudyPlan.engine must be @QueuedResources(), @JobSet(), @Xpk() or'
-        f' None, got {engine!r}; ENGINE of a file in gin_configs/launch/ binds it.'
+        f' None, got {engine!r}; ENGINE of a file in gin_configs/launch/ binds'
+        ' it.'
       )
     if not isinstance(self.max_jobs, int) or self.max_jobs < 1:
       raise errors.UserError(

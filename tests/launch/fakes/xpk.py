@@ -10,7 +10,6 @@ import os
 import pathlib
 import shlex
 import signal
-import sys
 import time
 
 from tests.launch.fakes import cloud as cloud_lib
