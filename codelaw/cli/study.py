@@ -29,6 +29,7 @@ from codelaw.cli import launch
 from codelaw.cli import progress as progress_lib
 from codelaw.cli import study_status
 from codelaw.cli import study_view
+from codelaw.cli import terminal
 from codelaw.corpora import plan as plan_lib
 from codelaw.data import shards
 from codelaw.laws import fitting
@@ -47,7 +48,6 @@ from codelaw.studies import variants
 
 # So that a file of gin_configs/launch/ is all that a study needs for the cloud.
 _HERE = ('ENGINE = None', 'StudyPlan.engine = %ENGINE')
-_FILE_WIDTH = 160  # of a dry run that is not shown on a terminal
 
 EXAMPLE = 'codelaw study --gin_file=gin_configs/studies/quickstart.gin'
 
@@ -121,16 +121,16 @@ def run(args: argparse.Namespace) -> None:
     _dry_run(study, args)
     return
   _check_flags(args)
-  console = rich.console.Console(highlight=False, soft_wrap=True)
   if args.status:
-    study_status.show(study, console)
+    study_status.show(study)
     return
   start = time.monotonic()
   with _Steps() as steps:
     outcome = study_lib.run(study, _command(args), steps, args.once)
   if outcome is None:
-    study_status.show(study, console)
+    study_status.show(study)
     return
+  console = rich.console.Console(highlight=False, soft_wrap=True)
   if outcome.allocation is not None:
     allocate_view.show(outcome.allocation, console)
   if outcome.confirmation is not None:
@@ -172,9 +172,7 @@ def _dry_run(study: sweep.StudyPlan, args: argparse.Namespace) -> None:
       known.insert(0, step)
       compiled_steps.write(own, [*compiled_steps.read(own), step])
   found = dry_run.of_study(study, known)
-  out = rich.console.Console(highlight=False)
-  if not out.is_terminal:
-    out.width = max(out.width, _FILE_WIDTH)
+  out = terminal.wide_console()
   study_view.show(found, out)
   if args.out:
     study_view.write(found, args.out)
