@@ -114,9 +114,14 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
   )
 
 
+def load(args: argparse.Namespace) -> sweep.StudyPlan:
+  """The study that the gin files describe."""
+  return gin_config.load(args, sweep.StudyPlan, PARTS, defaults=_HERE)
+
+
 def run(args: argparse.Namespace) -> None:
   """Builds the plan from gin, runs the study, says what came out."""
-  study = gin_config.load(args, sweep.StudyPlan, PARTS, defaults=_HERE)
+  study = load(args)
   if args.dry_run:
     _dry_run(study, args)
     return

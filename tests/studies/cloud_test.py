@@ -12,28 +12,36 @@ import time
 import pytest
 
 from codelaw import records
+from codelaw.cli import gin_config
+from codelaw.cli import main
+from codelaw.cli import study as study_verb
 from codelaw.runs import events
 from codelaw.studies import attempts
+from codelaw.studies import submission
+from codelaw.studies import sweep
 from tests.launch import fake_cloud
 from tests.launch.fakes import cloud as cloud_lib
 
 STUDY = pathlib.Path(__file__).with_name('cloud.gin')
 
 
-def _start(folder, *flags):
-  """The command that a person gives, in a process of its own."""
+def _study(folder):
   macros = {
     'STUDY_DIR': f'{folder}/study',
     'GENERATED_DIR': f'{folder}/generated',
     'CORPUS_DIR': f'{folder}/corpus',
     'SHARDS_DIR': f'{folder}/shards',
   }
+  return [
+    f'--gin_file={STUDY}',
+    *(f'--gin.{name}={value!r}' for name, value in macros.items()),
+  ]
+
+
+def _start(folder, *flags):
+  """The command that a person gives, in a process of its own."""
   return subprocess.Popen(
-    [
-      *(sys.executable, '-m', 'codelaw', 'study', f'--gin_file={STUDY}'),
-      *(f'--gin.{name}={value!r}' for name, value in macros.items()),
-      *flags,
-    ],
+    [*(sys.executable, '-m', 'codelaw', 'study'), *_study(folder), *flags],
     cwd=folder,
     stdout=subprocess.PIPE,
     stderr=subprocess.STDOUT,
@@ -78,6 +86,42 @@ def environment(tmp_path, monkeypatch):
     monkeypatch.setenv(name, value)
 
 
+@pytest.mark.parametrize(
+  ('name', 'macros'),
+  [
+    ('queued_resources', {'CAPACITY': 'spot'}),
+    ('jobset', {'CONTEXT': 'context', 'IMAGE': 'image'}),
+    ('xpk', {'CLUSTER': 'cluster', 'IMAGE': 'image', 'STORAGE': 'bucket'}),
+    (None, {}),
+  ],
+)
+def test_a_file_of_launch_is_all_that_a_study_needs(tmp_path, name, macros):
+  flags = [f'--gin.{macro}={value!r}' for macro, value in macros.items()]
+  if name is not None:
+    flags += [
+      f'--gin_file=launch/{name}.gin',
+      *(flag for flag in _engine(tmp_path) if 'BUCKET' in flag),
+      f"--gin.FOLDER='{tmp_path}'",
+    ]
+  if name in ('queued_resources', 'xpk'):
+    flags += ["--gin.PROJECT='project'", "--gin.ZONE='zone'"]
+  if name == 'queued_resources':
+    flags += [
+      *(flag for flag in _engine(tmp_path) if 'PACKAGE' in flag),
+      f"--gin.CONSTRAINTS='{tmp_path}/constraints.txt'",
+    ]
+  others, bindings = gin_config.split_bindings([*_study(tmp_path), *flags])
+  args = main.build_parser('study').parse_args(others)
+  args.gin_bindings = bindings
+  study = study_verb.load(args)
+  if name is None:
+    assert study.engine is None
+  else:
+    assert study.engine.mount.folder == str(tmp_path)
+    job, _ = submission.job_of(study, sweep.planned_runs(study)[0], 'runs')
+    assert job.topology == 'v5e:1x1'
+
+
 def _losses(model_dir):
   scalars = events.read_scalars(model_dir / 'train')
   return scalars['train/loss_nats_per_token']
@@ -117,10 +161,11 @@ def test_it_ends_like_the_local_study_bit_for_bit(
     fake_cloud.clear(cloud)
   assert taken
   assert 'runs done' in said
-  same = ('runs.csv', 'report.html')
-  for name in same:
-    theirs = (there / 'study' / name).read_bytes()
-    assert theirs == (here / 'study' / name).read_bytes()
+  table = (there / 'study' / 'runs.csv').read_bytes()
+  assert table == (here / 'study' / 'runs.csv').read_bytes()
+  page = (there / 'study' / 'report.html').read_text()
+  page = page.replace(str(there), str(here))
+  assert page == (here / 'study' / 'report.html').read_text()
   histories = attempts.read(there / 'study' / attempts.FILE)
   runs = sorted(os.listdir(here / 'study' / 'runs'))
   assert sorted(histories) == runs == sorted(os.listdir(there / 'study/runs'))
