@@ -121,8 +121,7 @@ def answer(found: Sequence[Compared]) -> findings.Answer:
   title, sentences = '', []
   for one in found:
     baseline = one.comparison.baseline
-    changes = one.changes or one.loss_changes
-    what = 'scores' if one.changes else 'held-out losses'
+    what, changes = _telling(one)
     words = variants.verdict(changes, baseline, _LEVEL)
     title = title or f'Of the {what} of {one.comparison.name}: {words}'
     if one is not found[0]:
@@ -133,6 +132,20 @@ def answer(found: Sequence[Compared]) -> findings.Answer:
     ]
     sentences += best[:_MOST_SENTENCES]
   return findings.Answer(title, tuple(sentences))
+
+
+def _telling(one: Compared) -> tuple[str, variant_tables.Changes]:
+  """What a comparison is judged by: scores, if their errors are known."""
+  scores, losses = (
+    ('scores', one.changes),
+    ('held-out losses', one.loss_changes),
+  )
+  for what, changes in (scores, losses):
+    if any(
+      c.adjusted is not None for r in changes.values() for c in r.values()
+    ):
+      return what, changes
+  return scores if one.changes else losses
 
 
 def _lowest_losses(one: Compared) -> Iterator[str]:

@@ -85,6 +85,17 @@ def test_scores_come_before_losses():
   html.render(page)
 
 
+def test_scores_of_unknown_error_are_not_the_headline():
+  alone = {name: runs[:1] for name, runs in RUNS.items()}
+  once = study_folder.Comparison('once', 'text', alone)
+  scored = _table(**{SCORE: [0.0] * 6})
+  page = contents.of_study(_study(scored))
+  assert page.answer.title.startswith('Of the held-out losses of ways')
+  assert not page.sections[0].pictures  # changes from 0 to 0
+  page = contents.of_study(_study(scored, once))
+  assert page.answer.title.startswith('Of the scores of once')
+
+
 def test_every_comparison_has_its_sections_and_its_words():
   two = (
     study_folder.Comparison('first', 'text', RUNS),
