@@ -126,7 +126,10 @@ def run(
       study, compared, 'runs', lambda m, f, s: progress('tasks', m, f, s)
     )
     table = _table(root / 'runs.csv', root / 'runs', compared)
-    allocation = analysis.analyse(study, manifest, table, progress)
+    for_laws = [run.run_id for run in compared if run.is_for_laws]
+    allocation = analysis.analyse(
+      study, manifest, table[table['run_id'].isin(for_laws)], progress
+    )
     files, confirmation = None, None
     if allocation is not None:
       files = _write_gin(study, allocation, command)
@@ -173,7 +176,13 @@ def _train(
 
   if study.engine is not None:
     return submission.execute(study, runs, folder, report, once)
-  execution.execute(runs, study.root / folder, report, study.num_workers)
+  execution.execute(
+    runs,
+    study.root / folder,
+    report,
+    study.num_workers,
+    study.retries.max_failures,
+  )
   return True
 
 
