@@ -4,6 +4,7 @@ Layout of a study's folder:
   study.json         the planned runs and what they are for
   runs/              run directories of the sweep
   jobs.json, jobs/   with an engine: what was tried, and the runs' gin files
+  compiled_steps.csv what `--dry_run --compile` compiled
   runs.csv           their run table
   fits/fit.json      laws of single sources
   fits/mixture/fit.json  laws in N, D and rates, which the allocation is from
@@ -116,6 +117,7 @@ def run(
           }
           for r in planned
         ],
+        'comparisons': records.to_json(sweep.comparisons(study)),
       },
     )
     if not _train(study, planned, 'runs', 'sweep', progress, once):
@@ -125,7 +127,10 @@ def run(
       study, compared, 'runs', lambda m, f, s: progress('tasks', m, f, s)
     )
     table = _table(root / 'runs.csv', root / 'runs', compared)
-    allocation = analysis.analyse(study, manifest, table, progress)
+    for_laws = [run.run_id for run in compared if run.is_for_laws]
+    allocation = analysis.analyse(
+      study, manifest, table[table['run_id'].isin(for_laws)], progress
+    )
     files, confirmation = None, None
     if allocation is not None:
       files = _write_gin(study, allocation, command)
@@ -181,7 +186,13 @@ def _train(
 
   if study.engine is not None:
     return submission.execute(study, runs, folder, report, once)
-  execution.execute(runs, study.root / folder, report, study.num_workers)
+  execution.execute(
+    runs,
+    study.root / folder,
+    report,
+    study.num_workers,
+    study.retries.max_failures,
+  )
   return True
 
 

@@ -71,6 +71,11 @@ def test_flags_of_a_dry_run_need_it(here, capsys, flag):
   assert not os.listdir(here)
 
 
+def test_a_dry_run_is_no_status(here, capsys):
+  assert main.main([*TINY, '--status']) == 2
+  assert 'give one of them' in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
   ('binding', 'words'),
   [
