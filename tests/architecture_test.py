@@ -30,6 +30,7 @@ ALLOWED = {
   'runs': set(),
   'laws': set(),
   'planning': {'laws'},
+  'launch': set(),
   'reports': {'laws', 'runs', 'planning'},
   'studies': {
     'corpora',
@@ -42,6 +43,7 @@ ALLOWED = {
     'laws',
     'planning',
     'reports',
+    'launch',
   },
 }
 TRAINING_PACKAGES = {

@@ -12,8 +12,10 @@ next time, and an interrupted evaluation goes on with what is missing.
 """
 
 import argparse
+from collections.abc import Callable
 from collections.abc import Sequence
 import dataclasses
+import functools
 import re
 from typing import Any
 
@@ -24,6 +26,7 @@ from codelaw import execution as execution_lib
 from codelaw import scores
 from codelaw import storage
 from codelaw.cli import gin_config
+from codelaw.cli import process_flags
 from codelaw.cli import progress
 from codelaw.cli import terminal
 from codelaw.corpora import pairing
@@ -139,6 +142,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     metavar='FILE',
     help='tokenizer.json of the runs, where their shards are no more',
   )
+  process_flags.add(parser)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -146,10 +150,41 @@ def run(args: argparse.Namespace) -> None:
   evaluation = gin_config.load(args, Evaluation, PARTS)
   # These import JAX and Flax: after gin's errors.
   from codelaw import compilation_cache
-  from codelaw.evaluation import evaluate_run
+  from codelaw.evaluation import joint_language_model
   from codelaw.evaluation import run_language_model
+  from codelaw.train import distributed
 
   compilation_cache.enable()
+  process_flags.join(args)
+
+  def load(model_dir: str, step: int) -> run_language_model.RunLanguageModel:
+    return run_language_model.load(
+      model_dir,
+      step,
+      execution=evaluation.execution,
+      tokenizer_file=args.tokenizer,
+    )
+
+  with distributed.ending_together():
+    if not distributed.is_first():
+      joint_language_model.follow(load_step=load)
+      return
+    if distributed.is_alone():
+      _evaluate(args, evaluation, load)
+      return
+    with joint_language_model.leading():
+      _evaluate(
+        args, evaluation, functools.partial(joint_language_model.load, load)
+      )
+
+
+def _evaluate(
+  args: argparse.Namespace,
+  evaluation: Evaluation,
+  load: Callable[[str, int], language_model.LanguageModel],
+) -> None:
+  from codelaw.evaluation import evaluate_run
+
   chosen = {
     model_dir: evaluate_run.steps(model_dir, args.step, args.every_checkpoint)
     for model_dir in args.model_dir
@@ -161,20 +196,11 @@ def run(args: argparse.Namespace) -> None:
       display.note(
         f'{model_dir}: {", ".join(t.name for t in evaluation.tasks)}'
       )
-
-      def load(step: int, model_dir: str = model_dir):
-        return run_language_model.load(
-          model_dir,
-          step,
-          execution=evaluation.execution,
-          tokenizer_file=args.tokenizer,
-        )
-
       evaluate_run.evaluate(
         model_dir,
         evaluation.tasks,
         steps,
-        load,
+        functools.partial(load, model_dir),
         again=args.again,
         report=display,
         note=display.note,

@@ -26,6 +26,7 @@ from codelaw import size_rules
 from codelaw import storage
 from codelaw.cli import evaluate
 from codelaw.cli import gin_config
+from codelaw.cli import process_flags
 from codelaw.cli import progress
 from codelaw.cli import seqio_mixture
 from codelaw.evaluation import task as task_lib
@@ -120,21 +121,8 @@ PARTS = (
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-  """Flags of a run in several processes; TPU pods need none of them."""
-  group = parser.add_argument_group('several processes (not on TPU pods)')
-  group.add_argument(
-    '--coordinator_address',
-    metavar='HOST:PORT',
-    help='of the first process; any free port',
-  )
-  group.add_argument('--num_processes', type=int, help='of the run')
-  group.add_argument('--process_id', type=int, help='of this one, from 0')
-  group.add_argument(
-    '--heartbeat_timeout_seconds',
-    type=int,
-    default=60,
-    help='a process that is silent for so long is dead (default %(default)s)',
-  )
+  """Flags of a run in several processes."""
+  process_flags.add(parser)
 
 
 def load(
@@ -165,12 +153,7 @@ def run(args: argparse.Namespace) -> None:
   from codelaw.train import loop
 
   compilation_cache.enable()
-  distributed.initialize(
-    args.coordinator_address,
-    args.num_processes,
-    args.process_id,
-    args.heartbeat_timeout_seconds,
-  )
+  process_flags.join(args)
   # Orbax logs pages about what ends here as one sentence.
   for library in ('absl', 'asyncio'):
     logging.getLogger(library).setLevel(logging.CRITICAL)
@@ -181,7 +164,10 @@ def run(args: argparse.Namespace) -> None:
     if not distributed.is_first():
       for settings in runs:
         loop.train(
-          settings.plan, settings.model_dir, execution=settings.execution
+          settings.plan,
+          settings.model_dir,
+          execution=settings.execution,
+          downstream=_following(settings.downstream),
         )
       return
     for settings, checked in zip(runs, found, strict=True):
@@ -226,19 +212,13 @@ def _check_downstream(
   """Checks what a run evaluates as it trains, before anything is spent."""
   if evaluation is None:
     return
-  import jax
-
   from codelaw.evaluation import run_language_model
+  from codelaw.train import distributed
 
-  if jax.process_count() > 1:
-    raise errors.UserError(
-      'TrainSettings.downstream evaluates in one process, and this run has'
-      f' {jax.process_count()}; leave it out and give the checkpoints to'
-      ' `codelaw evaluate`.'
-    )
   run_language_model.read_tokenizer(record)
-  for task in evaluation.tasks:
-    task_lib.check(task)
+  if distributed.is_first():
+    for task in evaluation.tasks:
+      task_lib.check(task)
 
 
 def _downstream(
@@ -248,13 +228,43 @@ def _downstream(
   if evaluation is None:
     return None
   from codelaw.evaluation import evaluate_run
+  from codelaw.evaluation import joint_language_model
+  from codelaw.evaluation import run_language_model
+  from codelaw.train import distributed
+  from codelaw.train import downstream
+
+  if distributed.is_alone():
+    evaluate_alone = evaluate_run.in_loop(
+      evaluation.tasks, run_language_model.of_snapshot
+    )
+    return downstream.Downstream(evaluate_alone, evaluation.every_steps)
+
+  ask = evaluate_run.in_loop(
+    evaluation.tasks,
+    lambda at: joint_language_model.Leader(run_language_model.of_snapshot(at)),
+  )
+
+  def lead(at: downstream.Snapshot) -> None:
+    with joint_language_model.leading():
+      ask(at)
+
+  return downstream.Downstream(lead, evaluation.every_steps)
+
+
+def _following(
+  evaluation: evaluate.Evaluation | None,
+) -> 'downstream.Downstream | None':
+  """The same in the processes that are not the first."""
+  if evaluation is None:
+    return None
+  from codelaw.evaluation import joint_language_model
   from codelaw.evaluation import run_language_model
   from codelaw.train import downstream
 
-  return downstream.Downstream(
-    evaluate_run.in_loop(evaluation.tasks, run_language_model.of_snapshot),
-    evaluation.every_steps,
-  )
+  def follow(at: downstream.Snapshot) -> None:
+    joint_language_model.follow(run_language_model.of_snapshot(at))
+
+  return downstream.Downstream(follow, evaluation.every_steps)
 
 
 def _places(folders: Sequence[str]) -> list[str]:

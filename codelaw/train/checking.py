@@ -95,8 +95,9 @@ def check_all(
   at_end: dict[str, records.RunRecord] = {}
   found = []
   for plan, model_dir in runs:
-    before = plan.initial and storage.real_path(plan.initial.model_dir)
-    earlier = None if before is None else at_end.get(before)
+    earlier = None
+    if plan.initial is not None:
+      earlier = at_end.get(storage.real_path(plan.initial.model_dir))
     checked = check(plan, model_dir, planned=earlier, capped=capped)
     found.append(checked)
     if checked.record.status != 'finished':

@@ -39,7 +39,9 @@ _GRACE_SECONDS = 10
 _WATCH_SECONDS = 1.0  # between looks at the messages of the others
 _FAILURE = 'codelaw/failure'
 _EXIT_CODE = 2
-_record_numbers = itertools.count()
+_record_numbers, _message_numbers = itertools.count(), itertools.count()
+_PART_CHARACTERS = 2**18  # below the limit of a message of gRPC, 4 MiB
+_WAIT_MILLISECONDS = 10_000
 _NO_CLUSTER = 'coordinator_address should be defined'  # of JAX, see below
 
 
@@ -93,6 +95,11 @@ def is_first() -> bool:
   return jax.process_index() == 0
 
 
+def is_alone() -> bool:
+  """Whether there is no other process."""
+  return jax.process_count() == 1
+
+
 def on_first(
   context: Callable[..., contextlib.AbstractContextManager], *arguments: Any
 ) -> contextlib.AbstractContextManager:
@@ -109,6 +116,49 @@ def record_of_first(record: records.RunRecord) -> records.RunRecord:
     _client().key_value_set(key, json.dumps(records.to_json(record)))
   text = _client().blocking_key_value_get(key, _START_TIMEOUT_SECONDS * 1000)
   return records.from_json(json.loads(text), records.RunRecord)
+
+
+def send(message: str) -> None:
+  """Says something to all other processes, in the first one.
+
+  Returns when they have it; each must `receive` as often as this is called.
+  """
+  key = _next_message()
+  parts = range(0, len(message) or 1, _PART_CHARACTERS)
+  for number, start in enumerate(parts):
+    part = message[start : start + _PART_CHARACTERS]
+    # A first character, because a value may not be empty.
+    _client().key_value_set(f'{key}/{number}', f':{part}')
+  _client().key_value_set(f'{key}/parts', str(len(parts)))
+  _have_it(key)
+  _client().key_value_delete(key)
+
+
+def receive() -> str:
+  """What the first process says next; waits for it as long as it takes."""
+  key = _next_message()
+  number = int(_value(f'{key}/parts'))
+  message = ''.join(_value(f'{key}/{part}')[1:] for part in range(number))
+  _have_it(key)
+  return message
+
+
+def _next_message() -> str:
+  return f'codelaw/message/{next(_message_numbers)}'
+
+
+def _have_it(key: str) -> None:
+  name = f'{key}/received'
+  _client().wait_at_barrier(name, _START_TIMEOUT_SECONDS * 1000)
+
+
+def _value(key: str) -> str:
+  while True:
+    try:
+      return _client().blocking_key_value_get(key, _WAIT_MILLISECONDS)
+    except jax.errors.JaxRuntimeError as error:
+      if 'DEADLINE_EXCEEDED' not in str(error):
+        raise
 
 
 def agreed(

@@ -29,7 +29,7 @@ class Snapshot:
     execution: how the run is computed.
     mesh: of the devices.
     say: shows what is going on.
-    stop_asked: whether the run is to stop.
+    stop_asked: whether a signal has asked this process to stop.
   """
 
   params: Any

@@ -99,8 +99,8 @@ def train(
     execution: how to compute it; may differ between two starts of a run.
     run_id: its name in run tables; by default the name of the folder.
     progress: called after every update, evaluation and checkpoint.
-    downstream: what else is evaluated between updates, where one process
-      trains. It does not change the result of the training.
+    downstream: what else is evaluated between updates, by all processes at
+      the same steps. It does not change the result of the training.
 
   Returns:
     The record of the finished run, which is also in `run.json`.
@@ -222,7 +222,8 @@ class _Run:
       self._rows,
       inherited=self._before.inherited_sequences,
     )
-    stop_asked = distributed.agreed(stop_asked, self._mesh)
+    asked_here = stop_asked
+    stop_asked = distributed.agreed(asked_here, self._mesh)
     pending: bookkeeping.Update | None = None
     if self._step:
       self._say(f'continues from the checkpoint of step {self._step:,}')
@@ -249,7 +250,7 @@ class _Run:
       if stop:
         raise KeyboardInterrupt
       if downstream_due:
-        self._evaluate_downstream(stop_asked)
+        self._evaluate_downstream(asked_here)
       if last:
         break
       batch = next(batches)

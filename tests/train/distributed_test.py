@@ -1,4 +1,6 @@
 import dataclasses
+import json
+import pathlib
 import shutil
 import signal
 import time
@@ -14,6 +16,8 @@ from codelaw.train import loop
 from codelaw.train import rundir
 from tests.train import loop_test
 from tests.train import processes
+
+_OWN_TASKS = pathlib.Path(__file__).parents[1] / 'cli' / 'own_tasks.py'
 
 
 @pytest.fixture(scope='module')
@@ -197,21 +201,75 @@ def test_an_error_of_one_process_ends_the_other(plan, tmp_path):
   assert 'Process 1 of this run has ended: Cannot read' in results[0][2]
 
 
-@pytest.mark.slow
-def test_several_processes_refuse_downstream_tasks_before_they_train(
-  plan, tmp_path
-):
-  text = rundir.write_gin(tmp_path, plan) + (
-    'TrainSettings.downstream = @Evaluation()\n'
-    'Evaluation.tasks = [@CodeExecution()]\n'
-    'CodeExecution.problems = @SyntheticProblems()\n'
+_TASKS = """
+import own_tasks
+Everything.prompts = ['def while', 'return', 'print ( value )']
+Evaluation.tasks = [@Everything()]
+"""
+
+
+def _answers(folder, step):
+  samples = folder / 'downstream' / 'samples' / f'step_{step}'
+  (answers,) = map(
+    json.loads, (samples / 'everything.jsonl').read_text().splitlines()
   )
-  (tmp_path / 'with_tasks.gin').write_text(text)
+  return answers
+
+
+def _check_answers(ours, theirs):
+  for name in ('greedy', 'drawn', 'nothing', 'refused'):
+    assert ours[name] == theirs[name]
+  for name in ('rolling', 'nats'):
+    # Sums in another order, as in run_language_model_test.
+    np.testing.assert_allclose(ours[name], theirs[name], rtol=1e-5)
+  assert theirs['refused']
+  assert len(set(theirs['nats'])) == 3
+
+
+@pytest.mark.slow
+def test_processes_are_given_tasks_as_one_process_is(plan, tmp_path):
+  tasks = tmp_path / 'tasks'
+  tasks.mkdir()
+  shutil.copy(_OWN_TASKS, tasks)
+  (tasks / 'tasks.gin').write_text(_TASKS)
+  several, one = tmp_path / 'several', tmp_path / 'one'
+  for folder, number in ((several, 2), (one, 1)):
+    text = rundir.write_gin(folder, plan) + _TASKS
+    text += 'TrainSettings.downstream = @Evaluation()\n'
+    text += 'Evaluation.every_steps = 18\n'
+    run = tasks / f'{folder.name}.gin'
+    run.write_text(text)
+    with processes.Processes(run, number, 1, (1, number, 1)) as started:
+      results = started.wait()
+    assert [code for code, _, _ in results] == [0] * number, results
+  for step in (18, 36):
+    _check_answers(_answers(several, step), _answers(one, step))
+  shutil.rmtree(one / 'downstream')
   with processes.Processes(
-    tmp_path / 'with_tasks.gin', 2, 1, (2, 1, 1)
+    *(tasks / 'tasks.gin', 2, 2, (2, 2, 1)),
+    verb=('evaluate', f'--model_dir={one}', '--every_checkpoint'),
+    entry='Evaluation',
   ) as started:
     results = started.wait()
-  for code, _, stderr in results:
-    assert code == 2, stderr
-    assert 'in one process, and this run has 2' in stderr
-  assert not (tmp_path / 'run.json').exists()
+  assert [code for code, _, _ in results] == [0, 0], results
+  assert _answers(one, 30)
+  _check_answers(_answers(one, 36), _answers(several, 36))
+
+
+@pytest.mark.slow
+def test_a_stop_in_a_task_stops_all_processes(plan, tmp_path):
+  shutil.copy(_OWN_TASKS, tmp_path)
+  text = rundir.write_gin(tmp_path / 'run', plan) + _TASKS
+  text += 'TrainSettings.downstream = @Evaluation()\n'
+  text += "Everything.wait_for = 'asked'\n"
+  run = tmp_path / 'run.gin'
+  run.write_text(text)
+  folders = [tmp_path, tmp_path]
+  with processes.Processes(run, 2, 1, (1, 2, 1), folders) as started:
+    _wait_for(tmp_path / 'waits', started)
+    started.send(0)
+    time.sleep(0.5)
+    (tmp_path / 'asked').touch()
+    results = started.wait()
+  assert [code for code, _, _ in results] == [130, 130], results
+  assert not (tmp_path / 'run/downstream/samples').exists()

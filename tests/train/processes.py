@@ -1,4 +1,4 @@
-"""Real processes of `codelaw train` that train one run on this machine."""
+"""Real processes of codelaw that share one run on this machine."""
 
 import os
 import pathlib
@@ -13,7 +13,7 @@ _TIMEOUT_SECONDS = 240
 
 
 class Processes:
-  """`codelaw train` in several processes; ends them when it is left.
+  """A verb in several processes; ends them when it is left.
 
   Args:
     gin_file: of the run.
@@ -21,11 +21,22 @@ class Processes:
     num_devices: virtual CPU devices of each.
     mesh: sizes of its axes.
     folders: in which each of them runs; by default the repository's.
+    verb: and its own flags.
+    entry: record whose `execution` the mesh is for.
   """
 
-  def __init__(self, gin_file, num_processes, num_devices, mesh, folders=None):
+  def __init__(
+    self,
+    gin_file,
+    num_processes,
+    num_devices,
+    mesh,
+    folders=None,
+    verb=('train',),
+    entry='TrainSettings',
+  ):
     flags = [
-      '--gin.TrainSettings.execution=@Execution()',
+      f'--gin.{entry}.execution=@Execution()',
       '--gin.Execution.mesh=@MeshShape()',
     ]
     for axis, size in zip(('data', 'fsdp', 'tensor'), mesh, strict=True):
@@ -50,7 +61,7 @@ class Processes:
       self._processes.append(
         subprocess.Popen(
           [
-            *(sys.executable, '-m', 'codelaw', 'train'),
+            *(sys.executable, '-m', 'codelaw', *verb),
             *(f'--gin_file={gin_file}', *flags, *mine),
           ],
           stdout=subprocess.PIPE,

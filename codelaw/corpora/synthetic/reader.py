@@ -9,6 +9,7 @@ not always give the same answer.
 
 from collections.abc import Iterable
 from collections.abc import Iterator
+from collections.abc import Mapping
 from collections.abc import Sequence
 import dataclasses
 import itertools
@@ -16,6 +17,7 @@ import random
 from typing import Any
 
 from codelaw import errors
+from codelaw import records
 from codelaw import storage
 from codelaw.corpora import documents
 from codelaw.corpora import languages
@@ -109,24 +111,44 @@ class SyntheticPrograms:
     kinds: among `KINDS`: `programs` (sources `synthetic/<language>`, all with
       the same problems), `markup`, `commits` and `questions` (sources
       `synthetic/<kind>`).
+    renamed: name of a source as above -> the name it has in the corpus, like
+      `{'synthetic/java': 'code/java'}`. Sources of one name become one; where
+      two readers fill one corpus, different seeds keep their problems apart.
   """
 
   num_problems: int
   languages: Sequence[str] = ('python', 'javascript', 'java')
   seed: int = 0
   kinds: Sequence[str] = ('programs',)
+  renamed: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
   def __post_init__(self):
     check_problems(type(self).__name__, self.num_problems, self.seed)
     for field, known in (('languages', RENDERERS), ('kinds', KINDS)):
       check_choices(f'SyntheticPrograms.{field}', getattr(self, field), known)
+    known_names = list(map(_default_source, self._contents()))
+    for default, name in self.renamed.items():
+      records.check_source_name(name)
+      if default not in known_names:
+        raise errors.UserError(
+          f'SyntheticPrograms.renamed names {default!r}; the sources are'
+          f' {", ".join(known_names)}.'
+        )
 
   def source_names(self) -> tuple[str, ...]:
-    """A source per language of programs, and per other kind."""
+    """A source per language of programs, and per other kind, as renamed."""
+    return tuple(dict.fromkeys(map(self._source, self._contents())))
+
+  def _contents(self) -> tuple[str, ...]:
+    """The languages of programs, and the other kinds."""
     names: list[str] = []
     for kind in self.kinds:
       names += self.languages if kind == 'programs' else [kind]
-    return tuple(map(_source, names))
+    return tuple(names)
+
+  def _source(self, name: str) -> str:
+    default = _default_source(name)
+    return self.renamed.get(default, default)
 
   def parts(self, max_bytes_per_source: int) -> Iterator[range]:
     """Groups of problem numbers."""
@@ -138,18 +160,20 @@ class SyntheticPrograms:
   ) -> Iterator[reading.Item]:
     """The documents of a group of problems, of all kinds."""
     for index in part:
-      wanted = [name for name in self.source_names() if not is_full(name)]
+      wanted = [
+        name for name in self._contents() if not is_full(self._source(name))
+      ]
       if not wanted:
         return
-      if set(wanted) <= set(map(_source, self.languages)):
+      if set(wanted) <= set(self.languages):
         item = solved(self.seed, index, 0)
       else:
         item = solved(self.seed, index)
-      for source in wanted:
-        text, language = self._document(source.partition('/')[2], item)
+      for name in wanted:
+        text, language = self._document(name, item)
         yield documents.RawDocument(
           text=text,
-          source=source,
+          source=self._source(name),
           language=languages.from_label(language) or language,
           origin=item.origin,
           license=LICENSE,
@@ -170,7 +194,7 @@ class SyntheticPrograms:
     return change.text, change.language
 
 
-def _source(name: str) -> str:
+def _default_source(name: str) -> str:
   return f'synthetic/{name}'
 
 

@@ -149,6 +149,28 @@ def test_python_documents_run_as_they_stand():
       assert output.getvalue().splitlines() == results
 
 
+def test_sources_have_the_names_that_a_study_knows_them_by():
+  settings = {'kinds': ['programs', 'commits'], 'languages': ['python', 'go']}
+  plain = _documents(5, **settings)
+  renamed = {
+    'synthetic/python': 'code/web',
+    'synthetic/go': 'code/web',
+    'synthetic/commits': 'commits',
+  }
+  found = _documents(5, **settings, renamed=renamed)
+  assert list(found) == ['code/web', 'commits']
+  assert [item.text for item in found['code/web']] == [
+    item.text
+    for pair in zip(
+      plain['synthetic/python'], plain['synthetic/go'], strict=True
+    )
+    for item in pair
+  ]
+  assert [(item.text, item.source) for item in found['commits']] == [
+    (item.text, 'commits') for item in plain['synthetic/commits']
+  ]
+
+
 @pytest.mark.parametrize(
   ('settings', 'message'),
   [
@@ -159,6 +181,14 @@ def test_python_documents_run_as_they_stand():
     ({'num_problems': 1, 'kinds': []}, 'must be a list with some of'),
     ({'num_problems': 1, 'kinds': ['markup', 'markup']}, 'twice'),
     ({'num_problems': 1, 'seed': 0.5}, 'seed must be a whole number'),
+    (
+      {'num_problems': 1, 'renamed': {'synthetic/go': 'code/go'}},
+      "'synthetic/go'; the sources are synthetic/python, synth",
+    ),
+    (
+      {'num_problems': 1, 'renamed': {'synthetic/java': 'Java'}},
+      'named in lower case',
+    ),
   ],
 )
 def test_mistakes_are_explained(settings, message):

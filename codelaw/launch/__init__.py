@@ -1,0 +1,1 @@
+"""Runs on Cloud TPU, through engines that are there: gcloud, kubectl, xpk."""
