@@ -109,6 +109,8 @@ def built(file):
     required = ["RUNS = 'runs.csv'", "BASELINE = 'text_only'"]
     return load(report_plan.ReportPlan, report.PARTS, [file], required)
   if kind == 'studies':
+    if 'StudyPlan.name' not in (ROOT / file).read_text():
+      pytest.skip('a part: tests/gin_configs_paper_*_test.py build it')
     return load(sweep.StudyPlan, study.PARTS, [file])
   if file == RUN:
     return load_run()
