@@ -49,8 +49,17 @@ def show(found: dry_run.DryRun, out: rich_console.Console) -> None:
   supply = _SUPPLIES[found.supply.kind].format(folder=study.run.shards_dir)
   out.print(f'Supply: {supply}.')
   lines = _lines([*found.rows, *found.confirmation])
-  what = [name for name in _WHAT if name != 'epochs' or found.supply.tokens]
-  _print_wide(out, what, lambda headings: _runs(study, lines, headings))
+  cells = [_cells(study, line) for line in lines]
+  equal = {
+    name: cells[0][name]
+    for name in (*_WHAT, *_PRICE)
+    if len({cell[name] for cell in cells}) == 1 and name in _EQUAL
+  }
+  hidden = {*equal, *(() if found.supply.tokens else ('epochs',))}
+  _print_runs(out, lines, cells, hidden)
+  if equal:
+    told = ', '.join(f'{name} {value}' for name, value in equal.items())
+    out.print(f'Of all runs: {told}.')
   out.print(terminal.titled(_sources(found)))
   out.print(terminal.titled(_totals(found)))
   for note in _notes(found):
@@ -108,62 +117,83 @@ def _similar(row: dry_run.Row) -> Any:
 
 _WHAT = ('tokens', 'batch', 'peak rate', 'epochs')
 _PRICE = ('FLOPs', 'slice', 'chip-hours', 'dollars')
+# Told once where all lines have the same.
+_EQUAL = ('batch', 'peak rate', 'slice', 'chip-hours', 'dollars')
 
 
-def _runs(
-  study: sweep.StudyPlan,
-  lines: Sequence[Sequence[dry_run.Row]],
-  headings: Sequence[str],
-) -> rich_table.Table:
-  """A line per group; `headings` are of the numbers."""
-  title = 'Runs (own tokens and FLOPs of all runs of a line)'
-  names = ('for', 'mixture') if 'tokens' in headings else ('for',)
-  found = terminal.table(
-    title if 'tokens' in headings else 'Their cost',
-    ['', *names],
-    ['runs', 'model', *headings],
-  )
-  for number, line in enumerate(lines, 1):
-    first = line[0]
-    cells = {
-      'tokens': _span([r.own_tokens for r in line], ladder.short_count),
-      'batch': _span([r.plan.batch_size for r in line], str),
-      'peak rate': _span(
-        [r.plan.optimizer.peak_learning_rate for r in line], '{:.2g}'.format
-      ),
-      'epochs': _line_epochs(line),
-      **_price_cells(study, line),
-    }
-    label = rich_text.Text(_label(first))
-    texts = {'for': label, 'mixture': rich_text.Text(_mixtures(line))}
-    found.add_row(
-      str(number),
-      *(texts[name] for name in names),
-      f'{len(line):,}',
-      ladder.size_name(first.plan.model),
-      *(cells[heading] for heading in headings),
-      style='bold red' if any(r.drawn.over_cap for r in line) else None,
-    )
-  return found
+def _cells(
+  study: sweep.StudyPlan, line: Sequence[dry_run.Row]
+) -> dict[str, str]:
+  """Numbers of one line, by heading."""
+  whole = dry_run.total(line)
+  first = line[0]
+  most = max(max(row.drawn.epochs.values()) for row in line)
+  rates = [row.plan.optimizer.peak_learning_rate for row in line]
+  mark = '~' if first.cost and first.cost.basis == 'estimated' else ''
+  return {
+    'tokens': _span([row.own_tokens for row in line], ladder.short_count),
+    'batch': _span([row.plan.batch_size for row in line], str),
+    'peak rate': _span(rates, '{:.2g}'.format),
+    'epochs': f'{most:.3g}' if most >= 1e-3 else '<.001',
+    'FLOPs': f'{whole.train_flops:.2e}',
+    'slice': first.where.topology if first.where else '-',
+    'chip-hours': mark + _hours(whole.chip_hours),
+    'dollars': mark + _dollars(study, whole.chip_hours),
+  }
 
 
-def _print_wide(
+def _print_runs(
   out: rich_console.Console,
-  what: Sequence[str],
-  build: Callable[[Sequence[str]], rich_table.Table],
+  lines: Sequence[Sequence[dry_run.Row]],
+  cells: Sequence[Mapping[str, str]],
+  hidden: set[str],
 ) -> None:
-  """Prints the price in a table below what it is of where both do not fit."""
-  whole = terminal.titled(build([*what, *_PRICE]))
+  """Prints costs in a table below what they are of where both do not fit."""
+  what, price = (
+    [name for name in names if name not in hidden] for names in (_WHAT, _PRICE)
+  )
+  title = 'Runs (tokens of each, FLOPs and cost of all of a line)'
+  whole = terminal.titled(_runs(title, lines, cells, [*what, *price]))
   needed = out.measure(whole, options=out.options.update(max_width=_ENDLESS))
   if needed.maximum <= out.width:
     out.print(whole)
     return
-  for headings in (what, _PRICE):
-    out.print(terminal.titled(build(headings)))
+  out.print(terminal.titled(_runs('Runs (tokens of each)', lines, cells, what)))
+  title = 'FLOPs and cost of all runs of a line'
+  out.print(terminal.titled(_runs(title, lines, cells, price)))
+
+
+def _runs(
+  title: str,
+  lines: Sequence[Sequence[dry_run.Row]],
+  cells: Sequence[Mapping[str, str]],
+  headings: Sequence[str],
+) -> rich_table.Table:
+  """A line per group."""
+  names = ['for', 'mixture'] if 'tokens' in headings else ['for']
+  found = terminal.table(title, ['', *names], ['runs', 'model', *headings])
+  for number, (line, numbers) in enumerate(zip(lines, cells, strict=True), 1):
+    texts = {'for': _label(line[0]), 'mixture': _mixtures(line)}
+    found.add_row(
+      str(number),
+      *(rich_text.Text(texts[name]) for name in names),
+      f'{len(line):,}',
+      ladder.size_name(line[0].plan.model),
+      *(numbers[heading] for heading in headings),
+      style='bold red' if any(row.drawn.over_cap for row in line) else None,
+    )
+  return found
 
 
 def _label(row: dry_run.Row) -> str:
-  return ', '.join(row.variants) or '+'.join(row.purposes)
+  """Variants that end with a run, else those that go on from it."""
+  if row.run.variants:
+    return ', '.join(row.run.variants)
+  if row.variants:
+    first, *others = row.variants
+    more = f' and {len(others)} more' if others else ''
+    return f'before {first}{more}'
+  return '+'.join(row.purposes)
 
 
 def _mixtures(line: Sequence[dry_run.Row]) -> str:
@@ -205,26 +235,6 @@ def _mixture(mixture: records.MixtureRates, named: bool) -> str:
   return ':'.join(f'{100 * share:.3g}' for share in shares.values())
 
 
-def _line_epochs(line: Sequence[dry_run.Row]) -> str:
-  """The most that a run of the line repeats a source."""
-  most = max(max(row.drawn.epochs.values()) for row in line)
-  return f'{most:.3g}' if most >= 1e-3 else '<.001'
-
-
-def _price_cells(
-  study: sweep.StudyPlan, line: Sequence[dry_run.Row]
-) -> dict[str, str]:
-  whole = dry_run.total(line)
-  first = line[0]
-  mark = '~' if first.cost and first.cost.basis == 'estimated' else ''
-  return {
-    'FLOPs': f'{whole.train_flops:.2e}',
-    'slice': first.where.topology if first.where else '-',
-    'chip-hours': mark + _hours(whole.chip_hours),
-    'dollars': mark + _dollars(study, whole.chip_hours),
-  }
-
-
 def _sources(found: dry_run.DryRun) -> rich_table.Table:
   endless = found.supply.kind == 'endless'
   rows = terminal.table(
@@ -239,15 +249,17 @@ def _sources(found: dry_run.DryRun) -> rich_table.Table:
     ),
   )
   for need in found.needs:
-    known = [] if need.supply is None else [terminal.count(int(need.supply))]
+    known = (
+      [] if need.supply is None else [ladder.short_count(int(need.supply))]
+    )
     epochs = [] if need.epochs is None else [f'{need.epochs:.3f}']
     rows.add_row(
       rich_text.Text(need.source),
       *known,
-      terminal.count(need.drawn_tokens),
+      ladder.short_count(need.drawn_tokens),
       *epochs,
       f'{need.max_epochs:g}',
-      terminal.count(-int(-need.needed_tokens // 1)),
+      ladder.short_count(-int(-need.needed_tokens // 1)),
       style='bold red' if need.refused else None,
     )
   return rows
@@ -258,7 +270,8 @@ def _totals(found: dry_run.DryRun) -> rich_table.Table:
   hours = ['chip-hours', 'dollars'] if on_slices else []
   if found.total.worker_hours is not None:
     hours.append('hours of a worker')
-  rows = terminal.table('Totals', [''], ('runs', 'tokens', 'FLOPs', *hours))
+  title = 'Totals (a run of two purposes counts in both)'
+  rows = terminal.table(title, [''], ('runs', 'tokens', 'FLOPs', *hours))
 
   def add(name: str, whole: dry_run.Total, style: str | None = None) -> None:
     cells = {
@@ -275,12 +288,16 @@ def _totals(found: dry_run.DryRun) -> rich_table.Table:
       style=style,
     )
 
-  for purpose, whole in found.by_purpose.items():
-    add(purpose, whole)
-  rows.add_section()
-  for variant, whole in found.by_variant.items():
-    add(f'{variant}, whole', whole)
-  rows.add_section()
+  parts: list[dict[str, dry_run.Total]] = [
+    {**found.by_purpose},
+    {ladder.size_name(m): whole for m, whole in found.by_model.items()},
+    {f'{name}, whole': whole for name, whole in found.by_variant.items()},
+  ]
+  for part in parts:
+    if len(part) > 1:
+      for name, whole in part.items():
+        add(name, whole)
+      rows.add_section()
   add('all, each run once', found.total, 'bold')
   return rows
 

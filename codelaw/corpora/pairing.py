@@ -29,6 +29,7 @@ import hashlib
 import string
 
 from codelaw import errors
+from codelaw import records
 from codelaw.corpora import documents
 from codelaw.corpora import files
 from codelaw.corpora import languages
@@ -60,6 +61,9 @@ class Pairing:
     prompt: text between the programs, with `{source}` and `{target}` for the
       names of their languages; for the strategy `prompt`.
     separator: text between the programs, for direct concatenation.
+    source: what its sources are named under, `<source>/<from>-<to>`: one
+      corpus may hold the same sets written in several ways, like
+      `parallel/direct` and `parallel/prompt`.
   """
 
   strategy: str = 'direct'
@@ -68,8 +72,10 @@ class Pairing:
   directions_per_set: int = 1
   prompt: str = DEFAULT_PROMPT
   separator: str = '\n'
+  source: str = 'parallel'
 
   def __post_init__(self):
+    records.check_source_name(self.source)
     if self.strategy not in STRATEGIES:
       raise errors.UserError(
         f'Pairing.strategy must be one of {", ".join(STRATEGIES)}; got'
@@ -103,7 +109,11 @@ class Pairing:
   def source_names(self) -> tuple[str, ...]:
     """A source per direction."""
     everything = (*self.directions, *self.held_out_directions)
-    return tuple(map(source_name, everything))
+    return tuple(map(self.source_name, everything))
+
+  def source_name(self, direction: str) -> str:
+    """The source that holds a direction's documents."""
+    return f'{self.source}/{direction}'
 
   def languages(self) -> tuple[str, ...]:
     """Every language of a direction, in order of first mention."""
@@ -173,7 +183,7 @@ class Pairing:
     ):
       yield documents.RawDocument(
         text=text,
-        source=source_name(direction),
+        source=self.source_name(direction),
         language=languages.from_label(language) or language,
         origin=origin,
         license=license_,
@@ -197,11 +207,6 @@ def _fields(
     raise errors.UserError(
       f'Pairing.prompt must be a template; {template!r} is none ({error}).'
     ) from error
-
-
-def source_name(direction: str) -> str:
-  """The source that holds a direction's documents."""
-  return f'parallel/{direction}'
 
 
 def _hash(key: str) -> str:

@@ -22,6 +22,7 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 import dataclasses
 import itertools
+import re
 from typing import Any
 
 from codelaw import errors
@@ -38,6 +39,7 @@ from codelaw.evaluation import translation_scores
 from codelaw.evaluation import translation_sets
 
 METRICS = ('nats_per_token', 'bleu', 'execution')
+_LABEL = re.compile(r'[a-z0-9_]+')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,7 +47,8 @@ class Translation:
   """Scores of every direction, and averages over those seen and unseen.
 
   Scores are `translation/<from>-<to>/<metric>` and
-  `translation/{seen,unseen,all}/<metric>`, defined in `translation_scores`.
+  `translation/{seen,unseen,all}/<metric>`, defined in `translation_scores`;
+  with a label the metric is `<metric>@<label>`.
 
   Attributes:
     test_set: `@SyntheticParallel()` or `@ParallelTestSet()`.
@@ -55,6 +58,8 @@ class Translation:
     directions: to evaluate, like `python-java`; () stands for all between
       the languages of the test set.
     metrics: among `METRICS`.
+    label: of this way to ask, where models are asked in several, like
+      `prompt`: it ends the name of the task and of its metrics.
     sampling: of the translations. A program and its translation of
       `max_new_tokens` must fit the model's context, or the program loses its
       beginning.
@@ -76,6 +81,7 @@ class Translation:
   sampling: language_model.Sampling = language_model.Sampling(
     max_new_tokens=768
   )
+  label: str = ''
   bleu_tokenizer: str = bleu_lib.CODE
   max_program_bytes: int = 0
   limits: sandbox.Limits = sandbox.Limits()
@@ -104,6 +110,11 @@ class Translation:
           f'Translation.{name} names one of {list(given)!r} twice.'
         )
       object.__setattr__(self, name, tuple(given))
+    if self.label and not _LABEL.fullmatch(self.label):
+      raise errors.UserError(
+        'Translation.label must be lower-case letters, digits and _, got'
+        f' {self.label!r}.'
+      )
     unknown = sorted(set(self.metrics) - set(METRICS))
     if unknown or not self.metrics:
       raise errors.UserError(
@@ -132,7 +143,7 @@ class Translation:
   @property
   def name(self) -> str:
     """Of the file of samples."""
-    return translation_scores.CATEGORY
+    return '_'.join(filter(None, (translation_scores.CATEGORY, self.label)))
 
   def all_directions(self) -> tuple[str, ...]:
     """Those that are evaluated."""
@@ -214,17 +225,18 @@ class Translation:
     Raises:
       UserError: when a package that it needs is missing.
     """
+    called = '@'.join(filter(None, (name, self.label)))
     if name == 'nats_per_token':
       metric = translation_scores.Metric(
-        name, 2, translation_scores.share, higher_is_better=False
+        called, 2, translation_scores.share, higher_is_better=False
       )
       return _Measure(metric, _nats)
     if name == 'execution':
-      metric = translation_scores.Metric(name, 2, translation_scores.share)
+      metric = translation_scores.Metric(called, 2, translation_scores.share)
       return _Measure(metric, _passed)
     bleu = bleu_lib.Bleu(self.bleu_tokenizer)
     return _Measure(
-      translation_scores.Metric(name, bleu_lib.NUM_COUNTS, bleu.value),
+      translation_scores.Metric(called, bleu_lib.NUM_COUNTS, bleu.value),
       lambda answer: bleu.counts(answer.translation, answer.question.reference),
       (f'BLEU is 0 to 100: {bleu.signature}.',),
     )

@@ -33,7 +33,7 @@ def pictures(
   for found in by_metric:
     metric = found[0].metric
     yield (
-      f'translation_{metric}',
+      f'translation_{metric.replace("@", "_")}',
       matrices(found),
       f'Translation, {translation_rows.shown(metric)}: from the language of a'
       ' row into that of a column; darker is better. Frames: directions that'
@@ -67,10 +67,10 @@ def matrices(found: Sequence[translation_rows.Matrix]) -> figure_lib.Figure:
   every = [s.value for one in found for s in one.directions.values()]
   scale = colors.Normalize(*_ends(metric, every))
   ends = [heat_maps.PALE, figures.BLUE]
-  if metric in translation_rows.LOWER_IS_BETTER:
+  if translation_rows.is_lower_better(metric):
     ends.reverse()
   shades = colors.LinearSegmentedColormap.from_list('translation', ends)
-  form = _FORMS.get(metric, '.3g')
+  form = _FORMS.get(translation_rows.kind(metric), '.3g')
   columns = 1 if len(found) == 1 else 2
   rows = math.ceil(len(found) / columns)
   each = 0.9 + (0.5 if columns == 1 else 0.42) * len(names)
@@ -100,8 +100,9 @@ def _ends(metric: str, values: Sequence[float]) -> tuple[float, float]:
   colours where all are nearly the same.
   """
   most = max(values)
-  if metric in _LIMITS:
-    low, high = _LIMITS[metric]
+  limits = _LIMITS.get(translation_rows.kind(metric))
+  if limits:
+    low, high = limits
     return low, max(most, low + 0.1 * (high - low))
   return min(min(values), most - 0.1 * abs(most)), most
 
@@ -121,14 +122,15 @@ def seen_and_unseen(
     for matrix in found:
       _dots(axes, runs.index(matrix.run_id), matrix)
     metric = found[0].metric
-    better = 'lower' if metric in translation_rows.LOWER_IS_BETTER else 'higher'
+    better = 'lower' if translation_rows.is_lower_better(metric) else 'higher'
     axes.set_xlabel(f'{translation_rows.shown(metric)} ({better} is better)')
     axes.set_yticks(range(len(runs)), runs if place == 0 else [''] * len(runs))
     axes.set_ylim(len(runs) - 0.5, -0.5)
-    if metric == 'execution':
+    kind = translation_rows.kind(metric)
+    if kind == 'execution':
       axes.xaxis.set_major_formatter(ticker.PercentFormatter(1, decimals=0))
-    if metric in _LIMITS:
-      low, high = _LIMITS[metric]
+    if kind in _LIMITS:
+      low, high = _LIMITS[kind]
       left, right = axes.get_xlim()
       span = 0.1 * (high - low)  # As of colours.
       right = min(high, max(right, low + span))

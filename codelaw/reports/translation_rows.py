@@ -2,8 +2,10 @@
 
 Its columns are `score/translation/<from>-<to>/<metric>`, with averages in the
 place of the direction, and `score_standard_error/...` of the same names. A
-direction was *seen* when the run was trained on its pairs: when its source
-`parallel/<from>-<to>` has tokens.
+direction was *seen* when the run was trained on its pairs: when a source
+`parallel/<from>-<to>`, or `parallel/<name>/<from>-<to>`, has tokens.
+Where a run is asked in several ways, a metric ends in `@<label>`, the label of
+the task that asked (`Translation.label`).
 """
 
 from collections.abc import Iterator
@@ -15,6 +17,7 @@ import pandas as pd
 
 AVERAGES = ('seen', 'unseen', 'all')
 _SCORE = re.compile(r'score/translation/([^/]+)/([^/]+)')
+_PAIRS = re.compile(r'tokens/parallel/(?:.+/)?([^-/]+-[^-/]+)')
 _DIRECTION = re.compile(r'[^-/]+-[^-/]+')
 # Of metrics -> what readers call them. They are shown in this order.
 METRICS = {
@@ -22,7 +25,7 @@ METRICS = {
   'bleu': 'BLEU',
   'execution': 'passing the tests',
 }
-LOWER_IS_BETTER = ('nats_per_token',)
+_LOWER_IS_BETTER = ('nats_per_token',)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,9 +60,21 @@ class Matrix:
   averages: dict[str, Score]
 
 
+def kind(metric: str) -> str:
+  """A metric without the label of how it was asked."""
+  return metric.partition('@')[0]
+
+
 def shown(metric: str) -> str:
   """A metric in words."""
-  return METRICS.get(metric, metric)
+  name, _, label = metric.partition('@')
+  words = METRICS.get(name, name)
+  return f'{words}, {label}' if label else words
+
+
+def is_lower_better(metric: str) -> bool:
+  """Whether it is a loss."""
+  return kind(metric) in _LOWER_IS_BETTER
 
 
 def by_metric(table: pd.DataFrame) -> list[list[Matrix]]:
@@ -69,10 +84,12 @@ def by_metric(table: pd.DataFrame) -> list[list[Matrix]]:
     for name in table.columns
     if (match := _SCORE.fullmatch(name)) and _DIRECTION.fullmatch(match[1])
   }
-  known = [name for name in METRICS if name in found]
+  order = {name: place for place, name in enumerate(METRICS)}
   every = [
     list(_matrices(table, metric))
-    for metric in (*known, *sorted(found - set(known)))
+    for metric in sorted(
+      found, key=lambda name: (order.get(kind(name), len(order)), name)
+    )
   ]
   return [matrices for matrices in every if matrices]
 
@@ -84,6 +101,10 @@ def _matrices(table: pd.DataFrame, metric: str) -> Iterator[Matrix]:
     for name in table.columns
     if (match := _SCORE.fullmatch(name)) and match[2] == metric
   }
+  trained: dict[tuple[str, str], list[str]] = {}
+  for name in table.columns:
+    if match := _PAIRS.fullmatch(str(name)):
+      trained.setdefault(_direction(match[1]), []).append(name)
   scored = table[table[list(columns.values())].notna().any(axis=1)]
   if 'step' in scored:
     scored = scored.sort_values('step', kind='stable')
@@ -108,7 +129,7 @@ def _matrices(table: pd.DataFrame, metric: str) -> Iterator[Matrix]:
       seen=frozenset(
         pair
         for pair in directions
-        if _number(row, f'tokens/parallel/{"-".join(pair)}') > 0
+        if any(_number(row, name) > 0 for name in trained.get(pair, ()))
       ),
       averages={name: found[name] for name in AVERAGES if name in found},
     )

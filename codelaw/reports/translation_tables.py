@@ -54,7 +54,7 @@ def _cell(matrix: translation_rows.Matrix, kind: str) -> str:
   score = matrix.averages.get(kind)
   if score is None:
     return ''
-  form = _FORMS.get(matrix.metric, '.3f')
+  form = _FORMS.get(translation_rows.kind(matrix.metric), '.3f')
   text = format(score.value, form)
   if score.standard_error is None:
     return text

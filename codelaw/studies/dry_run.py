@@ -149,6 +149,15 @@ class DryRun:
     return {name: total(rows) for name, rows in groups.items()}
 
   @functools.cached_property
+  def by_model(self) -> Mapping[accounting.ModelShape, Total]:
+    """Every run once, the smallest model first."""
+    groups: dict[accounting.ModelShape, list[Row]] = {}
+    for row in [*self.rows, *self.confirmation]:
+      groups.setdefault(row.plan.model, []).append(row)
+    ordered = sorted(groups, key=accounting.num_params)
+    return {model: total(groups[model]) for model in ordered}
+
+  @functools.cached_property
   def by_variant(self) -> Mapping[str, Total]:
     """Of a variant's whole, as defined above."""
     groups: dict[str, list[Row]] = {}

@@ -184,6 +184,16 @@ HELD_OUT = {
 }
 
 
+def test_one_corpus_may_hold_pairs_written_in_several_ways():
+  settings = {'directions': TWO, 'source': 'parallel/prompt'}
+  names = ('parallel/prompt/python-java', 'parallel/prompt/java-python')
+  assert pairing.Pairing(**settings).source_names() == names
+  (item,) = _pair('python-java', **settings)
+  assert item.source == names[0]
+  with pytest.raises(errors.UserError, match='named in lower case'):
+    pairing.Pairing(source='Parallel/')
+
+
 def _number(item):
   return int(item.origin.rpartition('/')[2])
 

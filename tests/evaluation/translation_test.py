@@ -76,6 +76,17 @@ def test_all_directions_of_seven_languages():
   assert sum(sample['is_seen'] for sample in result.samples) == 12 * 3
 
 
+def test_a_label_tells_ways_of_asking_apart():
+  asked = {'metrics': ['nats_per_token'], 'directions': ['java-go']}
+  plain, _ = _evaluate(EVERY, **asked)
+  found, _ = _evaluate(EVERY, **asked, label='prompt')
+  assert set(found) == {f'{name}@prompt' for name in plain}
+  assert translation.Translation(label='prompt').name == 'translation_prompt'
+  assert translation.Translation().name == 'translation'
+  with pytest.raises(errors.UserError, match="letters, digits and _, got 'A/'"):
+    translation.Translation(label='A/')
+
+
 def test_likelihood_per_token():
   nats = {
     '\nint a = 1 ;\n': 0.5, '\nb += 22 ;\n': 2.0,

@@ -70,6 +70,25 @@ def test_runs_are_shown_at_their_last_scores():
   assert nats[0].averages == {}
 
 
+def test_each_way_of_asking_has_matrices_of_its_own():
+  row = _row('direct', 200, 30.0)
+  del row['tokens/parallel/python-go'], row['tokens/parallel/go-python']
+  row['tokens/parallel/prompt/python-go'] = 1e6
+  row['tokens/parallel/direct/go-python'] = 0.0
+  row['score/translation/java-go/nats_per_token@prompt'] = 0.25
+  found = translation_rows.by_metric(pd.DataFrame([row]))
+  assert [one.metric for (one,) in found] == [
+    'nats_per_token', 'nats_per_token@prompt', 'bleu',
+  ]  # fmt: skip
+  assert found[1][0].directions.keys() == {('java', 'go')}
+  assert found[1][0].seen == frozenset()
+  assert found[0][0].seen == {('python', 'go')}
+  metric = found[1][0].metric
+  assert translation_rows.shown(metric) == 'nats per token, prompt'
+  assert translation_rows.is_lower_better(metric)
+  assert not translation_rows.is_lower_better('bleu@prompt')
+
+
 def test_seen_directions_are_those_with_training_tokens():
   _, (direct, shuffled) = translation_rows.by_metric(TABLE)
   assert direct.seen == {('python', 'go'), ('go', 'python')}

@@ -51,7 +51,7 @@ class SyntheticPairs:
         for direction in self.pairing.chosen(
           f'{self.seed} {index}', reader.RENDERERS
         )
-        if not is_full(pairing.source_name(direction))
+        if not is_full(self.pairing.source_name(direction))
       ]
       if not directions:
         continue
