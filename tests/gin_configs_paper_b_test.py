@@ -162,6 +162,22 @@ def test_learning_rates_go_on_from_stage_to_stage(chains):
     assert plan.initial is None or plan.initial.optimizer_state
 
 
+def test_stages_launched_by_hand_are_those_of_the_study(chains):
+  args = argparse.Namespace(
+    gin_file=['models/parallel_470m.gin', 'runs/paper_b/chain.gin'],
+    gin_search_paths=[],
+    gin_bindings=[
+      'MODEL = @parallel_470m/ModelShape()',
+      "SHARDS_DIR = 'results/paper_b/shards'",
+    ],
+  )
+  by_hand = [dataclasses.replace(r.plan, initial=None) for r in train.load(args)]
+  assert by_hand == [
+    dataclasses.replace(plan, initial=None, source_max_epochs={})
+    for plan in chains['balanced->text, cooldown']
+  ]
+
+
 def test_runs_that_two_studies_have_in_common_are_one(everything):
   alone = {name: sweep.planned_runs(load_study(name)) for name in STUDIES}
   assert {n: len(runs) for n, runs in alone.items()} == {
