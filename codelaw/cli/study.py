@@ -23,6 +23,7 @@ from codelaw import records
 from codelaw import storage
 from codelaw.cli import allocate_view
 from codelaw.cli import corpus
+from codelaw.cli import evaluate
 from codelaw.cli import gin_config
 from codelaw.cli import progress as progress_lib
 from codelaw.cli import study_status
@@ -33,6 +34,7 @@ from codelaw.laws import fitting
 from codelaw.planning import allocation as allocation_lib
 from codelaw.planning import ladder
 from codelaw.studies import attempts
+from codelaw.studies import branches
 from codelaw.studies import compiled_steps
 from codelaw.studies import compiling
 from codelaw.studies import dry_run
@@ -49,6 +51,7 @@ EXAMPLE = 'codelaw study --gin_file=gin_configs/studies/quickstart.gin'
 PARTS = (
   plan_lib.CorpusPlan,
   *corpus.PARTS,
+  *evaluate.PARTS,
   shards.CachePlan,
   records.RunPlan,
   records.Schedule,
@@ -60,6 +63,7 @@ PARTS = (
   ladder.DeepSeekSizing,
   execution.Execution,
   execution.MeshShape,
+  branches.Branches,
   experiments.Grid,
   experiments.Mixtures,
   experiments.Pairs,
