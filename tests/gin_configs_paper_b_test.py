@@ -191,6 +191,18 @@ def test_runs_that_two_studies_have_in_common_are_one(everything):
   assert sum(run.plan.num_tokens for run in runs) == 7280e9
 
 
+def test_the_header_has_the_cost_at_the_paper_s_own_chip_hours(everything):
+  hours = 0.0
+  for run in sweep.planned_runs(everything):
+    small = accounting.num_params(run.plan.model) < 1e9
+    if run.plan.num_tokens == 40e9:
+      hours += 1024 if small else 13_824 / 5
+    else:
+      hours += (4736 if small else 13_824) * run.plan.num_tokens / 200e9
+  file = gin_config.config_root() / 'studies/paper_b/everything.gin'
+  assert f'come to {hours:,.0f}.' in file.read_text()
+
+
 def test_repetition_beyond_four_epochs_is_the_paper_s_synthetic_code(
   everything,
 ):
