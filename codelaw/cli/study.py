@@ -113,10 +113,10 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
   """Builds the plan from gin, runs the study, says what came out."""
   study = gin_config.load(args, sweep.StudyPlan, PARTS)
+  _check_flags(args)
   if args.dry_run:
     _dry_run(study, args)
     return
-  _check_flags(args)
   console = rich.console.Console(highlight=False, soft_wrap=True)
   if args.status:
     study_status.show(study, console)
@@ -147,8 +147,13 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _check_flags(args: argparse.Namespace) -> None:
+  if args.dry_run and (args.status or args.once):
+    raise errors.UserError(
+      '--dry_run shows what a study would do, --status and --once what it does;'
+      ' give one of them.'
+    )
   for name in ('out', 'compile'):
-    if getattr(args, name):
+    if getattr(args, name) and not args.dry_run:
       raise errors.UserError(
         f'--{name} is of a dry run; add --dry_run, or leave it out.'
       )

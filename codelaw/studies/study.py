@@ -4,6 +4,7 @@ Layout of a study's folder:
   study.json         the planned runs and what they are for
   runs/              run directories of the sweep
   jobs.json, jobs/   with an engine: what was tried, and the runs' gin files
+  compiled_steps.csv what `--dry_run --compile` compiled
   runs.csv           their run table
   fits/fit.json      laws of single sources
   fits/mixture/fit.json  laws in N, D and rates, which the allocation is from
@@ -115,6 +116,7 @@ def run(
           }
           for r in planned
         ],
+        'comparisons': records.to_json(sweep.comparisons(study)),
       },
     )
     if not _train(study, planned, 'runs', 'sweep', progress, once):

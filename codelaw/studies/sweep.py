@@ -19,9 +19,11 @@ from codelaw.laws import fitting
 from codelaw.planning import allocation as allocation_lib
 from codelaw.planning import ladder
 from codelaw.planning import objective as objective_lib
+from codelaw.reports import study_folder
 from codelaw.studies import attempts as attempts_lib
 from codelaw.studies import experiments as experiments_lib
 from codelaw.studies import scale as scale_lib
+from codelaw.studies import variants as variants_lib
 
 
 @dataclasses.dataclass(frozen=True)
@@ -304,6 +306,17 @@ def _ordered(
       -run.plan.num_tokens,
     ),
   )
+
+
+def comparisons(study: StudyPlan) -> list[study_folder.Comparison]:
+  """What the report of the study compares."""
+  pattern = study.pattern
+  return [
+    comparison
+    for experiment in study.experiments
+    if isinstance(experiment, variants_lib.Variants)
+    for comparison in experiment.comparisons(pattern)
+  ]
 
 
 def earlier_run_id(plan: records.RunPlan) -> str | None:
