@@ -169,3 +169,11 @@ def test_mixtures_that_move_are_told_with_both_ends():
 
   shown = _shown(planned.study(experiments=[One()]))
   assert 'main text -> 75% text, 25% code; cooldown code' in shown
+
+
+def test_what_shared_beginnings_save_is_told():
+  shown = _shown(planned.study())
+  # Of 6,144 own tokens of two variants, 4,096 would be trained twice.
+  assert 'what they share saves' in shown
+  grid = experiments.Grid(['code'], [planned.SMALL], [1024])
+  assert 'what they share' not in _shown(planned.study(experiments=[grid]))
