@@ -171,7 +171,9 @@ def test_stages_launched_by_hand_are_those_of_the_study(chains):
       "SHARDS_DIR = 'results/paper_b/shards'",
     ],
   )
-  by_hand = [dataclasses.replace(r.plan, initial=None) for r in train.load(args)]
+  by_hand = [
+    dataclasses.replace(r.plan, initial=None) for r in train.load(args)
+  ]
   assert by_hand == [
     dataclasses.replace(plan, initial=None, source_max_epochs={})
     for plan in chains['balanced->text, cooldown']
@@ -247,3 +249,9 @@ def test_a_laptop_trains_the_same_with_small_models(name):
   )
   for one, two in zip(meant.experiments, small.experiments, strict=True):
     assert dataclasses.replace(two, seeds=1) == one
+
+
+def test_a_small_study_may_have_tasks():
+  found = load_study('cooldown', 'laptop', 'laptop_tasks')
+  assert [task.name for task in found.tasks] == ['code']
+  assert not load_study('cooldown', 'laptop').tasks
