@@ -33,6 +33,9 @@ from codelaw.reports import translation_plots
 from codelaw.reports import translation_rows
 from codelaw.reports import translation_tables
 
+# Purposes of runs that laws are not fitted to.
+_UNSEEN = ('confirm', 'variant', 'stage+variant')
+
 
 def of_study(study: study_folder.Study) -> layout.Page:
   """The report of a study."""
@@ -170,7 +173,7 @@ def _fitted_rows(study: study_folder.Study) -> pd.DataFrame | None:
   table = study.table
   if table is None or 'run_id' not in table:
     return table
-  return table[table['run_id'].map(study.purposes).ne('confirm')]
+  return table[~table['run_id'].map(study.purposes).isin(_UNSEEN)]
 
 
 def _not_all(laws: Sequence[predictions.Fitted]) -> str:

@@ -124,5 +124,17 @@ def test_what_an_allocation_says_comes_first(study):
   assert 'Losses of ways' in [section.title for section in page.sections]
 
 
+def test_laws_are_drawn_without_the_variants(study):
+  found = study_folder.read(study)
+  variant = next(r for r, p in found.purposes.items() if p == 'single')
+  purposes = {**found.purposes, variant: 'variant'}
+  for given, there in ((found.purposes, True), (purposes, False)):
+    page = contents.of_study(dataclasses.replace(found, purposes=given))
+    (picture,) = [
+      p for s in page.sections for p in s.pictures if p.name == 'residuals'
+    ]
+    assert (variant in set(picture.data['run_id'])) == there
+
+
 def test_without_a_table_there_is_nothing_to_compare():
   assert study_variants.of(_study(None)) == []
