@@ -28,6 +28,7 @@ import os
 import pandas as pd
 
 from codelaw import accounting
+from codelaw import errors
 from codelaw import gin_text
 from codelaw import records
 from codelaw import storage
@@ -153,10 +154,19 @@ def run(
 
 def _data(study: sweep.StudyPlan, progress: Progress) -> manifest_lib.Manifest:
   """The manifest of the shards, which are made where the study says how."""
+  shards_dir = study.here(study.run.shards_dir)
+  if not storage.is_local(shards_dir):  # a bucket that is not mounted here
+    if not manifest_lib.exists(storage.path(shards_dir)):
+      raise errors.UserError(
+        f'{shards_dir} holds no finished shards, and shards cannot be written'
+        ' into a bucket. Mount it here as the hosts do (gcsfuse) and start the'
+        ' study again, or write them with `codelaw cache` and copy them:'
+        f' gcloud storage cp --recursive FOLDER {shards_dir}'
+      )
+    return manifest_lib.read(shards_dir)
   if study.corpus is not None:
     build.build(study.corpus, lambda m, f: progress('corpus', m, f, None))
-  shards_dir = study.here(study.run.shards_dir)
-  if study.shards is None or not storage.is_local(shards_dir):
+  if study.shards is None:
     return manifest_lib.read(shards_dir)
   return shards.write(study.shards, lambda m, f: progress('shards', m, f, None))
 

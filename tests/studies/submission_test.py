@@ -121,7 +121,41 @@ def test_finished_runs_are_left_out_and_their_slices_given_back(played):
   assert asked == ['submit chain1-0']
   played.record('chain1-0', 'finished')
   played.put('chain1-0', 'running')
-  assert played.step()[1] == ['remove chain1-0', 'submit chain1-1']
+  assert played.step()[1] == ['submit chain1-1']
+  assert played.places['chain1-0'].holds_slice
+  assert played.step(LATE)[1] == ['remove chain1-0']
+  played.step()
+  assert not played.places['chain1-0'].holds_slice
+
+
+def test_a_job_that_goes_by_itself_is_left_alone(played):
+  played.step()
+  for state in ('failed', 'waiting'):
+    found = job_lib.Found(state, 'zone', 'DELETING', is_leaving=True)
+    played.engine.found[played.name('chain0-0')] = found
+    assert not played.step(LATE)[1]
+  played.record('chain1-0', 'finished')
+  found = job_lib.Found('running', 'zone', 'DELETING', is_leaving=True)
+  played.engine.found[played.name('chain1-0')] = found
+  assert played.step()[1] == ['submit chain1-1']
+  assert played.step(LATE)[1] == []
+
+
+def test_a_job_that_went_while_it_was_removed_is_no_trouble(played):
+  played.step()
+  played.put('chain0-0', 'preempted')
+
+  def refuse(name):
+    played.engine.found.pop(name)
+    raise errors.UserError('NOT_FOUND')
+
+  played.engine.remove = refuse
+  played.step()
+  played.engine.remove = lambda name: refuse('')
+  played.engine.found[''] = None
+  played.put('chain1-0', 'failed')
+  with pytest.raises(errors.UserError, match='NOT_FOUND'):
+    played.step()
 
 
 def test_a_preempted_job_is_removed_and_handed_in_again(tmp_path):
@@ -173,7 +207,7 @@ def test_a_preemption_between_failures_starts_their_wait_anew():
   policy = attempts.RetryPolicy(wait_seconds=10)
   ends = ['failed', 'failed', 'preempted', 'failed']
   history = attempts.History(
-    'job', tuple(attempts.Attempt(0, 0, True, ended, 5.0) for ended in ends)
+    'job', tuple(attempts.Attempt(0, 0, ended, 5.0) for ended in ends)
   )
   assert attempts.due_at(history, policy) == 15
   shorter = attempts.History('job', history.attempts[:3])
@@ -225,6 +259,19 @@ def test_a_killed_submitter_finds_what_it_handed_in(played):
   assert played.endings('chain0-0') == ['']
 
 
+def test_a_killed_submitter_counts_its_second_attempt_too(played):
+  played.step()
+  played.put('chain0-0', 'preempted')
+  played.step()
+  played.put('chain0-0', 'running')  # handed in, and killed
+  played.start()
+  played.step()
+  assert played.endings('chain0-0') == ['preempted', '']
+  played.put('chain0-0', 'failed')
+  played.step()
+  assert played.endings('chain0-0') == ['preempted', 'failed']
+
+
 def test_a_submission_that_never_arrived_is_no_attempt(played):
   def die(job):
     raise SystemExit
@@ -261,6 +308,11 @@ def test_jobs_are_found_without_what_was_written_down(played):
   states, asked = played.step()
   assert states['chain0-0'] == states['chain1-0'] == 'waiting'
   assert not asked
+  (played.folder.parent / 'jobs.json').unlink()
+  played.put('chain0-0', 'failed')
+  played.start()
+  assert played.step()[1] == ['remove chain0-0']
+  assert played.endings('chain0-0') == ['failed']
 
 
 @pytest.mark.parametrize('state', ['absent', 'finished'])
