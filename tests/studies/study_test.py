@@ -27,7 +27,9 @@ from codelaw.reports import study_folder
 from codelaw.runs import collect
 from codelaw.runs import events
 from codelaw.runs import table as table_lib
+from codelaw.studies import study as study_lib
 from codelaw.studies import sweep
+from codelaw.studies import whereabouts
 from tests import example
 
 # Everything numerical that a study leaves; wall-clock times are elsewhere.
@@ -102,6 +104,18 @@ def test_every_planned_run_finished_exactly_once(in_folder, plan):
     scalars = events.read_scalars(in_folder / 'runs' / run.run_id / 'train')
     steps = [step for step, _ in scalars['train/loss_nats_per_token']]
     assert steps == list(range(1, record.step + 1))
+
+
+def test_where_its_runs_are_is_told_with_the_confirmation(in_folder, plan):
+  before = _files(in_folder)
+  places, trouble = whereabouts.of_study(plan, study_lib.groups(plan), 0.0)
+  assert not trouble
+  assert {place.state for place in places} == {'finished'}
+  folders = [in_folder / name for name in ('runs', 'confirmation')]
+  runs = [file.parent.name for f in folders for file in f.glob('*/run.json')]
+  assert sorted(place.run.run_id for place in places) == sorted(runs)
+  assert len(runs) == 23 + 4
+  assert _files(in_folder) == before
 
 
 def test_realised_tokens_are_the_planned_ones(in_folder, plan):
