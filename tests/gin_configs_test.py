@@ -125,6 +125,8 @@ def built(file):
       ),
     )
   if kind == 'studies':
+    if 'StudyPlan.name' not in (ROOT / file).read_text():
+      pytest.skip('a part: tests/gin_configs_paper_*_test.py build it')
     return load(sweep.StudyPlan, study.PARTS, [file])
   if file == RUN:
     return load_run()
