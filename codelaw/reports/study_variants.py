@@ -23,7 +23,7 @@ from codelaw.reports import variant_tables
 from codelaw.reports import variants
 
 _LEVEL = 0.9  # of the intervals; that of `fitting.FitSettings` by default
-_MOST_SENTENCES = 6  # about one comparison
+_MOST_SENTENCES = 8  # about one comparison
 
 
 @dataclasses.dataclass(frozen=True)
@@ -149,14 +149,20 @@ def _telling(one: Compared) -> tuple[str, variant_tables.Changes]:
 
 
 def _lowest_losses(one: Compared) -> Iterator[str]:
-  for source, row in one.loss_changes.items():
-    best = min(row, key=lambda name: row[name].difference)
-    if row[best].difference >= 0:
-      yield f'Loss of {source}: no variant is below the baseline.'
-    else:
+  """Yields what the variants cost first: where the baseline stays lowest."""
+  best = {
+    source: min(row, key=lambda name: row[name].difference)
+    for source, row in one.loss_changes.items()
+  }
+  changes = {source: one.loss_changes[source][best[source]] for source in best}
+  none = [source for source in best if changes[source].difference >= 0]
+  if none:
+    yield f'Loss of {", ".join(none)}: no variant is below the baseline.'
+  for source, change in changes.items():
+    if source not in none:
       yield (
-        f'Loss of {source}: {best} is lowest, {row[best].percent:+.2f}%,'
-        f' {variants.certainty(row[best], _LEVEL)}.'
+        f'Loss of {source}: {best[source]} is lowest, {change.percent:+.2f}%,'
+        f' {variants.certainty(change, _LEVEL)}.'
       )
 
 

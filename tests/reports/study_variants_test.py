@@ -71,6 +71,15 @@ def test_a_study_of_variants_answers_with_their_losses():
   assert html.render(page).count('<svg') == 1
 
 
+def test_what_the_variants_cost_comes_before_what_they_gain():
+  losses = [2.0, 2.1, 2.5, 2.6, 2.7, 2.8]
+  others = {f'loss/{name}': losses for name in ('web', 'wiki')}
+  page = contents.of_study(_study(_table(**others)))
+  first, second = page.answer.sentences
+  assert first == 'Loss of web, wiki: no variant is below the baseline.'
+  assert second.startswith('Loss of text: code, then text is lowest')
+
+
 def test_scores_come_before_losses():
   scored = _table(**{SCORE: [0.1, 0.12, 0.3, 0.32, 0.5, 0.5]})
   page = contents.of_study(_study(scored))
