@@ -406,6 +406,20 @@ def test_it_waits_until_all_runs_are_finished(played, monkeypatch):
   assert said[-1][:2] == ('3 of 3 runs done', 1.0)
 
 
+def test_it_waits_until_all_slices_are_given_back(played, monkeypatch):
+  for run_id in played.runs:
+    played.finish(run_id)
+  played.put('chain0-0', 'running')
+
+  def play():
+    played.now += LATE
+
+  done, slept, _ = _execute(played, monkeypatch, play)
+  assert done
+  assert len(slept) == 2
+  assert played.engine.log == [('remove', played.name('chain0-0'))]
+
+
 def test_once_is_one_pass(played, monkeypatch):
   done, slept, said = _execute(played, monkeypatch, once=True)
   assert not done
