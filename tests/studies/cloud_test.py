@@ -178,7 +178,8 @@ def test_it_ends_like_the_local_study_bit_for_bit(
     assert losses == _losses(here / 'study' / 'runs' / run_id)
   assert cloud.names() == []
   preempted = sum(call[0] == 'preempted' for call in cloud.calls())
-  assert preempted == sum(h.count('preempted') for h in histories.values()) > 0
+  # One that has just finished may lose its machine too.
+  assert preempted >= sum(h.count('preempted') for h in histories.values()) > 0
   outputs = [
     file.read_text() for file in (cloud.folder / 'machines').glob('*/output')
   ]
