@@ -114,6 +114,17 @@ def test_no_more_slices_are_held_than_allowed(tmp_path):
   assert played.step()[1] == ['submit chain2-0']
 
 
+def test_a_job_that_is_not_listed_yet_may_hold_a_slice(tmp_path):
+  played = _Played(tmp_path, (1, 1), max_jobs=1)
+  assert played.step()[1] == ['submit chain0-0']
+  there = played.engine.found.pop(played.name('chain0-0'))
+  states, asked = played.step()
+  assert states == {'chain0-0': 'unclear', 'chain1-0': 'due'}
+  assert not asked
+  played.engine.found[played.name('chain0-0')] = there
+  assert played.step()[0]['chain0-0'] == 'waiting'
+
+
 def test_finished_runs_are_left_out_and_their_slices_given_back(played):
   played.record('chain0-0', 'finished')
   states, asked = played.step()
