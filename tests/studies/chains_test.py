@@ -11,7 +11,7 @@ from codelaw.runs import table as table_lib
 STUDY = """
 include 'studies/tiny.gin'
 STUDY_DIR = 'study'
-GENERATED_DIR = 'study/generated'
+GENERATED_DIR = 'generated'
 CORPUS_DIR = 'corpus'
 SHARDS_DIR = 'shards'
 
