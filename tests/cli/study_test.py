@@ -109,7 +109,7 @@ def test_steps_that_are_not_known_are_compiled_and_kept(here, capsys):
 
 
 def test_steps_of_the_pod_files_are_known():
-  """All that `tools/bench compile --write` was run for; others are estimated."""
+  """Those that `tools/bench compile --write` was run for."""
   pods = gin_config.config_root() / 'pods'
   known = compiled_steps.read(pods / compiled_steps.FILE_NAME)
   slices = {topology.num_chips(name): name for name in topology.TOPOLOGIES}
