@@ -61,8 +61,10 @@ def test_the_price_comes_below_what_it_is_of_on_a_narrow_terminal():
   wide = _shown(planned.study(), [planned.step()])
   narrow = _shown(planned.study(), [planned.step()], width=80)
   assert max(map(len, narrow.splitlines())) <= 80
-  assert 'FLOPs and cost' not in wide.replace('tokens of each, FLOPs', '')
-  assert '0.00889 to 0.0178' in narrow.partition('FLOPs and cost')[2]
+  title = 'FLOPs and cost of all runs of a line'
+  assert title not in wide
+  assert title in narrow
+  assert '0.00889 to 0.0178' in narrow.partition(title)[2]
 
 
 def test_seeds_share_a_line():
