@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 
 from codelaw.laws import forms
@@ -229,13 +230,18 @@ def _frontiers(
       f' least loss for each budget, with its {level} bootstrap band.'
       + _not_all(laws),
     ),
-    layout.Picture(
-      f'{prefix}optimal_sizes',
-      frontier_plots.optimal_sizes(laws, frontiers),
-      'Size and tokens of least predicted loss against training compute'
-      f' C = 6 N D{at}, with {level} bootstrap bands; dashed beyond the runs.',
-    ),
   ]
+  # Where every optimum lies at an end of the sizes searched, nothing is left.
+  if any(np.isfinite(found.num_params[0]).any() for found in frontiers):
+    pictures.append(
+      layout.Picture(
+        f'{prefix}optimal_sizes',
+        frontier_plots.optimal_sizes(laws, frontiers),
+        'Size and tokens of least predicted loss against training compute'
+        f' C = 6 N D{at}, with {level} bootstrap bands; dashed beyond the'
+        ' runs.',
+      )
+    )
   return pictures, [frontier_tables.frontiers(laws, frontiers)]
 
 

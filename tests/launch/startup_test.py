@@ -51,7 +51,7 @@ class Host:
     self.programs = recording.Programs(folder)
     aside = folder / 'aside'
     aside.mkdir()
-    self._aside = aside
+    self.aside = aside
     self.programs.add('uv', UV, aside)
     self.train('exit 0')
     for name, script in {
@@ -65,10 +65,10 @@ class Host:
 
   def train(self, script):
     """What the command of the job does from now on."""
-    self.programs.add('codelaw', script, self._aside)
+    self.programs.add('codelaw', script, self.aside)
     installed = self.root / 'env' / 'bin' / 'codelaw'
     if installed.exists():
-      shutil.copy(self._aside / 'codelaw', installed)
+      shutil.copy(self.aside / 'codelaw', installed)
 
   def start(self, engine=ENGINE):
     """Starts the machine: (exit code, calls, log)."""
@@ -87,8 +87,8 @@ class Host:
       timeout=300,
       env={
         'PATH': self.programs.path('/usr/bin:/bin'),
-        'CODELAW': str(self._aside / 'codelaw'),
-        'UV_PROGRAM': str(self._aside / 'uv'),
+        'CODELAW': str(self.aside / 'codelaw'),
+        'UV_PROGRAM': str(self.aside / 'uv'),
       },
     )
     assert (done.stdout, done.stderr) == ('', '')
@@ -195,6 +195,18 @@ def test_what_cannot_be_had_ends_the_job(host, program):
   assert TRAIN not in calls
   # Nothing lies where the bucket will be mounted.
   assert program != 'gcsfuse' or not list(host.mounted.iterdir())
+
+
+@pytest.mark.parametrize('verb', ['venv', 'pip'])
+def test_what_uv_cannot_do_ends_the_job(host, verb):
+  host.programs.add('uv', f'[ "$1" != {verb} ] || exit 1\n{UV}', host.aside)
+  code, calls, log = host.start()
+  assert code == 1
+  assert calls[-1] == DELETE
+  last = [call for call in calls if call.startswith('uv')][-1]
+  assert last.startswith(f'uv {verb}')
+  assert not (host.root / 'installed').exists()
+  assert f'try 5 of 5 failed: {host.root}/uv/bin/uv {verb}' in log
 
 
 def test_an_image_without_gcsfuse_gets_it_from_the_bucket(host):

@@ -1,11 +1,15 @@
 """Isoloss contours and frontiers show what the law says."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
+from codelaw.reports import contents
 from codelaw.reports import frontier_plots
 from codelaw.reports import frontier_tables
 from codelaw.reports import predictions
+from codelaw.reports import study_folder
 
 
 @pytest.fixture(scope='module')
@@ -79,3 +83,25 @@ def test_no_optimum_leaves_cells_empty(laws, frontiers):
   table = frontier_tables.frontiers(laws[:1], [gone])
   assert table.rows[0][2:] == ('',) * 5
   frontier_plots.isoloss(laws[:1], [gone], [{}])
+
+
+def test_laws_without_any_optimum_have_no_figure_of_it(study, monkeypatch):
+  whole = predictions.frontier_of
+
+  def gone(law, shares):
+    found = whole(law, shares)
+    nothing = np.full_like(found.num_params, np.nan)
+    return dataclasses.replace(
+      found, num_params=nothing, num_tokens=nothing, loss=nothing
+    )
+
+  monkeypatch.setattr(predictions, 'frontier_of', gone)
+  found = study_folder.read(study)
+  alone = dataclasses.replace(found, fits=found.fits[:1], mixture_fits=())
+  page = contents.of_study(alone)
+  pictures = [p for section in page.sections for p in section.pictures]
+  names = [picture.name for picture in pictures]
+  assert 'isoloss' in names
+  assert 'optimal_sizes' not in names
+  for picture in pictures:
+    picture.figure.canvas.draw()

@@ -130,9 +130,14 @@ def test_the_confirmation_counts_and_is_not_refused():
   # 2,048 tokens of text at the most in the sweep, as many in each of these.
   assert max(row.drawn.epochs['text'] for row in found.confirmation) > 3.5
   found.check()
-  tighter = dataclasses.replace(study, supply={'code': 1152, 'text': 512})
-  found = dry_run.of_study(tighter, [])
-  assert len({row.run.run_id for row in found.confirmation}) == 6
+  # Twice the tokens repeat the text eight times, which the sweep does four.
+  longer = dataclasses.replace(
+    study,
+    run=planned.run(num_tokens=8192),
+    supply={'code': 4096, 'text': 512},
+  )
+  found = dry_run.of_study(longer, [])
+  assert {row.drawn.epochs['text'] for row in found.confirmation} == {8.0}
   found.check()
 
 
