@@ -31,6 +31,7 @@ run-c-0003    2026-11-20T10:00:00Z   very-high   4                    4         
 run-d-0004    2026-11-20T10:00:00Z   low         4                    4                         <none>             Finished        jobset failed due to reaching max number of restarts   2026-11-20T11:00:00Z
 run-e-0005    2026-11-20T10:00:00Z   medium      4                    <none>                    <none>             <none>          <none>                                                 <none>              
 run-f-0006    2026-11-20T10:00:00Z   medium      4                    4                         <none>             Evicted         Preempted to accommodate a workload                    2026-11-20T11:00:00Z
+run-g-0007    2026-11-20T10:00:00Z   medium      16                   <none>                    <none>             Admitted        The workload is admitted                               2026-11-20T10:01:00Z
 [XPK] See your workloads in Cloud Console: https://console.cloud.google.com/
 [XPK] Exiting XPK cleanly
 """  # noqa: E501, W291
@@ -119,6 +120,7 @@ def test_states_are_read(client):
     'run-d-0004': 'failed',
     'run-e-0005': 'waiting',
     'run-f-0006': 'waiting',
+    'run-g-0007': 'waiting',
   }
   assert found['run-f-0006'] == job_lib.Found(
     'waiting', 'pods', 'Evicted: Preempted to accommodate a workload'
