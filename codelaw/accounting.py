@@ -52,6 +52,10 @@ CHIPS: Mapping[str, Chip] = {
   'NVIDIA H200': Chip(989e12, 141e9, 4800e9),
 }
 
+# Google Cloud's list price of a v5e chip on demand in its US regions, in 2025.
+# It differs by region and contract: https://cloud.google.com/tpu/pricing.
+DOLLARS_PER_CHIP_HOUR = 1.20
+
 # Where a model is known by its number of parameters alone: arXiv:2001.08361,
 # section 2.1, without attention.
 FLOPS_PER_PARAMETER_AND_TOKEN = 6.0

@@ -93,13 +93,20 @@ def _blocks(record: Any, scope: str) -> list[_Block]:
   return [_Block(own), *nested]
 
 
-def train_settings(plan: Any, model_dir: str) -> str:
-  """A whole gin file for `codelaw train`: `plan` in `model_dir`."""
-  return (
-    binding('TrainSettings.model_dir', model_dir)
-    + 'TrainSettings.plan = @RunPlan()\n\n'
-    + bindings(plan)
-  )
+def train_settings(plan: Any, model_dir: str, execution: Any = None) -> str:
+  """A whole gin file for `codelaw train`: `plan` in `model_dir`.
+
+  Args:
+    plan: `RunPlan`.
+    model_dir: folder of the run.
+    execution: `Execution`; None leaves it automatic.
+  """
+  text = binding('TrainSettings.model_dir', model_dir)
+  text += 'TrainSettings.plan = @RunPlan()\n'
+  if execution is not None:
+    text += 'TrainSettings.execution = @Execution()\n'
+  text += '\n' + bindings(plan)
+  return text if execution is None else text + '\n' + bindings(execution)
 
 
 def comment(text: str) -> str:

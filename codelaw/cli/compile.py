@@ -10,6 +10,7 @@ import argparse
 
 from rich import console as rich_console
 
+from codelaw import accounting
 from codelaw import records
 from codelaw import storage
 from codelaw.cli import gin_config
@@ -20,9 +21,6 @@ from codelaw.train import topology as topology_lib
 EXAMPLE = (
   'codelaw compile --gin_file=pods/sequential_94m_v5e_16.gin --topology=v5e:4x4'
 )
-# Google Cloud's list price of a v5e chip on demand in its US regions, in 2025.
-# It differs by region and contract: https://cloud.google.com/tpu/pricing.
-DOLLARS_PER_CHIP_HOUR = 1.20
 _FILE_WIDTH = 100  # of what is not shown on a terminal
 
 
@@ -37,11 +35,11 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
   parser.add_argument(
     '--dollars_per_chip_hour',
     type=float,
-    default=DOLLARS_PER_CHIP_HOUR,
+    default=accounting.DOLLARS_PER_CHIP_HOUR,
     metavar='PRICE',
     help=(
-      f'default {DOLLARS_PER_CHIP_HOUR:.2f}: list price of v5e on demand in US'
-      ' regions, 2025; check yours'
+      f'default {accounting.DOLLARS_PER_CHIP_HOUR:.2f}: list price of v5e'
+      ' on demand in US regions, 2025; check yours'
     ),
   )
   parser.add_argument(

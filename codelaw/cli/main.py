@@ -24,6 +24,7 @@ VERBS = {
   'mixture': "print a schedule's exact tokens before anything is spent",
   'train': 'train one run',
   'compile': 'compile a run for a TPU slice without one: memory, time, cost',
+  'launch': 'run it on Cloud TPU: queued resources, GKE JobSets or xpk',
   'study': 'plan, run, resume, collect, fit, allocate and confirm a sweep',
   'evaluate': 'give downstream tasks to checkpoints of runs',
   'collect': 'read run directories into a run table',

@@ -3,6 +3,9 @@
 A study that was stopped, at any moment and in any way, goes on when the same
 command is given again: finished runs are skipped and the interrupted one
 continues at its last checkpoint.
+
+With --dry_run nothing is trained: runs, tokens, epochs, FLOPs, chip-hours and
+price are shown. The exit code is 2 when the corpus cannot supply them.
 """
 
 import argparse
@@ -14,22 +17,31 @@ import types
 import rich.console
 
 from codelaw import accounting
+from codelaw import errors
 from codelaw import execution
 from codelaw import records
+from codelaw import storage
 from codelaw.cli import allocate_view
 from codelaw.cli import corpus
 from codelaw.cli import gin_config
 from codelaw.cli import progress as progress_lib
+from codelaw.cli import study_view
 from codelaw.corpora import plan as plan_lib
 from codelaw.data import shards
 from codelaw.laws import fitting
 from codelaw.planning import allocation as allocation_lib
 from codelaw.planning import ladder
+from codelaw.studies import branches
+from codelaw.studies import compiled_steps
+from codelaw.studies import compiling
+from codelaw.studies import dry_run
 from codelaw.studies import experiments
 from codelaw.studies import scale
 from codelaw.studies import study as study_lib
 from codelaw.studies import sweep
 from codelaw.studies import variants
+
+_FILE_WIDTH = 160  # of a dry run that is not shown on a terminal
 
 EXAMPLE = 'codelaw study --gin_file=gin_configs/studies/quickstart.gin'
 
@@ -47,6 +59,7 @@ PARTS = (
   ladder.DeepSeekSizing,
   execution.Execution,
   execution.MeshShape,
+  branches.Branches,
   experiments.Grid,
   experiments.Mixtures,
   experiments.Pairs,
@@ -61,13 +74,33 @@ PARTS = (
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-  """A study is described by gin alone."""
-  del parser
+  """What is done with the study, which gin describes."""
+  group = parser.add_argument_group('dry run')
+  group.add_argument(
+    '--dry_run',
+    action='store_true',
+    help='show every run, its tokens, cost and price, and train nothing',
+  )
+  group.add_argument(
+    '--out', metavar='FILE.csv', help='also write a row per run'
+  )
+  group.add_argument(
+    '--compile',
+    action='store_true',
+    help=(
+      'compile the train steps that are not known yet, up to two minutes each,'
+      " and keep what they take in the study's folder"
+    ),
+  )
 
 
 def run(args: argparse.Namespace) -> None:
   """Builds the plan from gin, runs the study, says what came out."""
   study = gin_config.load(args, sweep.StudyPlan, PARTS)
+  if args.dry_run:
+    _dry_run(study, args)
+    return
+  _check_flags(args)
   start = time.monotonic()
   with _Steps() as steps:
     outcome = study_lib.run(study, _command(args), steps)
@@ -89,6 +122,38 @@ def run(args: argparse.Namespace) -> None:
       f'  codelaw train --gin_file={run_gin}  a run on the new mixture\n'
       f'  {mixture_gin}  the rates, to add to a run of your own'
     )
+
+
+def _check_flags(args: argparse.Namespace) -> None:
+  for name in ('out', 'compile'):
+    if getattr(args, name):
+      raise errors.UserError(
+        f'--{name} is of a dry run; add --dry_run, or leave it out.'
+      )
+
+
+def _dry_run(study: sweep.StudyPlan, args: argparse.Namespace) -> None:
+  """Shows what the study would do, then refuses what it could not."""
+  own = storage.path(study.study_dir) / compiled_steps.FILE_NAME
+  packaged = gin_config.config_root() / 'pods' / compiled_steps.FILE_NAME
+  known = [*compiled_steps.read(own), *compiled_steps.read(packaged)]
+  missing = dry_run.missing_steps(study, known) if args.compile else []
+  with progress_lib.Progress('compile') as display:
+    for done, (plan, where) in enumerate(missing):
+      size = ladder.size_name(plan.model)
+      display(f'{size} for {where.topology}', done / len(missing))
+      step = compiling.compile_step(plan, where.execution, where.topology)
+      known.insert(0, step)
+      compiled_steps.write(own, [*compiled_steps.read(own), step])
+  found = dry_run.of_study(study, known)
+  out = rich.console.Console(highlight=False)
+  if not out.is_terminal:
+    out.width = max(out.width, _FILE_WIDTH)
+  study_view.show(found, out)
+  if args.out:
+    study_view.write(found, args.out)
+    out.print(f'A row per run: {args.out}', soft_wrap=True)
+  found.check()
 
 
 def _command(args: argparse.Namespace) -> str:

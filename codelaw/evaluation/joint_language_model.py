@@ -67,15 +67,14 @@ class Leader:
 def leading() -> Iterator[None]:
   """Lets the others go on when the questions of the first process have ended.
 
-  Where the first is stopped with KeyboardInterrupt, so are they.
+  Where the first is stopped with KeyboardInterrupt, so are they. Another error
+  ends all, see `distributed.ending_together`.
   """
   try:
     yield
   except KeyboardInterrupt:
     _say(_STOP)
     raise
-  except BaseException:
-    raise  # ends all, see `distributed.ending_together`
   _say(_END)
 
 

@@ -57,6 +57,10 @@ def name_of(model_dir: storage.PathLike) -> str:
   return f'{word}-{digest}'
 
 
+class TransientError(errors.UserError):
+  """What an engine refuses now and may do later: quota, network, time-out."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Job:
   """One command on every host of a slice.
@@ -116,12 +120,14 @@ class Found:
     where: zone, cluster or the like, for people.
     message: what the engine itself calls the state, or says about it.
     fingerprint: of the job as it was submitted; '' where it is not known.
+    is_leaving: whether it is being removed.
   """
 
   state: State
   where: str
   message: str = ''
   fingerprint: str = ''
+  is_leaving: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -169,6 +175,7 @@ class Engine(Protocol):
     """Hands a job in, unless a job of that name and content is there.
 
     Raises:
+      TransientError: when it may be tried again later.
       UserError: when a job of that name with another content is there, and when
         the client is missing or refuses.
     """
@@ -177,6 +184,7 @@ class Engine(Protocol):
     """Name -> where it is, of all jobs that codelaw has submitted there.
 
     Raises:
+      TransientError: when it may be tried again later.
       UserError: when the client is missing or refuses.
     """
 
@@ -184,6 +192,7 @@ class Engine(Protocol):
     """Ends a job and frees its chips; nothing where there is none.
 
     Raises:
+      TransientError: when it may be tried again later.
       UserError: when the client is missing or refuses.
     """
 
@@ -196,3 +205,32 @@ def fingerprint(job: Job, engine: Engine) -> str:
     'settings': dataclasses.asdict(engine),  # type: ignore[call-overload]
   }
   return storage.fingerprint(content)
+
+
+def is_due(job: Job, engine: Engine) -> bool:
+  """Whether `engine` lacks `job`, which is to be submitted then.
+
+  A job that has failed or was preempted is removed first.
+
+  Raises:
+    TransientError: when it is just being removed.
+    UserError: when a job of that name with another content is there.
+  """
+  found = engine.jobs().get(job.name)
+  if found is None:
+    return True
+  if found.is_leaving:
+    raise TransientError(
+      f'A job {job.name} is being removed from {found.where}; try again in a'
+      ' minute.'
+    )
+  if found.state in ('failed', 'preempted'):
+    engine.remove(job.name)
+    return True
+  if found.fingerprint not in ('', fingerprint(job, engine)):
+    raise errors.UserError(
+      f'{found.where} has a job {job.name} ({found.state}) that was submitted'
+      ' with other settings; remove it first, or leave it: `codelaw launch'
+      ' --delete` with the same gin files removes it.'
+    )
+  return False

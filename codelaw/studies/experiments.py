@@ -6,8 +6,8 @@ Definitions owned here:
     is meant; `Pattern` turns them into plans.
   purpose: `single` (one source, for that source's law), `pair` (two sources
     50:50, or its reference, for synergy), `mixture` (several sources, for the
-    law in N, D and rates), `variant` (compared with other variants), `stage`
-    (what a later run of a variant starts from), `confirm`.
+    law in N, D and rates), `variant` (compared with other variants), `confirm`;
+    and of runs that others start from, `trunk` and `stage` (of a variant).
 """
 
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ from codelaw import storage
 from codelaw.planning import ladder
 from codelaw.studies import scale as scale_lib
 
-STARTS = frozenset({'stage'})
+_STARTS = frozenset({'trunk', 'stage'})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,7 +52,7 @@ class PlannedRun:
     A trunk, and a variant's run before its last, have no cooldown of their
     own: the run table of a study is without them.
     """
-    return not {*self.purposes} <= STARTS
+    return not {*self.purposes} <= _STARTS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -119,12 +119,9 @@ class Pattern:
     )
     return self.named(purpose, plan)
 
-  def end_of(
-    self, run: PlannedRun, optimizer_state: bool
-  ) -> records.InitialCheckpoint:
-    """Where a run that goes on from the end of `run` starts."""
-    folder = os.fspath(storage.path(self.runs_dir) / run.run_id)
-    return records.InitialCheckpoint(folder, optimizer_state=optimizer_state)
+  def folder(self, run: PlannedRun) -> str:
+    """Of a run, for those that start from it."""
+    return os.fspath(storage.path(self.runs_dir) / run.run_id)
 
 
 class Experiment(Protocol):

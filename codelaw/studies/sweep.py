@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from collections.abc import Mapping
 import dataclasses
+import math
 import os
 
 from codelaw import accounting
@@ -50,7 +51,10 @@ class StudyPlan:
       rate; None keeps that of `run`.
     corpus: what documents to build; None where the shards are there.
     shards: how to tokenise and pack them; None where they are there.
+    supply: source -> training tokens that the shards will have, for a dry run
+      before they are there.
     slices: what the runs of each model are trained on.
+    dollars_per_chip_hour: price of a chip of these slices.
     num_workers: processes that train; 0 takes one per core, on accelerators
       this one alone.
     target_sources: whose held-out losses get laws, and count in the allocation
@@ -71,7 +75,9 @@ class StudyPlan:
   sizing: ladder.Sizing | None = None
   corpus: plan_lib.CorpusPlan | None = None
   shards: shards_lib.CachePlan | None = None
+  supply: Mapping[str, float] | None = None
   slices: tuple[Slice, ...] = ()
+  dollars_per_chip_hour: float = accounting.DOLLARS_PER_CHIP_HOUR
   num_workers: int = 0
   target_sources: tuple[str, ...] = ()
   law: str = 'transfer'
@@ -87,6 +93,7 @@ class StudyPlan:
     for source in self.target_sources:
       records.check_source_name(source)
     self._check_folders()
+    self._check_costs()
     if self.allocation is not None:
       self._check_allocation(self.allocation)
     elif self.confirmation_seeds:
@@ -107,6 +114,26 @@ class StudyPlan:
         'StudyPlan.run must train on the shards that the study writes, got'
         f' {self.run.shards_dir} and {self.shards.shards_dir}.'
       )
+
+  def _check_costs(self) -> None:
+    supply = self.supply or {}
+    if not isinstance(supply, Mapping):
+      raise errors.UserError(
+        "StudyPlan.supply must be like {'code/python': 20e9}, got"
+        f' {self.supply!r}.'
+      )
+    for name, value in {
+      **{f'supply[{source!r}]': tokens for source, tokens in supply.items()},
+      'dollars_per_chip_hour': self.dollars_per_chip_hour,
+    }.items():
+      if (
+        isinstance(value, bool)
+        or not isinstance(value, (int, float))
+        or not 0 <= value < math.inf
+      ):
+        raise errors.UserError(
+          f'StudyPlan.{name} must be a number of at least 0, got {value!r}.'
+        )
 
   def _check_allocation(self, found: allocation_lib.AllocationSettings) -> None:
     if not self.target_sources:
@@ -249,3 +276,8 @@ def confirmation_runs(
 def final_run(study: StudyPlan) -> records.RunPlan:
   """The study's `run` as its scale and sizing have it."""
   return study.pattern.plan()
+
+
+def slice_of(study: StudyPlan, plan: records.RunPlan) -> Slice | None:
+  """What a run is trained on; None where the study names nothing for it."""
+  return next((s for s in study.slices if s.model == plan.model), None)

@@ -93,7 +93,7 @@ class Variants:
     for model, repetition, variant in itertools.product(
       self.models, range(self.seeds), self.variants
     ):
-      before: experiments.PlannedRun | None = None
+      initial: records.InitialCheckpoint | None = None
       for number, part in enumerate(variant.stages, 1):
         plan = pattern.plan(
           repetition,
@@ -103,10 +103,14 @@ class Variants:
             (dataclasses.replace(part.stage, token_weight=1.0),),
             warmup_tokens=part.warmup_tokens,
           ),
-          initial=before and pattern.end_of(before, part.optimizer_state),
+          initial=initial
+          and dataclasses.replace(
+            initial, optimizer_state=part.optimizer_state
+          ),
         )
         if number == len(variant.stages):
           yield pattern.named('variant', plan, (variant.name,))
         else:
-          before = pattern.named('stage', plan)
-          yield before
+          run = pattern.named('stage', plan)
+          initial = records.InitialCheckpoint(pattern.folder(run))
+          yield run

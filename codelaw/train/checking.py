@@ -54,13 +54,7 @@ def check(
       model.
   """
   manifest = manifest_lib.read(plan.shards_dir)
-  if plan.model.vocab_size < manifest.vocab_size:
-    raise errors.UserError(
-      f'ModelShape.vocab_size is {plan.model.vocab_size}, but the tokenizer of'
-      f' the shards in {plan.shards_dir} has {manifest.vocab_size} tokens;'
-      ' choose a model of at least that vocabulary, or write other shards with'
-      ' `codelaw cache`.'
-    )
+  check_vocabulary(plan, manifest)
   build = schedule_lib.from_plan if capped else schedule_lib.uncapped
   record = rundir.existing_record(model_dir, plan, manifest)
   if record is not None:
@@ -101,9 +95,22 @@ def check_all(
     checked = check(plan, model_dir, planned=earlier, capped=capped)
     found.append(checked)
     if checked.record.status != 'finished':
-      at_end[storage.real_path(model_dir)] = dataclasses.replace(
-        checked.record,
-        step=plan.num_steps,
-        realised_tokens=checked.record.planned_tokens,
-      )
+      at_end[storage.real_path(model_dir)] = rundir.at_end(checked.record)
   return found
+
+
+def check_vocabulary(
+  plan: records.RunPlan, manifest: manifest_lib.Manifest
+) -> None:
+  """Refuses a model that has not all tokens of the shards.
+
+  Raises:
+    UserError: when its vocabulary is smaller than the tokenizer's.
+  """
+  if plan.model.vocab_size < manifest.vocab_size:
+    raise errors.UserError(
+      f'ModelShape.vocab_size is {plan.model.vocab_size}, but the tokenizer of'
+      f' the shards in {plan.shards_dir} has {manifest.vocab_size} tokens;'
+      ' choose a model of at least that vocabulary, or write other shards with'
+      ' `codelaw cache`.'
+    )

@@ -284,7 +284,11 @@ def _check_first_steps(
 def _first_other_rate(
   plan: records.RunPlan, earlier: records.RunPlan, step: int
 ) -> Iterator[tuple[str, float, float]]:
-  for done in range(step):
+  ranges = [optimizer_lib.constant_steps(p) for p in (plan, earlier)]
+  start = max(r.start for r in ranges)
+  end = min(step, *(r.stop for r in ranges))
+  # From the start of what is constant in both to its end, one step tells all.
+  for done in (*range(min(start + 1, step)), *range(max(start + 1, end), step)):
     there, here = (
       optimizer_lib.learning_rate(p, done) for p in (earlier, plan)
     )

@@ -50,6 +50,25 @@ def learning_rate(plan: records.RunPlan, step: int) -> float:
   return plan.optimizer.peak_learning_rate * factor
 
 
+def constant_steps(plan: records.RunPlan) -> range:
+  """Steps between a warm-up and the end of a constant first stage.
+
+  The learning rate of their updates is the same, bit for bit. Empty for other
+  first stages; a step at either end may be missing.
+  """
+  schedule = plan.schedule
+  first = schedule.stages[0]
+  if first.learning_rate_shape != 'constant':
+    return range(0)
+  warm_up = max(
+    schedule.warmup_fraction * plan.num_steps,
+    schedule.warmup_tokens / plan.tokens_per_step,
+  )
+  whole = math.fsum(stage.token_weight for stage in schedule.stages)
+  end = first.token_weight / whole * plan.num_steps
+  return range(math.ceil(warm_up) + 1, math.floor(end))
+
+
 def learning_rate_factor(
   schedule: records.Schedule, place: float, slots: int
 ) -> float:

@@ -37,6 +37,22 @@ def new_record(
   inherited: initial.Inheritance,
 ) -> records.RunRecord:
   """The record of a run that starts now."""
+  return dataclasses.replace(
+    planned_record(plan, manifest, schedule, run_id, inherited),
+    code_revision=provenance.code_revision(),
+    package_versions=provenance.package_versions(),
+    hardware=provenance.hardware(),
+  )
+
+
+def planned_record(
+  plan: records.RunPlan,
+  manifest: manifest_lib.Manifest,
+  schedule: schedule_lib.MixtureSchedule,
+  run_id: str,
+  inherited: initial.Inheritance,
+) -> records.RunRecord:
+  """The record of a run before it starts, with nothing of the machine."""
   planned = schedule.tokens_between(inherited.first_step, plan.num_steps)
   return records.RunRecord(
     run_id=run_id,
@@ -56,14 +72,21 @@ def new_record(
     stage_end_steps=schedule.stage_end_steps,
     manifest_fingerprint=manifest.fingerprint,
     tokenizer_fingerprint=manifest.tokenizer_fingerprint,
-    code_revision=provenance.code_revision(),
-    package_versions=provenance.package_versions(),
-    hardware=provenance.hardware(),
+    code_revision='',
+    package_versions={},
+    hardware={},
     wall_seconds=0.0,
     initial_step=inherited.step,
     inherited_tokens=dict(inherited.tokens),
     inherited_sequences=dict(inherited.sequences),
     inherited_flops=inherited.train_flops,
+  )
+
+
+def at_end(record: records.RunRecord) -> records.RunRecord:
+  """What a record will say of steps and tokens when the run has ended."""
+  return dataclasses.replace(
+    record, step=record.plan.num_steps, realised_tokens=record.planned_tokens
   )
 
 

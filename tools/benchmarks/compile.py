@@ -5,7 +5,9 @@ compiled for it by the real TPU compiler, one after another, each in a process
 of its own; on two idle cores that takes half a minute to two minutes a file.
 Prints a Markdown table, a row as soon as it is known. Ends with 1 if one does
 not fit its slice. What the columns mean: `codelaw compile --help` and the
-docstring of codelaw/train/roofline.py.
+docstring of codelaw/train/roofline.py. With --write the steps go into
+gin_configs/pods/compiled_steps.csv, from which `codelaw study --dry_run` takes
+what runs cost; those of other files stay there.
 """
 
 import argparse
@@ -15,8 +17,11 @@ import subprocess
 import sys
 import tempfile
 
+from codelaw import execution
+from codelaw import records
 from codelaw.cli import gin_config
 from codelaw.cli import progress as progress_lib
+from codelaw.studies import compiled_steps
 from codelaw.train import topology
 
 _GIB = 2**30
@@ -54,6 +59,9 @@ def main() -> int:
   parser.add_argument(
     '--dir', metavar='DIR', help='where the JSON reports go; default: nowhere'
   )
+  parser.add_argument(
+    '--write', action='store_true', help='keep the steps for dry runs'
+  )
   args = parser.parse_args()
   chosen = {name: at for name, at in pods().items() if args.only in name}
   if not chosen:
@@ -71,6 +79,8 @@ def main() -> int:
       display(f'{name} for {slice_name}', done / len(chosen))
       report = _compile(name, slice_name, folder / f'{name}.json')
       all_fit &= report['fits']
+      if args.write:
+        _write(report)
       print(f'| {" | ".join(_row(name, report))} |', flush=True)
     display(f'{len(chosen)} files', 1.0)
   print(
@@ -95,12 +105,28 @@ def _compile(name: str, slice_name: str, out: pathlib.Path) -> dict:
   return json.loads(out.read_text())
 
 
-def _row(name: str, report: dict) -> list[str]:
-  execution = report['execution']
-  how = (
-    'x'.join(str(size) for size in report['mesh'].values())
-    + f', {execution["remat"]}, {execution["microbatches"]}'
+def _write(report: dict) -> None:
+  """Adds a step to those that are known, or puts it in its own place."""
+  bounds = [
+    report[case]['step_seconds']
+    for case in ('all_overlaps', 'nothing_overlaps')
+    if case in report
+  ]
+  step = compiled_steps.compiled(
+    records.from_json(report['plan'], records.RunPlan),
+    records.from_json(report['execution'], execution.Execution),
+    report['topology'],
+    tuple(bounds) if report['fits'] else None,
+    report['used_bytes'] or float('inf'),
   )
+  file = gin_config.config_root() / 'pods' / compiled_steps.FILE_NAME
+  compiled_steps.write(file, [*compiled_steps.read(file), step])
+
+
+def _row(name: str, report: dict) -> list[str]:
+  how = 'x'.join(
+    str(size) for size in report['mesh'].values()
+  ) + ', {remat}, {microbatches}'.format(**report['execution'])
   paper = _PAPER_CHIP_HOURS.get(name.partition('_v5e_')[0])
   cells = [name, how]
   if report['memory'] is None:

@@ -1,0 +1,58 @@
+"""Compiles the train step of a run for its slice, in a process of its own.
+
+The compiler must be set up before JAX is imported (`topology.prepare`), and
+its memory is given back when the process ends.
+"""
+
+import multiprocessing
+
+from codelaw import errors
+from codelaw import execution as execution_lib
+from codelaw import records
+from codelaw.studies import compiled_steps
+from codelaw.train import topology as topology_lib
+
+
+def compile_step(
+  plan: records.RunPlan,
+  execution: execution_lib.Execution,
+  topology: str,
+) -> compiled_steps.CompiledStep:
+  """Compiles a step; half a minute to two minutes of two cores.
+
+  Args:
+    plan: of the run.
+    execution: how it is computed.
+    topology: the slice.
+
+  Raises:
+    UserError: without the compiler, and when mesh, batch or attention do not
+      suit the slice.
+  """
+  topology_lib.check(topology)
+  with multiprocessing.get_context('spawn').Pool(1) as pool:
+    found = pool.apply(_compile, (plan, execution, topology))
+  if isinstance(found, str):
+    raise errors.UserError(found)
+  return found
+
+
+def _compile(
+  plan: records.RunPlan,
+  execution: execution_lib.Execution,
+  topology: str,
+) -> compiled_steps.CompiledStep | str:
+  """Runs in the other process; what a user can mend comes back as words."""
+  try:
+    topology_lib.prepare()
+    from codelaw.train import ahead_of_time
+
+    report = ahead_of_time.compile_step(plan, execution, topology)
+  except errors.UserError as error:
+    return str(error)
+  bounds = None
+  if report.fits and report.roofline is not None:
+    bounds = report.roofline.bound_seconds, report.roofline.sum_seconds
+  return compiled_steps.compiled(
+    plan, execution, topology, bounds, report.used_bytes
+  )
