@@ -25,12 +25,14 @@ from codelaw.cli import allocate_view
 from codelaw.cli import corpus
 from codelaw.cli import gin_config
 from codelaw.cli import progress as progress_lib
+from codelaw.cli import study_status
 from codelaw.cli import study_view
 from codelaw.corpora import plan as plan_lib
 from codelaw.data import shards
 from codelaw.laws import fitting
 from codelaw.planning import allocation as allocation_lib
 from codelaw.planning import ladder
+from codelaw.studies import attempts
 from codelaw.studies import branches
 from codelaw.studies import compiled_steps
 from codelaw.studies import compiling
@@ -63,6 +65,7 @@ PARTS = (
   experiments.Grid,
   experiments.Mixtures,
   experiments.Pairs,
+  attempts.RetryPolicy,
   scale.Scale,
   sweep.Slice,
   variants.Variant,
@@ -74,7 +77,18 @@ PARTS = (
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-  """What is done with the study, which gin describes."""
+  """A study is described by gin; what is done with it now, by flags."""
+  parser.add_argument(
+    '--status',
+    action='store_true',
+    help='show where every run is, and change nothing',
+  )
+  parser.add_argument(
+    '--once',
+    action='store_true',
+    help='with StudyPlan.engine: look at the jobs once, hand in what is due,'
+    ' and do not wait; the same command goes on',
+  )
   group = parser.add_argument_group('dry run')
   group.add_argument(
     '--dry_run',
@@ -101,10 +115,16 @@ def run(args: argparse.Namespace) -> None:
     _dry_run(study, args)
     return
   _check_flags(args)
+  console = rich.console.Console(highlight=False, soft_wrap=True)
+  if args.status:
+    study_status.show(study, console)
+    return
   start = time.monotonic()
   with _Steps() as steps:
-    outcome = study_lib.run(study, _command(args), steps)
-  console = rich.console.Console(highlight=False, soft_wrap=True)
+    outcome = study_lib.run(study, _command(args), steps, args.once)
+  if outcome is None:
+    study_status.show(study, console)
+    return
   if outcome.allocation is not None:
     allocate_view.show(outcome.allocation, console)
   if outcome.confirmation is not None:

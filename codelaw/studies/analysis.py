@@ -62,7 +62,7 @@ def analyse(
   Returns:
     The allocation, if the study asks for one.
   """
-  root = storage.path(study.study_dir)
+  root = study.root
   key = analysis_key(study, manifest.fingerprint, table)
   key_file = root / 'fits' / 'analysis.json'
   if key_file.exists() and storage.read_json(key_file) == {'of': key}:

@@ -3,6 +3,7 @@
 Layout of a study's folder:
   study.json         the planned runs and what they are for
   runs/              run directories of the sweep
+  jobs.json, jobs/   with an engine: what was tried, and the runs' gin files
   runs.csv           their run table
   fits/fit.json      laws of single sources
   fits/mixture/fit.json  laws in N, D and rates, which the allocation is from
@@ -45,6 +46,7 @@ from codelaw.runs import table as table_lib
 from codelaw.studies import analysis
 from codelaw.studies import execution
 from codelaw.studies import experiments
+from codelaw.studies import submission
 from codelaw.studies import sweep
 from codelaw.train import checking
 
@@ -70,24 +72,33 @@ class Outcome:
   confirmation: confirmation_lib.Confirmation | None
 
 
-def run(study: sweep.StudyPlan, command: str, progress: Progress) -> Outcome:
+def run(
+  study: sweep.StudyPlan,
+  command: str,
+  progress: Progress,
+  once: bool = False,
+) -> Outcome | None:
   """Runs a study to its end, or on from where it was stopped.
 
   Args:
     study: what to do.
     command: that started it, for the headers of generated files.
     progress: told of every step's advance.
+    once: with an engine, whether to look at its jobs once and not to wait.
+
+  Returns:
+    What came out; None where jobs are still to end.
 
   Raises:
     UserError: for a plan that the corpus cannot supply, folders that hold
       another plan, and whatever a step refuses. What earlier steps and runs
       wrote stays.
   """
-  root = storage.path(study.study_dir)
+  root = study.root
   with storage.exclusive(root):
     manifest = _data(study, progress)
     planned = sweep.planned_runs(study)
-    _check(planned, root / 'runs')
+    _check(study, planned, 'runs')
     storage.write_json(
       root / 'study.json',
       {
@@ -104,12 +115,8 @@ def run(study: sweep.StudyPlan, command: str, progress: Progress) -> Outcome:
         ],
       },
     )
-    execution.execute(
-      planned,
-      root / 'runs',
-      lambda m, f, s: progress('sweep', m, f, s),
-      study.num_workers,
-    )
+    if not _train(study, planned, 'runs', 'sweep', progress, once):
+      return None
     compared = [run for run in planned if run.is_result]
     table = _table(root / 'runs.csv', root / 'runs', compared)
     allocation = analysis.analyse(study, manifest, table, progress)
@@ -117,7 +124,9 @@ def run(study: sweep.StudyPlan, command: str, progress: Progress) -> Outcome:
     if allocation is not None:
       files = _write_gin(study, allocation, command)
       if study.confirmation_seeds:
-        confirmation = _confirm(study, allocation, progress)
+        confirmation = _confirm(study, allocation, progress, once)
+        if confirmation is None:
+          return None
     progress('report', 'figures', 0.0, None)
     page = contents.of_study(study_folder.read(root))
     report, logdir = root / 'report.html', root / 'tensorboard'
@@ -136,18 +145,68 @@ def _data(study: sweep.StudyPlan, progress: Progress) -> manifest_lib.Manifest:
   """The manifest of the shards, which are made where the study says how."""
   if study.corpus is not None:
     build.build(study.corpus, lambda m, f: progress('corpus', m, f, None))
-  if study.shards is None:
-    return manifest_lib.read(study.run.shards_dir)
+  shards_dir = study.here(study.run.shards_dir)
+  if study.shards is None or not storage.is_local(shards_dir):
+    return manifest_lib.read(shards_dir)
   return shards.write(study.shards, lambda m, f: progress('shards', m, f, None))
 
 
+def _train(
+  study: sweep.StudyPlan,
+  runs: Sequence[experiments.PlannedRun],
+  folder: str,
+  step: str,
+  progress: Progress,
+  once: bool,
+) -> bool:
+  """Trains runs here or through the engine; whether all are finished."""
+
+  def report(message: str, fraction: float, seconds: float | None) -> None:
+    progress(step, message, fraction, seconds)
+
+  if study.engine is not None:
+    return submission.execute(study, runs, folder, report, once)
+  execution.execute(runs, study.root / folder, report, study.num_workers)
+  return True
+
+
+def groups(
+  study: sweep.StudyPlan,
+) -> dict[str, tuple[experiments.PlannedRun, ...]]:
+  """Folder below the study's -> the runs that it holds or will hold.
+
+  The confirmation's are known when there is an allocation.
+  """
+  found = {'runs': sweep.planned_runs(study)}
+  file = study.root / 'allocation.json'
+  if study.confirmation_seeds and file.exists():
+    allocation = allocation_lib.from_json(storage.read_json(file))
+    arms = _arms(study, allocation).values()
+    found['confirmation'] = tuple(planned for arm in arms for planned in arm)
+  return found
+
+
+def _arms(
+  study: sweep.StudyPlan, allocation: allocation_lib.Allocation
+) -> dict[str, tuple[experiments.PlannedRun, ...]]:
+  return sweep.confirmation_runs(
+    study,
+    {
+      'uniform': records.MixtureRates(allocation.uniform_rates),
+      'allocated': records.MixtureRates(
+        mixture_gin.rounded_rates(allocation.sources)
+      ),
+    },
+  )
+
+
 def _check(
-  planned: Sequence[experiments.PlannedRun], folder: storage.PathLike
+  study: sweep.StudyPlan, planned: Sequence[experiments.PlannedRun], folder: str
 ) -> None:
   """Refuses what cannot be trained before any run starts."""
   checking.check_all(
     [
-      (run.plan, os.fspath(storage.path(folder) / run.run_id))
+      (study.plan_here(run.plan), os.fspath(study.root / folder / run.run_id))
       for run in planned
     ]
   )
@@ -197,26 +256,15 @@ def _confirm(
   study: sweep.StudyPlan,
   allocation: allocation_lib.Allocation,
   progress: Progress,
-) -> confirmation_lib.Confirmation:
-  """Trains both arms with the same seeds and compares them."""
-  root = storage.path(study.study_dir)
-  arms = sweep.confirmation_runs(
-    study,
-    {
-      'uniform': records.MixtureRates(allocation.uniform_rates),
-      'allocated': records.MixtureRates(
-        mixture_gin.rounded_rates(allocation.sources)
-      ),
-    },
-  )
+  once: bool,
+) -> confirmation_lib.Confirmation | None:
+  """Trains both arms with the same seeds and compares them, if all ended."""
+  root = study.root
+  arms = _arms(study, allocation)
   runs = [planned for arm in arms.values() for planned in arm]
-  _check(runs, root / 'confirmation')
-  execution.execute(
-    runs,
-    root / 'confirmation',
-    lambda m, f, s: progress('confirmation', m, f, s),
-    study.num_workers,
-  )
+  _check(study, runs, 'confirmation')
+  if not _train(study, runs, 'confirmation', 'confirmation', progress, once):
+    return None
   table = _table(
     root / 'confirmation' / 'runs.csv', root / 'confirmation', runs
   )

@@ -13,10 +13,12 @@ from codelaw import records
 from codelaw import storage
 from codelaw.corpora import plan as plan_lib
 from codelaw.data import shards as shards_lib
+from codelaw.launch import job as job_lib
 from codelaw.laws import fitting
 from codelaw.planning import allocation as allocation_lib
 from codelaw.planning import ladder
 from codelaw.planning import objective as objective_lib
+from codelaw.studies import attempts as attempts_lib
 from codelaw.studies import experiments as experiments_lib
 from codelaw.studies import scale as scale_lib
 
@@ -57,6 +59,11 @@ class StudyPlan:
     dollars_per_chip_hour: price of a chip of these slices.
     num_workers: processes that train; 0 takes one per core, on accelerators
       this one alone.
+    engine: what trains the runs on their slices; None trains them here.
+    max_jobs: slices that its jobs may hold at a time, those they wait for
+      included.
+    poll_seconds: between two looks at the engine and the runs.
+    retries: how often a run is tried again.
     target_sources: whose held-out losses get laws, and count in the allocation
       if its weights name no others.
     law: mixture law that the allocation is taken from.
@@ -79,6 +86,10 @@ class StudyPlan:
   slices: tuple[Slice, ...] = ()
   dollars_per_chip_hour: float = accounting.DOLLARS_PER_CHIP_HOUR
   num_workers: int = 0
+  engine: job_lib.Engine | None = None
+  max_jobs: int = 4
+  poll_seconds: float = 60.0
+  retries: attempts_lib.RetryPolicy = attempts_lib.RetryPolicy()
   target_sources: tuple[str, ...] = ()
   law: str = 'transfer'
   fit: fitting.FitSettings = fitting.FitSettings()
@@ -94,6 +105,8 @@ class StudyPlan:
       records.check_source_name(source)
     self._check_folders()
     self._check_costs()
+    if self.engine is not None:
+      self._check_engine(self.engine)
     if self.allocation is not None:
       self._check_allocation(self.allocation)
     elif self.confirmation_seeds:
@@ -135,6 +148,33 @@ class StudyPlan:
           f'StudyPlan.{name} must be a number of at least 0, got {value!r}.'
         )
 
+  def _check_engine(self, engine: job_lib.Engine) -> None:
+    if not isinstance(engine, job_lib.Engine):
+      raise errors.UserError(
+        'StudyPlan.engine must be an engine like @QueuedResources() or None,'
+        f' got {engine!r}; launch/queued_resources.gin binds one.'
+      )
+    if not isinstance(self.max_jobs, int) or self.max_jobs < 1:
+      raise errors.UserError(
+        'StudyPlan.max_jobs must be a whole number of at least 1, got'
+        f' {self.max_jobs!r}.'
+      )
+    mount = engine.mount
+    for name, folder in (
+      ('study_dir', self.study_dir),
+      ('run.shards_dir', self.run.shards_dir),
+    ):
+      if mount is not None and not mount.holds(folder):
+        raise errors.UserError(
+          f'The hosts of a job see {mount.bucket} as {mount.folder}; StudyPlan.'
+          f'{name} must lie below that folder, got {folder}.'
+        )
+      if not folder.startswith('/'):
+        raise errors.UserError(
+          'The hosts of a job have a working directory of their own;'
+          f' StudyPlan.{name} must be an absolute path, got {folder}.'
+        )
+
   def _check_allocation(self, found: allocation_lib.AllocationSettings) -> None:
     if not self.target_sources:
       raise errors.UserError(
@@ -164,6 +204,24 @@ class StudyPlan:
   def targets(self) -> tuple[str, ...]:
     """Columns of the run table that laws are fitted to."""
     return tuple(f'loss/{source}' for source in self.target_sources)
+
+  @property
+  def root(self) -> storage.epath.Path:
+    """The study's folder as this machine finds it."""
+    return storage.path(self.here(self.study_dir))
+
+  def plan_here(self, plan: records.RunPlan) -> records.RunPlan:
+    """A plan with its folders as this machine finds them."""
+    initial = plan.initial and dataclasses.replace(
+      plan.initial, model_dir=self.here(plan.initial.model_dir)
+    )
+    shards_dir = self.here(plan.shards_dir)
+    return dataclasses.replace(plan, shards_dir=shards_dir, initial=initial)
+
+  def here(self, folder: str) -> str:
+    """Where this machine finds a folder that the runs' machines see."""
+    mount = self.engine.mount if self.engine is not None else None
+    return folder if mount is None else mount.here(folder)
 
   @property
   def pattern(self) -> experiments_lib.Pattern:

@@ -99,9 +99,9 @@ def existing_record(
 
   Raises:
     UserError: when it holds a run of another plan or other shards; names the
-      first fields that differ. Where the shards lie and which checkpoints are
-      kept does not count. Also when its `run.json` or its folder of checkpoints
-      has been deleted.
+      first fields that differ. Where the shards and an earlier run lie and
+      which checkpoints are kept does not count. Also when its `run.json` or its
+      folder of checkpoints has been deleted.
   """
   folder = storage.path(model_dir) / CHECKPOINTS
   if not (storage.path(model_dir) / 'run.json').exists():
@@ -220,9 +220,14 @@ def hparams(
 
 
 def _comparable(plan: records.RunPlan) -> Any:
+  # A folder that has moved, or is mounted elsewhere, is the same one.
+  initial = plan.initial and dataclasses.replace(
+    plan.initial, model_dir=storage.path(plan.initial.model_dir).name
+  )
   return records.to_json(
     dataclasses.replace(
       plan,
+      initial=initial,
       shards_dir='shards',
       checkpoint_every_steps=0,
       checkpoints_kept=1,
