@@ -16,7 +16,6 @@ from collections.abc import Callable
 from collections.abc import Sequence
 import dataclasses
 import functools
-import re
 from typing import Any
 
 from rich import console as rich_console
@@ -63,34 +62,13 @@ class Evaluation:
   every_steps: int = 0
 
   def __post_init__(self):
-    if not isinstance(self.tasks, (list, tuple)) or not self.tasks:
-      raise errors.UserError(
-        'Evaluation.tasks must be a list of references to tasks, like'
-        f' [@HarnessTasks()]; got {self.tasks!r}.'
-      )
-    for task in self.tasks:
-      is_task = callable(getattr(task, 'evaluate', None))
-      if not is_task or isinstance(task, type):
-        raise errors.UserError(
-          'Evaluation.tasks must be references with parentheses, like'
-          f' @HarnessTasks(); got {task!r}.'
-        )
-      if not re.fullmatch(r'\w[^\s/]*', task.name):
-        raise errors.UserError(
-          'The name of a task must begin with a letter and have no / and no'
-          f' spaces, got {task.name!r}.'
-        )
-    names = [task.name for task in self.tasks]
-    if len(set(names)) < len(names):
-      raise errors.UserError(
-        f'Evaluation.tasks must have different names, got {", ".join(names)}.'
-      )
+    tasks = task_lib.check_list('Evaluation.tasks', self.tasks)
+    object.__setattr__(self, 'tasks', tasks)
     if not isinstance(self.every_steps, int) or self.every_steps < 0:
       raise errors.UserError(
         'Evaluation.every_steps must be a whole number of at least 0, got'
         f' {self.every_steps!r}.'
       )
-    object.__setattr__(self, 'tasks', tuple(self.tasks))
 
 
 PARTS: tuple[Any, ...] = (

@@ -16,6 +16,7 @@ from codelaw.laws import fitting
 from codelaw.planning import allocation
 from codelaw.reports import contents
 from codelaw.reports import html
+from codelaw.reports import layout
 from codelaw.reports import plan
 from codelaw.reports import study_folder
 from codelaw.reports import tensorboard
@@ -88,7 +89,7 @@ def run(args: argparse.Namespace) -> None:
     print(f'Wrote figures; see them with: tensorboard --logdir={args.logdir}')
 
 
-def _page(args: argparse.Namespace) -> contents.Page:
+def _page(args: argparse.Namespace) -> layout.Page:
   ways = [
     f'--{name}' for name in ('study', 'fit', 'gin_file') if getattr(args, name)
   ]

@@ -23,6 +23,7 @@ from codelaw import records
 from codelaw import storage
 from codelaw.cli import allocate_view
 from codelaw.cli import corpus
+from codelaw.cli import evaluate
 from codelaw.cli import gin_config
 from codelaw.cli import progress as progress_lib
 from codelaw.cli import study_status
@@ -50,6 +51,7 @@ EXAMPLE = 'codelaw study --gin_file=gin_configs/studies/quickstart.gin'
 PARTS = (
   plan_lib.CorpusPlan,
   *corpus.PARTS,
+  *evaluate.PARTS,
   shards.CachePlan,
   records.RunPlan,
   records.Schedule,

@@ -4,9 +4,11 @@ from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence
 import dataclasses
+import re
 from typing import Any
 from typing import Protocol
 
+from codelaw import errors
 from codelaw import scores as scores_lib
 from codelaw.evaluation import language_model
 
@@ -68,3 +70,38 @@ def check(task: Task) -> None:
   own = getattr(task, 'check', None)
   if own is not None:
     own()
+
+
+def check_list(where: str, tasks: Any) -> tuple[Task, ...]:
+  """What gin gave as a list of tasks.
+
+  Args:
+    where: the name that it was bound to, like `Evaluation.tasks`.
+    tasks: what was bound.
+
+  Raises:
+    UserError: when they are no tasks, or their names cannot be used.
+  """
+  if not isinstance(tasks, (list, tuple)) or not tasks:
+    raise errors.UserError(
+      f'{where} must be a list of references to tasks, like'
+      f' [@HarnessTasks()]; got {tasks!r}.'
+    )
+  for task in tasks:
+    is_task = callable(getattr(task, 'evaluate', None))
+    if not is_task or isinstance(task, type):
+      raise errors.UserError(
+        f'{where} must be references with parentheses, like'
+        f' @HarnessTasks(); got {task!r}.'
+      )
+    if not re.fullmatch(r'\w[^\s/]*', task.name):
+      raise errors.UserError(
+        'The name of a task must begin with a letter and have no / and no'
+        f' spaces, got {task.name!r}.'
+      )
+  names = [task.name for task in tasks]
+  if len(set(names)) < len(names):
+    raise errors.UserError(
+      f'{where} must have different names, got {", ".join(names)}.'
+    )
+  return tuple(tasks)

@@ -1,15 +1,12 @@
-"""What a report shows and in which order: a page of figures and tables.
+"""What the report of a study shows, and in which order.
 
-The HTML page and TensorBoard show the same `Page`; a section whose part of
-the study is missing is not there.
+A section whose part of the study is missing is not there.
 """
 
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
-import dataclasses
 
-from matplotlib import figure as figure_lib
 import pandas as pd
 
 from codelaw.laws import forms
@@ -23,6 +20,7 @@ from codelaw.reports import frontier_plots
 from codelaw.reports import frontier_tables
 from codelaw.reports import law_plots
 from codelaw.reports import law_tables
+from codelaw.reports import layout
 from codelaw.reports import mixture_plots
 from codelaw.reports import plan_tables
 from codelaw.reports import predictions
@@ -35,59 +33,9 @@ from codelaw.reports import translation_rows
 from codelaw.reports import translation_tables
 
 
-@dataclasses.dataclass(frozen=True)
-class Picture:
-  """A figure and what is said about it.
-
-  Attributes:
-    name: unique in a report.
-    figure: to draw.
-    caption: one or two sentences on how to read it.
-    data: the numbers it draws, to download; None where a table beside it
-      holds them.
-  """
-
-  name: str
-  figure: figure_lib.Figure
-  caption: str
-  data: pd.DataFrame | None = None
-
-
-@dataclasses.dataclass(frozen=True)
-class Section:
-  """One step of the study."""
-
-  title: str
-  pictures: tuple[Picture, ...]
-  tables: tuple[tables.Table, ...]
-
-
-@dataclasses.dataclass(frozen=True)
-class Page:
-  """A whole report.
-
-  Attributes:
-    name: of what it is about.
-    answer: its head.
-    warnings: reasons for doubt, in words.
-    sections: in the order in which they are read.
-    commands: (words, command line) for what to do next.
-    provenance: where the numbers come from.
-    files: (file name, JSON text) of what the page was made from, to download.
-  """
-
-  name: str
-  answer: findings.Answer
-  warnings: tuple[str, ...]
-  sections: tuple[Section, ...]
-  commands: tuple[tuple[str, str], ...]
-  provenance: tables.Table
-  files: tuple[tuple[str, str], ...] = ()
-
-
-def of_study(study: study_folder.Study) -> Page:
+def of_study(study: study_folder.Study) -> layout.Page:
   """The report of a study."""
-  return Page(
+  return layout.Page(
     name=study.name,
     answer=findings.answer(study),
     warnings=tuple(findings.warnings(study)),
@@ -98,7 +46,7 @@ def of_study(study: study_folder.Study) -> Page:
   )
 
 
-def sections(study: study_folder.Study) -> tuple[Section, ...]:
+def sections(study: study_folder.Study) -> tuple[layout.Section, ...]:
   """All sections that the study has something to show for."""
   return tuple(
     section
@@ -116,12 +64,12 @@ def sections(study: study_folder.Study) -> tuple[Section, ...]:
   )
 
 
-def _allocation(study: study_folder.Study) -> Section:
+def _allocation(study: study_folder.Study) -> layout.Section:
   found = study.allocation
   if found is None:
-    return Section('', (), ())
+    return layout.Section('', (), ())
   pictures = [
-    Picture(
+    layout.Picture(
       'allocation',
       allocation_plots.allocation_bars(found),
       'Allocated shares of tokens next to uniform ones; the line is the'
@@ -131,7 +79,7 @@ def _allocation(study: study_folder.Study) -> Section:
   shown = [plan_tables.allocation_rates(found)]
   if found.stages:
     pictures.append(
-      Picture(
+      layout.Picture(
         'stages',
         allocation_plots.stage_rates(found),
         "Shares of each stage's tokens; lines are"
@@ -142,28 +90,28 @@ def _allocation(study: study_folder.Study) -> Section:
   shown.append(plan_tables.allocation_losses(found))
   if found.scores:
     shown.append(plan_tables.allocation_scores(found))
-  return Section('Allocation', tuple(pictures), tuple(shown))
+  return layout.Section('Allocation', tuple(pictures), tuple(shown))
 
 
-def _confirmation(study: study_folder.Study) -> Section:
+def _confirmation(study: study_folder.Study) -> layout.Section:
   found = study.confirmation
   if found is None:
-    return Section('', (), ())
-  picture = Picture(
+    return layout.Section('', (), ())
+  picture = layout.Picture(
     'confirmation',
     allocation_plots.confirmation_differences(found),
     'Differences between paired runs (ticks: single seeds, dot: mean, line:'
     f' {found.interval_level:.0%} interval where there are several seeds).'
     f' Verdict: {found.verdict}',
   )
-  return Section(
+  return layout.Section(
     'Confirmation by runs', (picture,), (plan_tables.confirmation_runs(found),)
   )
 
 
-def _comparison(study: study_folder.Study) -> Section:
+def _comparison(study: study_folder.Study) -> layout.Section:
   table = law_tables.comparison(study.every_fit)
-  return Section('Comparison', (), (table,) if table.rows else ())
+  return layout.Section('Comparison', (), (table,) if table.rows else ())
 
 
 def _drawn(
@@ -177,16 +125,16 @@ def _drawn(
   )
 
 
-def _laws(study: study_folder.Study) -> Section:
+def _laws(study: study_folder.Study) -> layout.Section:
   """Laws of size and tokens alone."""
   if not study.fits:
-    return Section('', (), ())
+    return layout.Section('', (), ())
   laws = _drawn(study, study.fits)
   pictures = []
   alone = [law for law in laws if _of_size_and_tokens(law.fit)]
   if alone:
     pictures.append(
-      Picture(
+      layout.Picture(
         'loss_curves',
         law_plots.loss_curves(alone),
         'Loss that was measured (dots), the fitted law (lines) and its'
@@ -198,7 +146,7 @@ def _laws(study: study_folder.Study) -> Section:
   if laws:
     pictures.append(_residuals('residuals', laws))
   frontier, shown = _frontiers('', laws, None)
-  return Section(
+  return layout.Section(
     'Laws of size and tokens',
     (*pictures, *frontier),
     (*law_tables.of(study.fits), *shown),
@@ -222,8 +170,8 @@ def _not_all(laws: Sequence[predictions.Fitted]) -> str:
   return f' The first {most} of {len(laws)}.' if len(laws) > most else ''
 
 
-def _residuals(name: str, laws: Sequence[predictions.Fitted]) -> Picture:
-  return Picture(
+def _residuals(name: str, laws: Sequence[predictions.Fitted]) -> layout.Picture:
+  return layout.Picture(
     name,
     law_plots.residuals(laws),
     'Errors of the laws at the points they were fitted to. Short thick lines'
@@ -242,7 +190,7 @@ def _frontiers(
   prefix: str,
   laws: Sequence[predictions.Fitted],
   shares: Mapping[str, float] | None,
-) -> tuple[list[Picture], list[tables.Table]]:
+) -> tuple[list[layout.Picture], list[tables.Table]]:
   """Isoloss contours and optimal sizes of the laws that have them."""
   laws = [
     law
@@ -262,7 +210,7 @@ def _frontiers(
     )
   level = f'{laws[0].fit.interval_level:.0%}'
   pictures = [
-    Picture(
+    layout.Picture(
       f'{prefix}isoloss',
       frontier_plots.isoloss(laws, frontiers, others),
       f'Sizes and tokens of equal predicted loss (lines, nats per token){at}.'
@@ -270,7 +218,7 @@ def _frontiers(
       f' least loss for each budget, with its {level} bootstrap band.'
       + _not_all(laws),
     ),
-    Picture(
+    layout.Picture(
       f'{prefix}optimal_sizes',
       frontier_plots.optimal_sizes(laws, frontiers),
       'Size and tokens of least predicted loss against training compute'
@@ -280,12 +228,12 @@ def _frontiers(
   return pictures, [frontier_tables.frontiers(laws, frontiers)]
 
 
-def _synergy(study: study_folder.Study) -> Section:
+def _synergy(study: study_folder.Study) -> layout.Section:
   found = study.synergy
   if not found:
-    return Section('', (), ())
+    return layout.Section('', (), ())
   pictures = [
-    Picture(
+    layout.Picture(
       'synergy',
       synergy_plots.synergy_heat_map(found),
       'How much lower (+, blue) or higher (-, orange) the loss of the target is'
@@ -296,7 +244,7 @@ def _synergy(study: study_folder.Study) -> Section:
   transfers = synergy_patterns.transfers(study.mixture_fits)
   if transfers:
     pictures.append(
-      Picture(
+      layout.Picture(
         'transfer',
         synergy_plots.transfer_heat_map(transfers),
         'Beside it, from runs on all mixtures: tokens of the target that one'
@@ -308,12 +256,14 @@ def _synergy(study: study_folder.Study) -> Section:
   shown = [plan_tables.synergy(found)]
   if asymmetries:
     shown.append(plan_tables.asymmetries(asymmetries))
-  return Section('Synergy between sources', tuple(pictures), tuple(shown))
+  return layout.Section(
+    'Synergy between sources', tuple(pictures), tuple(shown)
+  )
 
 
-def _mixture_laws(study: study_folder.Study) -> Section:
+def _mixture_laws(study: study_folder.Study) -> layout.Section:
   if not study.mixture_fits:
-    return Section('', (), ())
+    return layout.Section('', (), ())
   pictures = []
   if study.table is not None:
     points = predictions.against_measured(
@@ -323,7 +273,7 @@ def _mixture_laws(study: study_folder.Study) -> Section:
     )
     if len(points):
       pictures.append(
-        Picture(
+        layout.Picture(
           'predicted_measured',
           mixture_plots.predicted_against_measured(points),
           'Loss that the mixture laws predict against the loss that was'
@@ -340,29 +290,31 @@ def _mixture_laws(study: study_folder.Study) -> Section:
     rates = None if study.allocation is None else study.allocation.rates
     frontier, shown = _frontiers('mixture_', laws, rates)
     pictures += frontier
-  return Section(
+  return layout.Section(
     'Laws of mixtures',
     tuple(pictures),
     (*law_tables.of(study.mixture_fits), *shown),
   )
 
 
-def translation(table: pd.DataFrame | None) -> Section:
+def translation(table: pd.DataFrame | None) -> layout.Section:
   """What a run table has of translation (`translation_rows`), if anything."""
   found = [] if table is None else translation_rows.by_metric(table)
   if not found:
-    return Section('', (), ())
-  pictures = (Picture(*parts) for parts in translation_plots.pictures(found))
-  return Section(
+    return layout.Section('', (), ())
+  pictures = (
+    layout.Picture(*parts) for parts in translation_plots.pictures(found)
+  )
+  return layout.Section(
     'Translation', tuple(pictures), (translation_tables.averages(found),)
   )
 
 
-def _runs(study: study_folder.Study) -> Section:
+def _runs(study: study_folder.Study) -> layout.Section:
   pictures, shown = [], []
   if study.run_records:
     pictures.append(
-      Picture(
+      layout.Picture(
         'tokens',
         allocation_plots.token_bars(study.run_records),
         f'Training tokens of every source in all {len(study.run_records)} runs:'
@@ -372,7 +324,7 @@ def _runs(study: study_folder.Study) -> Section:
     shown.append(run_tables.tokens(study))
   if study.table is not None:
     shown.append(run_tables.runs(predictions.final_rows(study.table), study))
-  return Section('Runs', tuple(pictures), tuple(shown))
+  return layout.Section('Runs', tuple(pictures), tuple(shown))
 
 
 def commands(study: study_folder.Study) -> Iterator[tuple[str, str]]:

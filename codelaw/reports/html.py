@@ -5,13 +5,13 @@ from typing import Any
 
 import jinja2
 
-from codelaw.reports import contents
 from codelaw.reports import downloads
+from codelaw.reports import layout
 from codelaw.reports import svg
 from codelaw.reports import tables
 
 
-def render(page: contents.Page) -> str:
+def render(page: layout.Page) -> str:
   """HTML: conclusion, warnings, answer, figures and tables, next steps.
 
   Everything is inline, also the files to download; the page loads no other
@@ -46,7 +46,7 @@ def render(page: contents.Page) -> str:
   )
 
 
-def _picture(picture: contents.Picture) -> dict[str, Any]:
+def _picture(picture: layout.Picture) -> dict[str, Any]:
   data = picture.data
   return {
     'name': picture.name.replace('_', ' '),

@@ -3,13 +3,13 @@
 import dataclasses
 from typing import Protocol
 
-from codelaw.reports import contents
+from codelaw.reports import layout
 
 
 class Analysis(Protocol):
   """Anything that can compute its own page."""
 
-  def page(self) -> contents.Page:
+  def page(self) -> layout.Page:
     """The whole page."""
     ...
 

@@ -7,13 +7,13 @@ import numpy as np
 import tensorboardX
 
 from codelaw import storage
-from codelaw.reports import contents
+from codelaw.reports import layout
 from codelaw.reports import tables
 
 _DOTS_PER_INCH = 110
 
 
-def write(page: contents.Page, logdir: storage.PathLike) -> None:
+def write(page: layout.Page, logdir: storage.PathLike) -> None:
   """Adds the sections of a report to a TensorBoard log directory.
 
   Tags: images `report/<figure>`, text `report/answer` and

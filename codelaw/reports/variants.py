@@ -13,8 +13,8 @@ import pandas as pd
 import codelaw
 from codelaw import errors
 from codelaw.laws import selection
-from codelaw.reports import contents
 from codelaw.reports import findings
+from codelaw.reports import layout
 from codelaw.reports import tables
 from codelaw.reports import variant_cautions
 from codelaw.reports import variant_groups
@@ -66,7 +66,7 @@ class VariantReport:
         f' {self.interval_level!r}.'
       )
 
-  def page(self) -> contents.Page:
+  def page(self) -> layout.Page:
     """Reads the table, compares and lays out the page.
 
     Raises:
@@ -77,7 +77,7 @@ class VariantReport:
     return page(self, table)
 
 
-def page(report: VariantReport, table: pd.DataFrame) -> contents.Page:
+def page(report: VariantReport, table: pd.DataFrame) -> layout.Page:
   """The page of a run table; see `VariantReport.page`."""
   categories = variant_groups.categories_of(table, report.categories)
   variants = variant_groups.grouped(
@@ -100,9 +100,9 @@ def page(report: VariantReport, table: pd.DataFrame) -> contents.Page:
   )
   sections = (
     _section(report, list(variants), cells, changes),
-    contents.Section('Runs', (), (variant_tables.runs(variants, categories),)),
+    layout.Section('Runs', (), (variant_tables.runs(variants, categories),)),
   )
-  return contents.Page(
+  return layout.Page(
     name=f'Variants of training against {report.baseline}',
     answer=_answer(report, cells, changes),
     warnings=tuple(
@@ -145,12 +145,12 @@ def _section(
   variants: list[str],
   cells: variant_tables.Cells,
   changes: variant_tables.Changes,
-) -> contents.Section:
+) -> layout.Section:
   level = f'{report.interval_level:.0%}'
   pictures = []
   if any(row for row in changes.values()):
     pictures.append(
-      contents.Picture(
+      layout.Picture(
         'changes',
         variant_plots.changes(changes, report.interval_level),
         f'Relative change of the scores against {report.baseline}, with {level}'
@@ -158,7 +158,7 @@ def _section(
         ' noise after correction for the number of comparisons.',
       )
     )
-  return contents.Section(
+  return layout.Section(
     'Variants',
     tuple(pictures),
     (

@@ -48,6 +48,7 @@ from codelaw.studies import execution
 from codelaw.studies import experiments
 from codelaw.studies import submission
 from codelaw.studies import sweep
+from codelaw.studies import tasks
 from codelaw.train import checking
 
 Progress = analysis.Progress
@@ -99,6 +100,7 @@ def run(
     manifest = _data(study, progress)
     planned = sweep.planned_runs(study)
     _check(study, planned, 'runs')
+    tasks.check(study)
     storage.write_json(
       root / 'study.json',
       {
@@ -118,6 +120,9 @@ def run(
     if not _train(study, planned, 'runs', 'sweep', progress, once):
       return None
     compared = [run for run in planned if run.is_result]
+    tasks.evaluate(
+      study, compared, 'runs', lambda m, f, s: progress('tasks', m, f, s)
+    )
     table = _table(root / 'runs.csv', root / 'runs', compared)
     allocation = analysis.analyse(study, manifest, table, progress)
     files, confirmation = None, None
@@ -265,6 +270,9 @@ def _confirm(
   _check(study, runs, 'confirmation')
   if not _train(study, runs, 'confirmation', 'confirmation', progress, once):
     return None
+  tasks.evaluate(
+    study, runs, 'confirmation', lambda m, f, s: progress('tasks', m, f, s)
+  )
   table = _table(
     root / 'confirmation' / 'runs.csv', root / 'confirmation', runs
   )

@@ -13,6 +13,7 @@ from codelaw import records
 from codelaw import storage
 from codelaw.corpora import plan as plan_lib
 from codelaw.data import shards as shards_lib
+from codelaw.evaluation import task as task_lib
 from codelaw.launch import job as job_lib
 from codelaw.laws import fitting
 from codelaw.planning import allocation as allocation_lib
@@ -71,6 +72,8 @@ class StudyPlan:
     allocation: what the allocation may choose; None finds none.
     confirmation_seeds: paired runs on the allocated and on uniform rates; 0
       confirms nothing.
+    tasks: given to the last checkpoints of the runs that are compared, where
+      the study is trained here.
     scale: makes it small; None trains it as it is meant.
   """
 
@@ -95,6 +98,7 @@ class StudyPlan:
   fit: fitting.FitSettings = fitting.FitSettings()
   allocation: allocation_lib.AllocationSettings | None = None
   confirmation_seeds: int = 0
+  tasks: tuple[task_lib.Task, ...] = ()
   scale: scale_lib.Scale | None = None
 
   def __post_init__(self):
@@ -103,6 +107,9 @@ class StudyPlan:
       object.__setattr__(self, name, tuple(getattr(self, name)))
     for source in self.target_sources:
       records.check_source_name(source)
+    if self.tasks:
+      tasks = task_lib.check_list('StudyPlan.tasks', self.tasks)
+      object.__setattr__(self, 'tasks', tasks)
     self._check_folders()
     self._check_costs()
     if self.engine is not None:

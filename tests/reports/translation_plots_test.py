@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from codelaw.reports import contents
+from codelaw.reports import layout
 from codelaw.reports import svg
 from codelaw.reports import translation_plots
 from codelaw.reports import translation_rows
@@ -229,7 +230,7 @@ def test_only_the_first_runs_are_drawn():
    TABLE.drop(columns=[c for c in TABLE if '-' in c])],
 )  # fmt: skip
 def test_nothing_to_show(table):
-  assert contents.translation(table) == contents.Section('', (), ())
+  assert contents.translation(table) == layout.Section('', (), ())
 
 
 def test_a_study_shows_translation(found):

@@ -10,8 +10,8 @@ from scipy import stats
 
 from codelaw import errors
 from codelaw.laws import relative_change
-from codelaw.reports import contents
 from codelaw.reports import html
+from codelaw.reports import layout
 from codelaw.reports import variant_groups
 from codelaw.reports import variant_scores
 from codelaw.reports import variants as variants_lib
@@ -351,4 +351,4 @@ def test_the_page_shows_downloads_and_draws_open_ends():
   ]
   assert dots == pytest.approx([20.0, -10.0])
   assert [line.get_marker() for line in code.lines].count('>') >= 1
-  assert isinstance(page.sections[0], contents.Section)
+  assert isinstance(page.sections[0], layout.Section)

@@ -11,7 +11,7 @@ import dataclasses
 
 import pandas as pd
 
-from codelaw.reports import contents
+from codelaw.reports import layout
 from codelaw.reports import tables
 
 HOLDS = 'holds'
@@ -43,13 +43,13 @@ def outcome(holds: bool) -> str:
   return HOLDS if holds else FAILS
 
 
-def section(found: Sequence[Check]) -> contents.Section:
+def section(found: Sequence[Check]) -> layout.Section:
   """All checks with the numbers behind them, those that fail first."""
   groups = {
     'What does not hold': [c for c in found if c.outcome == FAILS],
     'What holds, or cannot be known': [c for c in found if c.outcome != FAILS],
   }
-  return contents.Section(
+  return layout.Section(
     'Checks of what is stated',
     (),
     tuple(

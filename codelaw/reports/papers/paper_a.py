@@ -16,9 +16,9 @@ from codelaw.laws import predict
 from codelaw.laws import synergy
 from codelaw.laws import synergy_patterns
 from codelaw.planning import allocation as allocation_lib
-from codelaw.reports import contents
 from codelaw.reports import findings
 from codelaw.reports import law_plots
+from codelaw.reports import layout
 from codelaw.reports import plan_tables
 from codelaw.reports import predictions
 from codelaw.reports import synergy_plots
@@ -69,7 +69,7 @@ class PaperA:
   )
   strengths: tuple[float, ...] = tuple(i / 20 for i in range(11))
 
-  def page(self) -> contents.Page:
+  def page(self) -> layout.Page:
     """Fits, checks, allocates and lays out the page."""
     return _page(_analyse(self))
 
@@ -157,8 +157,8 @@ def _assumptions(
   return rows
 
 
-def _page(found: _Analysis) -> contents.Page:
-  return contents.Page(
+def _page(found: _Analysis) -> layout.Page:
+  return layout.Page(
     name='Scaling Laws for Code (arXiv:2512.13472), from its own numbers',
     answer=_answer(found),
     warnings=tuple(_warnings(found)),
@@ -243,7 +243,7 @@ def _warnings(found: _Analysis) -> list[str]:
   return texts + list(said)
 
 
-def _laws(found: _Analysis) -> contents.Section:
+def _laws(found: _Analysis) -> layout.Section:
   study = found.study
   printed = published.table('law_parameters')
   laws = []
@@ -255,17 +255,17 @@ def _laws(found: _Analysis) -> contents.Section:
   least = sorted({way[1] for way in study.laws})
   chosen = [('least_squares', value) for value in least]
   chosen.append(('log_huber', least[-1]))
-  return contents.Section(
+  return layout.Section(
     'Laws of the languages',
     (
-      contents.Picture(
+      layout.Picture(
         'printed_and_fitted',
         code_figures.printed_and_fitted(study, printed, chosen),
         'Exponents and limits: printed labels (bars), and fits with their'
         ' bootstrap intervals. The limit of a law must lie left of the lowest'
         ' observed loss (crosses).',
       ),
-      contents.Picture(
+      layout.Picture(
         'law_curves',
         law_plots.loss_curves(laws),
         'All 420 points, and the laws that extrapolate best'
@@ -281,11 +281,11 @@ def _laws(found: _Analysis) -> contents.Section:
   )
 
 
-def _synergy(found: _Analysis) -> contents.Section:
-  return contents.Section(
+def _synergy(found: _Analysis) -> layout.Section:
+  return layout.Section(
     'Synergy from the bilingual losses',
     (
-      contents.Picture(
+      layout.Picture(
         'synergy',
         synergy_plots.synergy_heat_map(found.entries),
         'How much lower (+, blue) the loss of the target is when it shares its'
@@ -305,16 +305,16 @@ def _synergy(found: _Analysis) -> contents.Section:
   )
 
 
-def _allocation(found: _Analysis) -> contents.Section:
+def _allocation(found: _Analysis) -> layout.Section:
   names = sorted(
     found.allocation.published, key=lambda n: -found.allocation.published[n]
   )
   ours = found.allocation.allocations[0.0]
   billions = ours.num_tokens / published.BILLION
-  return contents.Section(
+  return layout.Section(
     'Our allocation beside the published one',
     (
-      contents.Picture(
+      layout.Picture(
         'allocations',
         code_figures.allocations(found.allocation, names, billions),
         f'Tokens per language, of {billions:g}B in all, for models of'
@@ -322,7 +322,7 @@ def _allocation(found: _Analysis) -> contents.Section:
         ' the mean loss of the languages by their own laws; lines are'
         f' {ours.interval_level:.0%} bootstrap bands, of the laws alone.',
       ),
-      contents.Picture(
+      layout.Picture(
         'path_of_transfer',
         code_figures.path_of_transfer(found.allocation, names),
         'Our shares hang on how much of the transfer that Table 1 implies is'
@@ -340,7 +340,7 @@ def _allocation(found: _Analysis) -> contents.Section:
   )
 
 
-def _scores() -> contents.Section:
+def _scores() -> layout.Section:
   scores = published.table('allocation_scores')
   scores = scores[scores['metric'] == code_checks.PASS_AT_1].set_index(
     'language'
@@ -355,10 +355,10 @@ def _scores() -> contents.Section:
     'parallel pairing, mean over sizes': pairing['paired_percent']
     - pairing['shuffled_percent'],
   }
-  return contents.Section(
+  return layout.Section(
     'Where the gains in scores come from',
     (
-      contents.Picture(
+      layout.Picture(
         'score_changes',
         bars.panels(
           {name: values.to_dict() for name, values in changes.items()},

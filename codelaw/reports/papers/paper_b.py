@@ -12,8 +12,8 @@ import pandas as pd
 import codelaw
 from codelaw.laws import relative_change
 from codelaw.laws import response as response_lib
-from codelaw.reports import contents
 from codelaw.reports import findings
+from codelaw.reports import layout
 from codelaw.reports import tables
 from codelaw.reports.papers import bars
 from codelaw.reports.papers import checks as checks_lib
@@ -47,7 +47,7 @@ class PaperB:
   interval_level: float = 0.9
   seed: int = 0
 
-  def page(self) -> contents.Page:
+  def page(self) -> layout.Page:
     """Checks the claims, fits the responses and lays out the page."""
     scores = variant_checks.scores_of(
       published.table('code_in_pretraining_scores')
@@ -57,7 +57,7 @@ class PaperB:
       for measure, points in sweep_points().items()
     }
     found = variant_checks.every(scores)
-    return contents.Page(
+    return layout.Page(
       name='To Code, or Not To Code? (arXiv:2408.10914), from its own numbers',
       answer=_answer(scores, responses, found),
       warnings=(
@@ -180,11 +180,11 @@ def _unknown(
   return texts
 
 
-def _variants(scores: variant_checks.Scores) -> contents.Section:
-  return contents.Section(
+def _variants(scores: variant_checks.Scores) -> layout.Section:
+  return layout.Section(
     'Variants and stages',
     (
-      contents.Picture(
+      layout.Picture(
         'variants',
         variant_figures.variants(scores),
         'Scores of every variant before and after the same cooldown of 40B'
@@ -286,7 +286,7 @@ def _responses(
   scores: variant_checks.Scores,
   responses: Mapping[str, response_lib.Response],
   plan: PaperB,
-) -> contents.Section:
+) -> layout.Section:
   code = [
     (share, scores[side]['code_pass_at_1'])
     for share, side in (
@@ -320,10 +320,10 @@ def _responses(
     )
     for measure, r in responses.items()
   ]
-  return contents.Section(
+  return layout.Section(
     'Responses to the code share',
     (
-      contents.Picture(
+      layout.Picture(
         'responses',
         variant_figures.responses(points, responses, code),
         'Change of scores against training without code, at 200B tokens (dots:'
@@ -348,17 +348,17 @@ def _responses(
   )
 
 
-def _kinds() -> contents.Section:
+def _kinds() -> layout.Section:
   claims = published.table('code_source_claims')
   groups: dict[str, dict[str, float]] = {}
   for row in claims.to_dict('records'):
     name = f'{row["source"]} ({row["replaced_percent"]:g}%)'
     measure = _MEASURES[row['measure']]
     groups.setdefault(measure, {})[name] = row['printed_percent']
-  return contents.Section(
+  return layout.Section(
     'Kinds of code',
     (
-      contents.Picture(
+      layout.Picture(
         'kinds',
         bars.panels(groups, 'change against web code alone (%)'),
         'Relative change when a part of the web code (in brackets) is replaced,'
@@ -371,7 +371,7 @@ def _kinds() -> contents.Section:
   )
 
 
-def _languages() -> contents.Section:
+def _languages() -> layout.Section:
   shares = published.table('code_source_shares')
   groups = {
     str(group).replace('_', ' '): dict(
@@ -379,10 +379,10 @@ def _languages() -> contents.Section:
     )
     for group, rows in shares.groupby('group', sort=False)
   }
-  return contents.Section(
+  return layout.Section(
     'Languages of the code',
     (
-      contents.Picture(
+      layout.Picture(
         'languages',
         bars.panels(groups, 'share of the documents (%)', '.2f'),
         'Shares by document, as printed: not shares of tokens.',
