@@ -3,6 +3,7 @@
 import argparse
 import collections
 import csv
+import functools
 import itertools
 
 import pytest
@@ -25,8 +26,8 @@ LANGUAGES = {
 SMALL = {
   'single_languages': 'laptop',
   'single_languages_branches': 'laptop',
-  'bilingual': 'laptop_one_size',
-  'allocation': 'laptop_one_size',
+  'bilingual': 'laptop_bilingual',
+  'allocation': 'laptop_allocation',
   'pairing': 'laptop_pairing',
 }
 SEEN = [
@@ -43,9 +44,15 @@ def _load(entry, parts, *files, bindings=()):
   return gin_config.load(args, entry, parts)
 
 
+@functools.cache
 def _study(name, *more):
   files = [f'{FOLDER}/{file}.gin' for file in (name, *more)]
   return _load(sweep.StudyPlan, study.PARTS, *files)
+
+
+@functools.cache
+def _runs(*names):
+  return sweep.planned_runs(_study(*names))
 
 
 def _reference(name):
@@ -63,9 +70,8 @@ def _only(plan):
 
 
 def test_single_languages_are_the_420_printed_runs():
-  found = _study('single_languages')
   printed = _reference('code_law_runs')
-  runs = sweep.planned_runs(found)
+  runs = _runs('single_languages')
   assert len(runs) == len(printed) == 420
   sizes = sorted({float(row['params_billions']) for row in printed})
   counts = sorted({_billions(run.plan) for run in runs})
@@ -87,14 +93,14 @@ def test_single_languages_are_the_420_printed_runs():
     )
     for row in printed
   }
-  assert set(found.target_sources) == {
+  assert set(_study('single_languages').target_sources) == {
     f'code/{name}' for name in LANGUAGES.values()
   }
 
 
 def test_branches_are_the_same_points_for_less():
-  whole = sweep.planned_runs(_study('single_languages'))
-  runs = sweep.planned_runs(_study('single_languages_branches'))
+  whole = _runs('single_languages')
+  runs = _runs('single_languages_branches')
   branches = [run for run in runs if run.plan.initial is not None]
   trunks = [run for run in runs if run.plan.initial is None]
   assert (len(trunks), len(branches)) == (70, 420)
@@ -118,7 +124,7 @@ def test_branches_are_the_same_points_for_less():
 
 
 def test_bilingual_are_21_pairs_and_7_repetitions_of_128b_tokens():
-  runs = sweep.planned_runs(_study('bilingual'))
+  runs = _runs('bilingual')
   printed = _reference('synergy_pairs')
   assert {run.plan.num_tokens for run in runs} == {128e9}
   assert len(runs) == 28
@@ -133,7 +139,7 @@ def test_bilingual_are_21_pairs_and_7_repetitions_of_128b_tokens():
 
 
 def test_the_size_of_bilingual_is_what_the_papers_own_numbers_point_to():
-  (model,) = {run.plan.model for run in sweep.planned_runs(_study('bilingual'))}
+  (model,) = {run.plan.model for run in _runs('bilingual')}
   laws = {row['language']: row for row in _reference('law_parameters')}
 
   def gap(language, size, printed):
@@ -169,8 +175,7 @@ def test_the_size_of_bilingual_is_what_the_papers_own_numbers_point_to():
 
 
 def test_pairing_is_three_strategies_at_five_sizes():
-  found = _study('pairing')
-  runs = sweep.planned_runs(found)
+  runs = _runs('pairing')
   assert {run.plan.num_tokens for run in runs} == {10**12}
   labels = (0.2, 0.5, 1.5, 3, 7)
   sizes = sorted({_billions(run.plan) for run in runs})
@@ -189,7 +194,7 @@ def test_pairing_is_three_strategies_at_five_sizes():
 
 
 def test_allocation_is_the_printed_optimum_against_uniform_rates():
-  runs = sweep.planned_runs(_study('allocation'))
+  runs = _runs('allocation')
   assert {run.plan.num_tokens for run in runs} == {400 * 10**9}
   assert [_billions(run.plan) for run in runs] == pytest.approx(
     [1.5] * 2, rel=0.02
@@ -208,10 +213,21 @@ def test_allocation_is_the_printed_optimum_against_uniform_rates():
     })  # fmt: skip
 
 
+@functools.cache
+def _pods(chips):
+  bindings = ("SHARDS_DIR = 's'", "MODEL_DIR = 'm'")
+  return [
+    _load(
+      train.TrainSettings, train.PARTS, f'pods/{file.name}', bindings=bindings
+    )
+    for file in (ROOT / 'pods').glob(f'sequential_*_v5e_{chips}.gin')
+  ]
+
+
 @pytest.mark.parametrize('name', SMALL)
 def test_each_run_divides_its_slice_as_its_pod_run_does(name):
   found = _study(name)
-  for run in sweep.planned_runs(found):
+  for run in _runs(name):
     chosen = sweep.slice_of(found, run.plan)
     chips = topology.num_chips(chosen.topology)
     data, fsdp, _ = chosen.execution.mesh.sizes(chips)
@@ -219,24 +235,16 @@ def test_each_run_divides_its_slice_as_its_pod_run_does(name):
     assert run.plan.batch_size % rows == 0
   for chosen in found.slices:
     chips = topology.num_chips(chosen.topology)
-    pods = [
-      _load(
-        train.TrainSettings,
-        train.PARTS,
-        f'pods/{file.name}',
-        bindings=("SHARDS_DIR = 's'", "MODEL_DIR = 'm'"),
-      )
-      for file in (ROOT / 'pods').glob(f'sequential_*_v5e_{chips}.gin')
-    ]
+    pods = _pods(chips)
     (pod,) = (pod for pod in pods if pod.plan.model == chosen.model)
     assert pod.execution == chosen.execution
 
 
 @pytest.mark.parametrize(('name', 'small'), SMALL.items())
 def test_small_studies_have_the_same_runs(name, small):
-  meant = sweep.planned_runs(_study(name))
+  meant = _runs(name)
   found = _study(name, small)
-  runs = sweep.planned_runs(found)
+  runs = _runs(name, small)
   assert len(runs) == len(meant)
   factor = found.scale.tokens
   assert sorted(run.plan.num_tokens for run in runs) == pytest.approx(
@@ -259,7 +267,7 @@ def test_small_studies_have_the_same_runs(name, small):
 def test_the_rules_give_one_batch_to_all_branches_of_a_trunk():
   rule = _study('single_languages_branches').sizing
   assert isinstance(rule, ladder.DeepSeekSizing)
-  runs = sweep.planned_runs(_study('single_languages_branches'))
+  runs = _runs('single_languages_branches')
   by_model = itertools.groupby(
     sorted(runs, key=lambda run: accounting.num_params(run.plan.model)),
     key=lambda run: run.plan.model,
