@@ -1,4 +1,4 @@
-"""The one exception that stands for a mistake a user can mend."""
+"""The exceptions that stand for what a user can mend, or start again."""
 
 
 class UserError(ValueError):
@@ -7,3 +7,13 @@ class UserError(ValueError):
   The command line prints the message alone, without a traceback, and exits
   with code 2. Library callers can catch it as a `ValueError`.
   """
+
+
+class TemporaryError(RuntimeError):
+  """What the work needs is gone for now; started again, it goes on.
+
+  The command line prints the message alone and exits with `EXIT_CODE`, so that
+  what restarts programs knows it from a mistake.
+  """
+
+  EXIT_CODE = 75  # EX_TEMPFAIL of sysexits.h

@@ -16,6 +16,7 @@ from codelaw import size_rules
 from codelaw.cli import corpus
 from codelaw.cli import evaluate
 from codelaw.cli import gin_config
+from codelaw.cli import launch
 from codelaw.cli import report
 from codelaw.cli import study
 from codelaw.cli import train
@@ -108,6 +109,21 @@ def built(file):
   if kind == 'reports':
     required = ["RUNS = 'runs.csv'", "BASELINE = 'text_only'"]
     return load(report_plan.ReportPlan, report.PARTS, [file], required)
+  if kind == 'launch':
+    text = (ROOT / file).read_text()
+    macros = re.findall(r'^(\w+) = %gin.REQUIRED$', text, re.MULTILINE)
+    values = {'BUCKET': 'gs://my-bucket', 'PACKAGE': '/mnt/codelaw/a.whl'}
+    return load(
+      launch.Launch,
+      launch.PARTS,
+      ['pods/sequential_94m_v5e_16.gin', file],
+      (
+        "SHARDS_DIR = '/mnt/codelaw/shards'",
+        "MODEL_DIR = '/mnt/codelaw/run'",
+        *(f'{name} = {values.get(name, "x")!r}' for name in macros),
+        *launch.DEFAULTS[1:],
+      ),
+    )
   if kind == 'studies':
     if 'StudyPlan.name' not in (ROOT / file).read_text():
       pytest.skip('a part: tests/gin_configs_paper_*_test.py build it')

@@ -9,7 +9,6 @@ command may be given again, also after a preemption.
 
 import argparse
 import dataclasses
-import os
 
 from codelaw import errors
 from codelaw import gin_text
@@ -95,6 +94,12 @@ class Launch:
 
 
 PARTS = (*train.PARTS, train.Chain, *ENGINES)
+DEFAULTS = (
+  'ENGINE = %gin.REQUIRED',
+  'Launch.engine = %ENGINE',
+  'Launch.chain = @Chain()',
+  'Chain.runs = [@TrainSettings()]',
+)
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -127,15 +132,11 @@ def run(args: argparse.Namespace) -> None:
     args,
     Launch,
     PARTS,
-    defaults=(
-      'ENGINE = %gin.REQUIRED',
-      'Launch.engine = %ENGINE',
-      'Launch.chain = @Chain()',
-      'Chain.runs = [@TrainSettings()]',
-    ),
+    defaults=DEFAULTS,
   )
   if args.status:
-    _show(launch)
+    _show_job(launch)
+    _show_run(launch)
     return
   if args.delete:
     launch.engine.remove(launch.name)
@@ -154,7 +155,7 @@ def run(args: argparse.Namespace) -> None:
   launch.engine.commands(job)  # what it refuses, before anything is written
   programs.run(write, programs.CHANGE_SECONDS)
   launch.engine.submit(job)
-  _show(launch)
+  _show_job(launch)
 
 
 def prepare(
@@ -195,26 +196,43 @@ def _write(place: str, text: str) -> job_lib.Command:
   return job_lib.Command(('gcloud', 'storage', 'cp', '-', place), text)
 
 
-def _show(launch: Launch) -> None:
-  """Where the job is, and what has become of the run."""
+def _show_job(launch: Launch) -> None:
+  """Where the job is."""
   found = launch.engine.jobs().get(launch.name)
   if found is None:
     print(f'{launch.name}: no such job')
   else:
     print(f'{launch.name}: {found.state} ({found.message}) in {found.where}')
+
+
+def _show_run(launch: Launch) -> None:
+  """What has become of the run, by its own record."""
   mount, folder = launch.engine.mount, launch.run.model_dir
   here = folder if mount is None else mount.here(folder)
-  try:
-    there = (storage.path(here) / 'run.json').exists()
-    record = records.read_run_record(here) if there else None
-  except (ImportError, NotImplementedError, OSError) as error:
-    print(f'{here}: cannot be read here: {str(error).splitlines()[0]}')
-    return
+  record = _record(here)
   if record is None:
     print(f'{here}: the run has not begun')
     return
   print(
     f'{here}: {record.status} at step {record.step:,} of'
-    f' {record.plan.num_steps:,}{". " * bool(record.message)}{record.message}'
+    f' {record.plan.num_steps:,}'
+    + (f', {record.message}' if record.message else '')
   )
-  print(f'see: tensorboard --logdir={os.fspath(here)}')
+  print(f'see: tensorboard --logdir={here}')
+
+
+def _record(model_dir: str) -> records.RunRecord | None:
+  """The record of a run, in a bucket by gcloud; None where there is none."""
+  if storage.is_local(model_dir):
+    if not (storage.path(model_dir) / 'run.json').exists():
+      return None
+    return records.read_run_record(model_dir)
+  url = f'{model_dir}/run.json'
+  read = job_lib.Command(('gcloud', 'storage', 'cat', url))
+  try:
+    content = programs.read(read)
+  except errors.UserError as error:
+    if 'matched no objects' in str(error):
+      return None
+    raise
+  return records.from_json(content, records.RunRecord)

@@ -106,6 +106,9 @@ def main(argv: Sequence[str] | None = None) -> int:
   except errors.UserError as error:
     print(f'codelaw {verb}: {error}', file=sys.stderr)
     return 2
+  except errors.TemporaryError as error:
+    print(f'codelaw {verb}: {error}', file=sys.stderr)
+    return error.EXIT_CODE
   except KeyboardInterrupt:
     print(f'codelaw {verb}: stopped.', file=sys.stderr)
     return 130

@@ -25,9 +25,11 @@ from codelaw.cli import allocate_view
 from codelaw.cli import corpus
 from codelaw.cli import evaluate
 from codelaw.cli import gin_config
+from codelaw.cli import launch
 from codelaw.cli import progress as progress_lib
 from codelaw.cli import study_status
 from codelaw.cli import study_view
+from codelaw.cli import terminal
 from codelaw.corpora import plan as plan_lib
 from codelaw.data import shards
 from codelaw.laws import fitting
@@ -44,7 +46,8 @@ from codelaw.studies import study as study_lib
 from codelaw.studies import sweep
 from codelaw.studies import variants
 
-_FILE_WIDTH = 160  # of a dry run that is not shown on a terminal
+# So that a file of gin_configs/launch/ is all that a study needs for the cloud.
+_HERE = ('ENGINE = None', 'StudyPlan.engine = %ENGINE')
 
 EXAMPLE = 'codelaw study --gin_file=gin_configs/studies/quickstart.gin'
 
@@ -67,6 +70,7 @@ PARTS = (
   experiments.Grid,
   experiments.Mixtures,
   experiments.Pairs,
+  *launch.ENGINES,
   attempts.RetryPolicy,
   scale.Scale,
   sweep.Slice,
@@ -110,23 +114,28 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
   )
 
 
+def load(args: argparse.Namespace) -> sweep.StudyPlan:
+  """The study that the gin files describe."""
+  return gin_config.load(args, sweep.StudyPlan, PARTS, defaults=_HERE)
+
+
 def run(args: argparse.Namespace) -> None:
   """Builds the plan from gin, runs the study, says what came out."""
-  study = gin_config.load(args, sweep.StudyPlan, PARTS)
+  study = load(args)
+  _check_flags(args)
   if args.dry_run:
     _dry_run(study, args)
     return
-  _check_flags(args)
-  console = rich.console.Console(highlight=False, soft_wrap=True)
   if args.status:
-    study_status.show(study, console)
+    study_status.show(study)
     return
   start = time.monotonic()
   with _Steps() as steps:
     outcome = study_lib.run(study, _command(args), steps, args.once)
   if outcome is None:
-    study_status.show(study, console)
+    study_status.show(study)
     return
+  console = rich.console.Console(highlight=False, soft_wrap=True)
   if outcome.allocation is not None:
     allocate_view.show(outcome.allocation, console)
   if outcome.confirmation is not None:
@@ -147,8 +156,13 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _check_flags(args: argparse.Namespace) -> None:
+  if args.dry_run and (args.status or args.once):
+    raise errors.UserError(
+      '--dry_run shows what a study would do, --status and --once what it does;'
+      ' give one of them.'
+    )
   for name in ('out', 'compile'):
-    if getattr(args, name):
+    if getattr(args, name) and not args.dry_run:
       raise errors.UserError(
         f'--{name} is of a dry run; add --dry_run, or leave it out.'
       )
@@ -168,9 +182,7 @@ def _dry_run(study: sweep.StudyPlan, args: argparse.Namespace) -> None:
       known.insert(0, step)
       compiled_steps.write(own, [*compiled_steps.read(own), step])
   found = dry_run.of_study(study, known)
-  out = rich.console.Console(highlight=False)
-  if not out.is_terminal:
-    out.width = max(out.width, _FILE_WIDTH)
+  out = terminal.wide_console()
   study_view.show(found, out)
   if args.out:
     study_view.write(found, args.out)

@@ -14,13 +14,9 @@ from codelaw.studies import whereabouts
 _MESSAGE = 100  # characters of a message that a line shows
 
 
-def show(study: sweep.StudyPlan, console: rich.console.Console) -> None:
-  """Prints where every run of a study is.
-
-  Args:
-    study: which; nothing of it is changed.
-    console: to print on.
-  """
+def show(study: sweep.StudyPlan) -> None:
+  """Prints where every run of a study is, and changes nothing."""
+  console = terminal.wide_console()
   groups = study_lib.groups(study)
   places, trouble = whereabouts.of_study(study, groups, time.time())
   console.print(_table(study, places))
@@ -28,12 +24,13 @@ def show(study: sweep.StudyPlan, console: rich.console.Console) -> None:
   text = ', '.join(f'{number} {state}' for state, number in counts.items())
   console.print(f'{len(places)} runs: {text}')
   for place in places:
-    if place.message:
-      console.print(
-        f'  {place.run.run_id}: {_one_line(place.message)}', markup=False
-      )
+    if place.message and place.state != 'finished':
+      line = f'  {place.run.run_id}: {_one_line(place.message)}'
+      console.print(line, markup=False, soft_wrap=True)
   if trouble:
-    console.print(f'The engine could not be asked: {trouble}', markup=False)
+    console.print(
+      f'The engine could not be asked: {trouble}', markup=False, soft_wrap=True
+    )
 
 
 def _table(

@@ -333,6 +333,12 @@ def _notes(found: dry_run.DryRun) -> Iterator[str]:
     yield f'{without:,} runs have no slice and no finished run to time them by.'
   if found.by_variant:
     yield 'A variant is told with all that it starts from; variants share runs.'
+  alone, together = found.from_scratch_flops, found.total.train_flops
+  if together < alone:
+    yield (
+      f'Trained each by itself, the runs that are compared would cost'
+      f' {alone:.2e} FLOPs: what they share saves {1 - together / alone:.1%}.'
+    )
   if found.confirmation:
     yield (
       f'{len(found.confirmation):,} runs confirm rates that the study finds:'

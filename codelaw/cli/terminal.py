@@ -11,6 +11,8 @@ from rich import console as rich_console
 from rich import table as rich_table
 from rich import text as rich_text
 
+_FILE_WIDTH = 160
+
 
 def size(num_bytes: int) -> str:
   """Bytes in three digits.
@@ -63,6 +65,14 @@ def table(
   for name in numbers:
     found.add_column(name, justify='right', no_wrap=True)
   return found
+
+
+def wide_console() -> rich_console.Console:
+  """Shows wide tables whole where it is no terminal that folds them."""
+  console = rich_console.Console(highlight=False)
+  if not console.is_terminal:
+    console.width = max(console.width, _FILE_WIDTH)
+  return console
 
 
 def titled(rows: rich_table.Table) -> rich_console.RenderableType:

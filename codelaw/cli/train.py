@@ -9,6 +9,14 @@ last checkpoint.
 
 A run evaluates as it trains where TrainSettings.downstream = @Evaluation(), see
 `codelaw evaluate`; that changes neither its losses nor its parameters.
+
+Exit codes, which say whether to start it again:
+  0    finished.
+  2    something is to be mended first; the message says what.
+  75   another process of the run is gone or was stopped: start all again.
+  130  stopped by SIGTERM (a machine that is taken away) or Ctrl-C, at a
+       checkpoint; all processes of the run stop together.
+Any other, such as 134 or 137, is that of a process that was ended: again.
 """
 
 import argparse

@@ -71,18 +71,12 @@ def run(command: job_lib.Command, seconds: float) -> str:
     ) from error
   if done.returncode:
     # xpk says what is wrong on its standard output.
-    said = ' '.join(
-      line.strip()
-      for line in (done.stderr.strip() or done.stdout.strip()).splitlines()[
-        -_LINES_SHOWN:
-      ]
-    )
-    kind = (
-      job_lib.TransientError if _TRANSIENT.search(said) else errors.UserError
-    )
+    said = done.stderr.strip() or done.stdout.strip()
+    transient = _TRANSIENT.search(said)
+    kind = job_lib.TransientError if transient else errors.UserError
     raise kind(
       f'{_brief(command)} ended with {done.returncode}:'
-      f' {said.rstrip(".") or "it said nothing"}.'
+      f' {_gist(said).rstrip(".") or "it said nothing"}.'
     )
   return done.stdout
 
@@ -97,6 +91,15 @@ def read(command: job_lib.Command) -> Any:
       f'{_brief(command)} did not print JSON ({error}) but {text[:80]!r}; is'
       f' {command.arguments[0]} the program of that name?'
     ) from error
+
+
+def _gist(said: str) -> str:
+  """The lines of a client's complaint that matter, as one line."""
+  lines = [line.strip() for line in said.splitlines() if line.strip()]
+  # Behind what went wrong, gcloud says where to complain.
+  first = [at for at, line in enumerate(lines) if line.startswith('ERROR:')]
+  start = first[0] if first else max(0, len(lines) - _LINES_SHOWN)
+  return ' '.join(lines[start : start + _LINES_SHOWN])
 
 
 def _brief(command: job_lib.Command) -> str:

@@ -18,9 +18,9 @@ from codelaw.launch import mount as mount_lib
 from codelaw.launch import programs
 
 _GRACE_SECONDS = 300
-# xpk gives a job up where a command ends with a code that is not listed; ours
-# ends with 2 on the hosts that lost another one, and with 1 by an exception.
-_RESTARTED_CODES = '1,2'
+# xpk gives a job up where a command ends with a code below 127 that is not
+# listed; see cli/train.py. An exception ends Python with 1.
+_RESTARTED_CODES = f'1,{errors.TemporaryError.EXIT_CODE}'
 _FEWEST_CHIPS = 8  # xpk knows no smaller slice of v5e
 _NAME, _RUNNING = 'Jobset Name', 'TPU/GPU VMs Running/Ran'
 _STATUS, _MESSAGE = 'Status', 'Status Message'

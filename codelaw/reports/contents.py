@@ -26,27 +26,37 @@ from codelaw.reports import plan_tables
 from codelaw.reports import predictions
 from codelaw.reports import run_tables
 from codelaw.reports import study_folder
+from codelaw.reports import study_variants
 from codelaw.reports import synergy_plots
 from codelaw.reports import tables
 from codelaw.reports import translation_plots
 from codelaw.reports import translation_rows
 from codelaw.reports import translation_tables
 
+# Purposes of runs that laws are not fitted to.
+_UNSEEN = ('confirm', 'variant', 'stage+variant')
+
 
 def of_study(study: study_folder.Study) -> layout.Page:
   """The report of a study."""
+  compared = study_variants.of(study)
+  only_variants = compared and study.allocation is None and not study.every_fit
   return layout.Page(
     name=study.name,
-    answer=findings.answer(study),
-    warnings=tuple(findings.warnings(study)),
-    sections=sections(study),
+    answer=study_variants.answer(compared)
+    if only_variants
+    else findings.answer(study),
+    warnings=(*findings.warnings(study), *study_variants.warnings(compared)),
+    sections=sections(study, compared),
     commands=tuple(commands(study)),
     provenance=run_tables.provenance(study),
     files=tuple(downloads.shortened(name, json) for name, json in study.files),
   )
 
 
-def sections(study: study_folder.Study) -> tuple[layout.Section, ...]:
+def sections(
+  study: study_folder.Study, compared: Sequence[study_variants.Compared] = ()
+) -> tuple[layout.Section, ...]:
   """All sections that the study has something to show for."""
   return tuple(
     section
@@ -57,6 +67,7 @@ def sections(study: study_folder.Study) -> tuple[layout.Section, ...]:
       _laws(study),
       _synergy(study),
       _mixture_laws(study),
+      *study_variants.sections(compared),
       translation(study.table),
       _runs(study),
     )
@@ -162,7 +173,7 @@ def _fitted_rows(study: study_folder.Study) -> pd.DataFrame | None:
   table = study.table
   if table is None or 'run_id' not in table:
     return table
-  return table[table['run_id'].map(study.purposes).ne('confirm')]
+  return table[~table['run_id'].map(study.purposes).isin(_UNSEEN)]
 
 
 def _not_all(laws: Sequence[predictions.Fitted]) -> str:

@@ -10,6 +10,7 @@ import dataclasses
 import re
 
 from codelaw.laws import results
+from codelaw.laws import synergy as synergy_lib
 from codelaw.laws import synergy_patterns
 from codelaw.planning import allocation as allocation_lib
 from codelaw.planning import caution
@@ -139,10 +140,7 @@ def _without_allocation(study: study_folder.Study) -> Answer:
     predictions.counting(study.every_fit, study.every_fit)
   )
   if not fits:
-    return Answer(
-      'This study has no allocation yet.',
-      ('It holds runs, shown below. Fit laws to them with `codelaw fit`.',),
-    )
+    return _of_pairs(study.synergy) if study.synergy else _of_runs(study)
   doubtful = sum(
     bool(fit.diagnostics.get('warnings')) or not fit.converged for fit in fits
   )
@@ -177,6 +175,45 @@ def _without_allocation(study: study_folder.Study) -> Answer:
   if study.mixture_fits:
     sentences.append('No rates were chosen yet: `codelaw allocate` does that.')
   return Answer(title, tuple(sentences))
+
+
+def _of_pairs(synergy: Sequence[synergy_lib.Synergy]) -> Answer:
+  """Which sources help each other, where that is all there is."""
+  gains = [entry for entry in synergy if entry.target != entry.auxiliary]
+  known = [entry for entry in gains if entry.significant is not None]
+  most = max(gains, key=lambda entry: entry.gain)
+  least = min(gains, key=lambda entry: entry.gain)
+  sentences = [
+    f'{entry.auxiliary} {words} {entry.target} most: {entry.gain:+.1%} of its'
+    ' loss at equal total tokens.'
+    for entry, words in ((most, 'helps'), (least, 'harms'))
+    if (entry.gain > 0) == (words == 'helps')
+  ]
+  if not known:
+    title = f'{len(gains)} gains between sources, of which no error is known.'
+  else:
+    helping = sum(bool(e.significant) and e.gain > 0 for e in known)
+    harming = sum(bool(e.significant) and e.gain < 0 for e in known)
+    title = (
+      f'Of {len(known)} gains between sources, {helping} are positive and'
+      f' {harming} negative beyond noise.'
+    )
+  return Answer(title, tuple(sentences))
+
+
+def _of_runs(study: study_folder.Study) -> Answer:
+  """Where runs are all there is."""
+  if study.table is None:
+    return Answer('No run has ended yet.', ())
+  number = study.table['run_id'].nunique()
+  count = 'One run' if number == 1 else f'{number:,} runs'
+  return Answer(
+    f'{count}, without laws and without an allocation.',
+    (
+      'Their losses and scores are shown below. Fit laws to them with `codelaw'
+      ' fit`.',
+    ),
+  )
 
 
 def _measured(confirmation: confirmation_lib.Confirmation) -> str:

@@ -63,7 +63,7 @@ def runs(rows: pd.DataFrame, study: study_folder.Study) -> tables.Table:
     tuple(
       (
         str(row['run_id']),
-        study.purposes.get(str(row['run_id']), ''),
+        _purpose(study, str(row['run_id'])),
         figures.short(row['num_params']),
         figures.short(row['num_tokens']),
         *(
@@ -75,6 +75,17 @@ def runs(rows: pd.DataFrame, study: study_folder.Study) -> tables.Table:
     ),
     rows.assign(purpose=[study.purposes.get(r, '') for r in rows['run_id']]),
   )
+
+
+def _purpose(study: study_folder.Study, run_id: str) -> str:
+  """What a run was for; of variants, which."""
+  names = [
+    name
+    for comparison in study.comparisons
+    for name, runs in comparison.variants.items()
+    if run_id in runs
+  ]
+  return ', '.join((study.purposes.get(run_id, ''), *dict.fromkeys(names)))
 
 
 def provenance(study: study_folder.Study) -> tables.Table:

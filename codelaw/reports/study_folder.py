@@ -39,6 +39,21 @@ _FILES = {
 
 
 @dataclasses.dataclass(frozen=True)
+class Comparison:
+  """Variants of training that are compared.
+
+  Attributes:
+    name: of the comparison.
+    baseline: variant that changes are counted from.
+    variants: name -> run ids, one per repetition, in the same order for all.
+  """
+
+  name: str
+  baseline: str
+  variants: Mapping[str, tuple[str, ...]]
+
+
+@dataclasses.dataclass(frozen=True)
 class Study:
   """Everything a report is made from.
 
@@ -53,6 +68,7 @@ class Study:
     confirmation: the paired comparison with uniform rates.
     purposes: run id -> what the run was for.
     run_records: of the runs that have a run.json.
+    comparisons: of variants, in the order of the study.
     notes: the other content of study.json.
     files: (name, content) of the JSON files it was read from.
     group_column: column of the table that names the group of a fit; None
@@ -70,6 +86,7 @@ class Study:
   purposes: Mapping[str, str]
   run_records: tuple[records.RunRecord, ...]
   notes: Mapping[str, Any]
+  comparisons: tuple[Comparison, ...] = ()
   files: tuple[tuple[str, Any], ...] = ()
   group_column: str | None = None
 
@@ -111,7 +128,13 @@ def read(folder: storage.PathLike) -> Study:
       *_run_records(root / 'runs'),
       *_run_records(root / 'confirmation'),
     ),
-    notes={k: v for k, v in study.items() if k not in ('name', 'runs')},
+    notes={
+      k: v for k, v in study.items() if k not in ('name', 'runs', 'comparisons')
+    },
+    comparisons=tuple(
+      records.from_json(content, Comparison)
+      for content in study.get('comparisons', [])
+    ),
     files=tuple(
       (name, storage.read_json(root / file))
       for file, name in _FILES.items()

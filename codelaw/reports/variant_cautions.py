@@ -43,6 +43,18 @@ def warnings(
   yield from _missing(variants, baseline, cells)
 
 
+def of_runs(
+  variants: Mapping[str, pd.DataFrame], baseline: str
+) -> Iterator[str]:
+  """Yields what the runs alone give reason to doubt, whatever is compared."""
+  if all(len(rows) == 1 for rows in variants.values()):
+    yield (
+      'Every variant was trained once: how much another seed would change is'
+      ' not known.'
+    )
+  yield from _sizes(variants, baseline)
+
+
 def _errors(variants, cells) -> Iterator[str]:
   without = [
     category

@@ -14,7 +14,9 @@ _ROOM = 0.08  # of the panel's range, beyond what is drawn
 
 
 def changes(
-  found: Mapping[str, Mapping[str, variant_scores.Change]], level: float
+  found: Mapping[str, Mapping[str, variant_scores.Change]],
+  level: float,
+  better: int = 1,
 ) -> figure_lib.Figure:
   """A dot and an interval for every variant that has a change.
 
@@ -22,6 +24,7 @@ def changes(
     found: category -> variant -> change.
     level: of the intervals; 1 - level is the false discovery rate below which
       a dot is filled.
+    better: sign of the changes for the better: 1 of scores, -1 of losses.
   """
   names = list(dict.fromkeys(name for row in found.values() for name in row))
   columns = min(_MOST_COLUMNS, len(found))
@@ -37,7 +40,8 @@ def changes(
         words = 'no score' if change is None else 'from 0'
         axes.text(low, number, words, va='center', color=figures.MUTED)
         continue
-      colour = figures.BLUE if change.difference >= 0 else figures.VERMILION
+      good = better * change.difference >= 0
+      colour = figures.BLUE if good else figures.VERMILION
       if change.low is not None and change.high is not None:
         _interval(axes, number, change.low, change.high, (low, high), colour)
       axes.plot(

@@ -268,16 +268,24 @@ def changes(
     for category, row in found.items()
     if baseline in row
   }
+  return adjusted(result)
+
+
+def adjusted(
+  found: Mapping[str, Mapping[str, Change]],
+) -> dict[str, dict[str, Change]]:
+  """Changes with their p-values adjusted for how many there are."""
+  result = {category: dict(row) for category, row in found.items()}
   tested = [
     (category, name)
     for category, row in result.items()
     for name, entry in row.items()
     if entry.p_value is not None
   ]
-  adjusted = significance.adjusted(
+  p_values = significance.adjusted(
     [result[category][name].p_value or 0.0 for category, name in tested]
   )
-  for (category, name), p_value in zip(tested, adjusted, strict=True):
+  for (category, name), p_value in zip(tested, p_values, strict=True):
     entry = result[category][name]
     result[category][name] = dataclasses.replace(entry, adjusted=p_value)
   return result

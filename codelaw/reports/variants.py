@@ -4,7 +4,9 @@ Paper B's table (arXiv:2408.10914, Table 2) for runs of one's own: variants x
 categories, and relative changes against a baseline with their intervals.
 """
 
+from collections.abc import Iterator
 from collections.abc import Mapping
+from collections.abc import Sequence
 import dataclasses
 import json
 
@@ -99,7 +101,16 @@ def page(report: VariantReport, table: pd.DataFrame) -> layout.Page:
     cells, report.baseline, report.interval_level, report.paired
   )
   sections = (
-    _section(report, list(variants), cells, changes),
+    section(
+      'Variants',
+      'changes',
+      report.baseline,
+      report.interval_level,
+      report.paired,
+      list(variants),
+      cells,
+      changes,
+    ),
     layout.Section('Runs', (), (variant_tables.runs(variants, categories),)),
   )
   return layout.Page(
@@ -140,38 +151,70 @@ def page(report: VariantReport, table: pd.DataFrame) -> layout.Page:
   )
 
 
-def _section(
-  report: VariantReport,
-  variants: list[str],
+def section(
+  title: str,
+  picture: str,
+  baseline: str,
+  level: float,
+  paired: bool,
+  variants: Sequence[str],
   cells: variant_tables.Cells,
   changes: variant_tables.Changes,
 ) -> layout.Section:
-  level = f'{report.interval_level:.0%}'
+  """Scores of variants and their changes.
+
+  Args:
+    title: of the section.
+    picture: name of its picture.
+    baseline: variant that changes are counted from.
+    level: of the intervals.
+    paired: whether runs of equal seeds are pairs.
+    variants: names, in order.
+    cells: category -> variant -> score.
+    changes: category -> variant -> change.
+  """
   pictures = []
   if any(row for row in changes.values()):
     pictures.append(
       layout.Picture(
-        'changes',
-        variant_plots.changes(changes, report.interval_level),
-        f'Relative change of the scores against {report.baseline}, with {level}'
+        picture,
+        variant_plots.changes(changes, level),
+        f'Relative change of the scores against {baseline}, with {level:.0%}'
         ' intervals; an arrow is an interval without an end. Filled: more than'
         ' noise after correction for the number of comparisons.',
       )
     )
   return layout.Section(
-    'Variants',
+    title,
     tuple(pictures),
     (
-      variant_tables.scores(variants, cells, report.interval_level),
-      variant_tables.changes(
-        variants,
-        changes,
-        report.baseline,
-        report.interval_level,
-        report.paired,
-      ),
+      variant_tables.scores(variants, cells, level),
+      variant_tables.changes(variants, changes, baseline, level, paired),
     ),
   )
+
+
+def verdict(
+  changes: variant_tables.Changes, baseline: str, level: float
+) -> str:
+  """How many changes are more than noise, as one clause."""
+  every = [change for row in changes.values() for change in row.values()]
+  sure = sum(change.is_sure(level) for change in every)
+  known = sum(change.adjusted is not None for change in every)
+  if not known:
+    return (
+      f'{len(every)} changes against {baseline}, of which no error is known.'
+    )
+  if not sure:
+    return f'None of {known} changes against {baseline} is more than noise.'
+  return f'{sure} of {known} changes against {baseline} are more than noise.'
+
+
+def certainty(change: variant_scores.Change, level: float) -> str:
+  """How sure a change is, in words."""
+  if change.is_sure(level):
+    return 'more than noise'
+  return 'within noise' if change.adjusted is not None else 'of unknown error'
 
 
 def _answer(
@@ -179,46 +222,30 @@ def _answer(
   cells: variant_tables.Cells,
   changes: variant_tables.Changes,
 ) -> findings.Answer:
-  every = [
-    (category, name, change)
-    for category, row in changes.items()
-    for name, change in row.items()
-  ]
-  sure = [e for e in every if e[2].is_sure(report.interval_level)]
-  known = [e for e in every if e[2].adjusted is not None]
-  if not known:
-    title = (
-      f'{len(every)} changes against {report.baseline}, of which no error is'
-      ' known.'
-    )
-  elif not sure:
-    title = (
-      f'None of {len(known)} changes against {report.baseline} is more than'
-      ' noise.'
-    )
-  else:
-    title = (
-      f'{len(sure)} of {len(known)} changes against {report.baseline} are more'
-      ' than noise.'
-    )
-  sentences = []
+  level = report.interval_level
+  return findings.Answer(
+    verdict(changes, report.baseline, level),
+    tuple(best_scores(cells, changes, report.baseline, level)),
+  )
+
+
+def best_scores(
+  cells: variant_tables.Cells,
+  changes: variant_tables.Changes,
+  baseline: str,
+  level: float,
+) -> Iterator[str]:
+  """Yields for each category which variant scores highest."""
   for category, row in changes.items():
     best = max(cells[category], key=lambda name: cells[category][name].value)
-    if best == report.baseline:
-      sentences.append(f'{category}: no variant scores above the baseline.')
-      continue
-    words = (
-      'more than noise'
-      if row[best].is_sure(report.interval_level)
-      else 'within noise'
-      if row[best].adjusted is not None
-      else 'of unknown error'
-    )
-    sentences.append(
-      f'{category}: {best} scores highest,'
-      f' {tables.change_text(row[best].percent)}, {words}.'
-    )
-  return findings.Answer(title, tuple(sentences))
+    if best == baseline:
+      yield f'{category}: no variant scores above the baseline.'
+    else:
+      yield (
+        f'{category}: {best} scores highest,'
+        f' {tables.change_text(row[best].percent)},'
+        f' {certainty(row[best], level)}.'
+      )
 
 
 def _json(

@@ -24,8 +24,8 @@ from codelaw.launch import job as job_lib
 
 FILE = 'jobs.json'  # in the study's folder
 ENDINGS = ('finished', 'preempted', 'failed', 'diverged')
-# Listings and mounted buckets may be behind by this: gcsfuse keeps what it
-# knows of a file for 60 s (https://cloud.google.com/storage/docs/cloud-storage
+# Listings and mounted buckets may be behind by this, and machines need as much
+# to go by themselves: gcsfuse keeps what it knows of a file for 60 s (https://cloud.google.com/storage/docs/cloud-storage
 # -fuse/caching, metadata cache, TTL).
 BELATED_SECONDS = 120.0
 
@@ -165,27 +165,35 @@ def judged(
     now: seconds since 1970.
   """
   is_there = found.state != 'absent'
+  is_removable = is_there and not found.is_leaving
   wall_seconds = record.wall_seconds if record else 0.0
+  if is_there and not history.attempts:  # handed in by another hand
+    history = history.opened(Attempt(now, wall_seconds, is_there=True))
   if record is not None and record.status == 'finished':
     if history.open is not None:
       history = history.ended('finished', now)
-    # A slice that has nothing to do costs as much as one that trains.
-    return history, is_there and found.state != 'finished'
-  if is_there and not history.attempts:  # handed in by another hand
-    history = history.opened(Attempt(now, wall_seconds, is_there=True))
+    # A slice that has nothing to do costs as much as one that trains; but most
+    # go by themselves, when they have put their logs away.
+    is_over = history.attempts and (
+      now - history.attempts[-1].ended_at >= BELATED_SECONDS
+    )
+    stays = found.state == 'finished'
+    is_idle = found.state in ('failed', 'preempted') or bool(is_over)
+    return history, is_removable and not stays and is_idle
   attempt = history.open
   if attempt is None:
     # It was counted before; perhaps it could not be removed.
-    return history, found.state in ('failed', 'preempted', 'finished')
+    ended = found.state in ('failed', 'preempted', 'finished')
+    return history, ended and is_removable
   if (
     record is not None
     and record.status == 'failed'
     and wall_seconds > attempt.wall_seconds  # not of an attempt before
   ):
-    return history.ended('diverged', now, record.message), is_there
+    return history.ended('diverged', now, record.message), is_removable
   if found.state in ('failed', 'preempted'):
     message = found.message or found.state
-    return history.ended(found.state, now, message), True
+    return history.ended(found.state, now, message), is_removable
   if found.state in ('waiting', 'running'):
     return history.with_last(is_there=True), False
   if not is_there and not attempt.is_there:  # it never arrived
@@ -198,7 +206,7 @@ def judged(
     if is_there
     else 'its job is gone'
   )
-  return history.ended('failed', now, what), is_there
+  return history.ended('failed', now, what), is_removable
 
 
 def given_up(history: History, policy: RetryPolicy) -> str:

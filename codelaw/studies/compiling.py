@@ -4,6 +4,8 @@ The compiler must be set up before JAX is imported (`topology.prepare`), and
 its memory is given back when the process ends.
 """
 
+from concurrent import futures
+from concurrent.futures import process
 import multiprocessing
 
 from codelaw import errors
@@ -30,26 +32,29 @@ def compile_step(
       suit the slice.
   """
   topology_lib.check(topology)
-  with multiprocessing.get_context('spawn').Pool(1) as pool:
-    found = pool.apply(_compile, (plan, execution, topology))
-  if isinstance(found, str):
-    raise errors.UserError(found)
-  return found
+  context = multiprocessing.get_context('spawn')
+  # Ends its process in order; libtpu prints a stack trace when it is ended.
+  with futures.ProcessPoolExecutor(1, context) as pool:
+    try:
+      return pool.submit(_compile, plan, execution, topology).result()
+    except process.BrokenProcessPool as error:
+      raise errors.UserError(
+        f'The compiler ended without a word on a step for {topology}, as it'
+        ' does when the machine has not enough memory; compile it on a larger'
+        ' one with `codelaw study --dry_run --compile`.'
+      ) from error
 
 
 def _compile(
   plan: records.RunPlan,
   execution: execution_lib.Execution,
   topology: str,
-) -> compiled_steps.CompiledStep | str:
-  """Runs in the other process; what a user can mend comes back as words."""
-  try:
-    topology_lib.prepare()
-    from codelaw.train import ahead_of_time
+) -> compiled_steps.CompiledStep:
+  """Runs in the other process."""
+  topology_lib.prepare()
+  from codelaw.train import ahead_of_time
 
-    report = ahead_of_time.compile_step(plan, execution, topology)
-  except errors.UserError as error:
-    return str(error)
+  report = ahead_of_time.compile_step(plan, execution, topology)
   bounds = None
   if report.fits and report.roofline is not None:
     bounds = report.roofline.bound_seconds, report.roofline.sum_seconds

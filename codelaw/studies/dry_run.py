@@ -140,6 +140,15 @@ class DryRun:
     return total([*self.rows, *self.confirmation])
 
   @functools.cached_property
+  def from_scratch_flops(self) -> float:
+    """Of the runs that are compared, each trained by itself from nothing."""
+    return sum(
+      row.train_flops + row.drawn.record.inherited_flops
+      for row in [*self.rows, *self.confirmation]
+      if row.drawn.run.is_result
+    )
+
+  @functools.cached_property
   def by_purpose(self) -> Mapping[str, Total]:
     """A run of two purposes counts in both."""
     groups: dict[str, list[Row]] = {}

@@ -26,6 +26,7 @@ from codelaw.planning import ladder
 from codelaw.studies import scale as scale_lib
 
 _STARTS = frozenset({'trunk', 'stage'})
+_LAWS = frozenset({'single', 'pair', 'mixture'})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,6 +54,15 @@ class PlannedRun:
     own: the run table of a study is without them.
     """
     return not {*self.purposes} <= _STARTS
+
+  @property
+  def is_for_laws(self) -> bool:
+    """Whether laws are fitted to it: not where it is a variant alone.
+
+    Variants differ in more than a law of N, D and rates knows: in the order
+    of their data and in their learning rates.
+    """
+    return bool({*self.purposes} & _LAWS)
 
 
 @dataclasses.dataclass(frozen=True)

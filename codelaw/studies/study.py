@@ -4,6 +4,7 @@ Layout of a study's folder:
   study.json         the planned runs and what they are for
   runs/              run directories of the sweep
   jobs.json, jobs/   with an engine: what was tried, and the runs' gin files
+  compiled_steps.csv what `--dry_run --compile` compiled
   runs.csv           their run table
   fits/fit.json      laws of single sources
   fits/mixture/fit.json  laws in N, D and rates, which the allocation is from
@@ -27,6 +28,7 @@ import os
 import pandas as pd
 
 from codelaw import accounting
+from codelaw import errors
 from codelaw import gin_text
 from codelaw import records
 from codelaw import storage
@@ -115,6 +117,7 @@ def run(
           }
           for r in planned
         ],
+        'comparisons': records.to_json(sweep.comparisons(study)),
       },
     )
     if not _train(study, planned, 'runs', 'sweep', progress, once):
@@ -124,7 +127,10 @@ def run(
       study, compared, 'runs', lambda m, f, s: progress('tasks', m, f, s)
     )
     table = _table(root / 'runs.csv', root / 'runs', compared)
-    allocation = analysis.analyse(study, manifest, table, progress)
+    for_laws = [run.run_id for run in compared if run.is_for_laws]
+    allocation = analysis.analyse(
+      study, manifest, table[table['run_id'].isin(for_laws)], progress
+    )
     files, confirmation = None, None
     if allocation is not None:
       files = _write_gin(study, allocation, command)
@@ -148,10 +154,19 @@ def run(
 
 def _data(study: sweep.StudyPlan, progress: Progress) -> manifest_lib.Manifest:
   """The manifest of the shards, which are made where the study says how."""
+  shards_dir = study.here(study.run.shards_dir)
+  if not storage.is_local(shards_dir):  # a bucket that is not mounted here
+    if not manifest_lib.exists(storage.path(shards_dir)):
+      raise errors.UserError(
+        f'{shards_dir} holds no finished shards, and shards cannot be written'
+        ' into a bucket. Mount it here as the hosts do (gcsfuse) and start the'
+        ' study again, or write them with `codelaw cache` and copy them:'
+        f' gcloud storage cp --recursive FOLDER {shards_dir}'
+      )
+    return manifest_lib.read(shards_dir)
   if study.corpus is not None:
     build.build(study.corpus, lambda m, f: progress('corpus', m, f, None))
-  shards_dir = study.here(study.run.shards_dir)
-  if study.shards is None or not storage.is_local(shards_dir):
+  if study.shards is None:
     return manifest_lib.read(shards_dir)
   return shards.write(study.shards, lambda m, f: progress('shards', m, f, None))
 
@@ -171,7 +186,13 @@ def _train(
 
   if study.engine is not None:
     return submission.execute(study, runs, folder, report, once)
-  execution.execute(runs, study.root / folder, report, study.num_workers)
+  execution.execute(
+    runs,
+    study.root / folder,
+    report,
+    study.num_workers,
+    study.retries.max_failures,
+  )
   return True
 
 

@@ -47,7 +47,7 @@ def execute(
     once: whether to return after one pass.
 
   Returns:
-    Whether all runs are finished.
+    Whether all runs are finished and all slices given back.
 
   Raises:
     UserError: when all that is left are runs that are given up or wait for
@@ -65,11 +65,12 @@ def execute(
     fraction, text = _summary(places)
     if places:
       progress(text, fraction, None)
-      if fraction == 1:
+      if fraction == 1 and not any(place.holds_slice for place in places):
         return True
-      _check_hope(places)
+      if fraction < 1:
+        _check_hope(places)
     # Where others train, a quota that is used up is the usual thing.
-    waits = any(place.state in whereabouts.ACTIVE for place in places)
+    waits = any(place.holds_slice for place in places)
     troubles = troubles + 1 if trouble and not waits else 0
     if troubles >= study.retries.max_client_failures or (once and trouble):
       raise errors.UserError(
@@ -142,13 +143,11 @@ class Submission:
     if self._histories != before:
       self._write()
     for name in over:
-      self._engine.remove(name)
+      self._remove(name)
     places = whereabouts.submitted(
       self._study, self._runs, self._seen, self._histories, found, now
     )
-    active = sum(place.state in whereabouts.ACTIVE for place in places)
-    # What was handed in and is not listed yet may hold a slice too.
-    active += sum(place.state == 'unclear' for place in places)
+    active = sum(place.holds_slice for place in places)
     due = [place.run.run_id for place in places if place.state == 'due']
     room = max(0, self._study.max_jobs - active)
     return places, self._submit(due[:room], now)
@@ -175,6 +174,17 @@ class Submission:
         )
         self._write()
     return next(iter(refused.values()), '')
+
+  def _remove(self, name: str) -> None:
+    """Removes a job, unless it goes by itself meanwhile."""
+    try:
+      self._engine.remove(name)
+    except job_lib.TransientError:
+      raise
+    except errors.UserError:
+      left = self._engine.jobs().get(name)
+      if left is not None and not left.is_leaving:
+        raise
 
   def _is_finished(self, run_id: str) -> bool:
     record = self._seen.get(run_id)

@@ -15,13 +15,16 @@ from codelaw.corpora import plan as plan_lib
 from codelaw.data import shards as shards_lib
 from codelaw.evaluation import task as task_lib
 from codelaw.launch import job as job_lib
+from codelaw.launch import mount as mount_lib
 from codelaw.laws import fitting
 from codelaw.planning import allocation as allocation_lib
 from codelaw.planning import ladder
 from codelaw.planning import objective as objective_lib
+from codelaw.reports import study_folder
 from codelaw.studies import attempts as attempts_lib
 from codelaw.studies import experiments as experiments_lib
 from codelaw.studies import scale as scale_lib
+from codelaw.studies import variants as variants_lib
 
 
 @dataclasses.dataclass(frozen=True)
@@ -158,29 +161,21 @@ class StudyPlan:
   def _check_engine(self, engine: job_lib.Engine) -> None:
     if not isinstance(engine, job_lib.Engine):
       raise errors.UserError(
-        'StudyPlan.engine must be an engine like @QueuedResources() or None,'
-        f' got {engine!r}; launch/queued_resources.gin binds one.'
+        'StudyPlan.engine must be @QueuedResources(), @JobSet(), @Xpk() or'
+        f' None, got {engine!r}; ENGINE of a file in gin_configs/launch/ binds'
+        ' it.'
       )
     if not isinstance(self.max_jobs, int) or self.max_jobs < 1:
       raise errors.UserError(
         'StudyPlan.max_jobs must be a whole number of at least 1, got'
         f' {self.max_jobs!r}.'
       )
-    mount = engine.mount
-    for name, folder in (
-      ('study_dir', self.study_dir),
-      ('run.shards_dir', self.run.shards_dir),
-    ):
-      if mount is not None and not mount.holds(folder):
-        raise errors.UserError(
-          f'The hosts of a job see {mount.bucket} as {mount.folder}; StudyPlan.'
-          f'{name} must lie below that folder, got {folder}.'
-        )
-      if not folder.startswith('/'):
-        raise errors.UserError(
-          'The hosts of a job have a working directory of their own;'
-          f' StudyPlan.{name} must be an absolute path, got {folder}.'
-        )
+    folders = {
+      'StudyPlan.study_dir': self.study_dir,
+      'RunPlan.shards_dir': self.run.shards_dir,
+    }
+    for name, folder in folders.items():
+      mount_lib.check_seen(engine.mount, name, folder)
 
   def _check_allocation(self, found: allocation_lib.AllocationSettings) -> None:
     if not self.target_sources:
@@ -304,6 +299,17 @@ def _ordered(
       -run.plan.num_tokens,
     ),
   )
+
+
+def comparisons(study: StudyPlan) -> list[study_folder.Comparison]:
+  """What the report of the study compares."""
+  pattern = study.pattern
+  return [
+    comparison
+    for experiment in study.experiments
+    if isinstance(experiment, variants_lib.Variants)
+    for comparison in experiment.comparisons(pattern)
+  ]
 
 
 def earlier_run_id(plan: records.RunPlan) -> str | None:

@@ -12,6 +12,8 @@ import itertools
 from codelaw import accounting
 from codelaw import errors
 from codelaw import records
+from codelaw.planning import ladder
+from codelaw.reports import study_folder
 from codelaw.studies import experiments
 
 
@@ -69,13 +71,17 @@ class Variants:
 
   Attributes:
     variants: to be compared.
-    models: that each of them trains.
+    models: that each of them trains; variants are compared model by model.
     seeds: repetitions of each; two or more give differences their noise.
+    name: of the comparison, for the report.
+    baseline: variant that changes are counted from; empty takes the first.
   """
 
   variants: tuple[Variant, ...]
   models: tuple[accounting.ModelShape, ...]
   seeds: int = 1
+  name: str = 'variants'
+  baseline: str = ''
 
   def __post_init__(self):
     experiments.check_lists(self, 'variants', 'models')
@@ -84,6 +90,10 @@ class Variants:
     if len(set(names)) < len(names):
       raise errors.UserError(
         f'Variants.variants must have different names, got {names}.'
+      )
+    if self.baseline and self.baseline not in names:
+      raise errors.UserError(
+        f'Variants.baseline must be one of {names}, got {self.baseline!r}.'
       )
 
   def runs(
@@ -114,3 +124,19 @@ class Variants:
           run = pattern.named('stage', plan)
           initial = records.InitialCheckpoint(pattern.folder(run))
           yield run
+
+  def comparisons(
+    self, pattern: experiments.Pattern
+  ) -> Iterator[study_folder.Comparison]:
+    """Yields what the report compares, model by model."""
+    ids: dict[accounting.ModelShape, dict[str, list[str]]] = {}
+    for run in self.runs(pattern):  # repetitions come in the order of seeds
+      for name in run.variants:
+        own = ids.setdefault(run.plan.model, {})
+        own.setdefault(name, []).append(run.run_id)
+    for model, variants in ids.items():
+      yield study_folder.Comparison(
+        f'{self.name}, {ladder.size_name(model)} parameters',
+        self.baseline or self.variants[0].name,
+        {name: tuple(runs) for name, runs in variants.items()},
+      )

@@ -21,6 +21,7 @@ Definitions owned here:
 from collections.abc import Mapping
 from collections.abc import Sequence
 import dataclasses
+import os
 
 from codelaw import errors
 from codelaw import records
@@ -47,6 +48,7 @@ class Whereabouts:
     history: its jobs.
     where: zone or cluster of its job, or the hardware of its last start.
     message: what was said last about it.
+    holds_slice: whether its job does, or may.
   """
 
   run: experiments.PlannedRun
@@ -56,16 +58,32 @@ class Whereabouts:
   history: attempts_lib.History = attempts_lib.History('')
   where: str = ''
   message: str = ''
+  holds_slice: bool = False
 
 
 def record_of(
   folder: storage.PathLike, run_id: str
 ) -> records.RunRecord | None:
-  """The record of `folder/run_id`; None where the run has not begun."""
+  """The record of `folder/run_id`; None where the run has not begun.
+
+  Raises:
+    TransientError: when the storage cannot be read now.
+    UserError: when it cannot be read from here, or the record is damaged.
+  """
   model_dir = storage.path(folder) / run_id
-  if not (model_dir / 'run.json').exists():
-    return None
-  return records.read_run_record(model_dir)
+  try:
+    if not (model_dir / 'run.json').exists():
+      return None
+    return records.read_run_record(model_dir)
+  except (ImportError, NotImplementedError) as error:
+    raise errors.UserError(
+      f'{os.fspath(model_dir)} cannot be read here: {error}. Mount the bucket'
+      ' at the folder that the hosts have it at (gcsfuse), or install gcsfs.'
+    ) from error
+  except OSError as error:
+    raise job_lib.TransientError(
+      f'{os.fspath(model_dir)} cannot be read now: {error}.'
+    ) from error
 
 
 def submitted(
@@ -104,6 +122,9 @@ def submitted(
       history=history,
       where=job.where,
       message=message or job.message or history.message,
+      # What was handed in and is not listed yet may hold one too.
+      holds_slice=state == 'unclear'
+      or not (job.state in ('absent', 'finished') or job.is_leaving),
     )
   return list(places.values())
 

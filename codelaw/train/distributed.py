@@ -21,6 +21,7 @@ import sys
 import threading
 import time
 from typing import Any
+from typing import NamedTuple
 from typing import NoReturn
 
 import jax
@@ -38,7 +39,6 @@ _START_TIMEOUT_SECONDS = 300  # machines of a pod do not start at once
 _GRACE_SECONDS = 10
 _WATCH_SECONDS = 1.0  # between looks at the messages of the others
 _FAILURE = 'codelaw/failure'
-_EXIT_CODE = 2
 _record_numbers, _message_numbers = itertools.count(), itertools.count()
 _PART_CHARACTERS = 2**18  # below the limit of a message of gRPC, 4 MiB
 _WAIT_MILLISECONDS = 10_000
@@ -66,6 +66,7 @@ def initialize(
 
   Raises:
     UserError: when some but not all of it is known.
+    TemporaryError: when the others cannot be found or do not come.
   """
   given = (coordinator_address, num_processes, process_id)
   if given == (None, None, None) and xla_bridge.backends_are_initialized():
@@ -87,6 +88,18 @@ def initialize(
       ' first process), --num_processes and --process_id (from 0), the last'
       f' different in each; got {coordinator_address!r}, {num_processes!r} and'
       f' {process_id!r}: {error}'
+    ) from error
+  except ImportError as error:  # JAX asks the metadata server of a TPU VM.
+    raise errors.UserError(
+      f'To find the other hosts of its slice, JAX needs {error.name} on a TPU'
+      " VM; install it with: pip install 'codelaw[train,tpu]'."
+    ) from error
+  # Of names that do not resolve, hosts that do not come, and the metadata
+  # server.
+  except (RuntimeError, OSError) as error:
+    raise errors.TemporaryError(
+      'The processes of this run have not found each other within'
+      f' {_START_TIMEOUT_SECONDS} s ({error}). Start all of them again.'
     ) from error
 
 
@@ -214,6 +227,7 @@ def ending_together() -> Iterator[None]:
   Raises:
     UserError: what another process has said, instead of what JAX raised because
       that has ended.
+    TemporaryError: likewise, where that was stopped or is gone.
   """
   if jax.process_count() == 1:
     yield
@@ -224,18 +238,18 @@ def ending_together() -> Iterator[None]:
   try:
     yield
   except BaseException as error:
-    message = _failure()
-    if message is None and is_of_connection(error):
-      _tell(_LOST)
+    failure = _failure()
+    if failure is None and is_of_connection(error):
+      _tell(errors.TemporaryError(_LOST))
       time.sleep(2 * _WATCH_SECONDS)  # with the first process goes the message
-      _end(_LOST, all_alive=False)
-    if message is None:
-      _tell(str(error) or type(error).__name__)
-    if message is None or isinstance(
+      _end(_Failure(_LOST, is_temporary=True), all_alive=False)
+    if failure is None:
+      _tell(error)
+    if failure is None or isinstance(
       error, errors.UserError | KeyboardInterrupt
     ):
       raise
-    raise errors.UserError(message) from error
+    raise failure.error() from error
   finally:
     left.set()
     watch.join()  # it must not be in a call when the interpreter ends
@@ -253,17 +267,39 @@ def _client() -> Any:
   return jax_distributed.global_state.client
 
 
-def _tell(text: str) -> None:
+class _Failure(NamedTuple):
+  """Why a process has ended.
+
+  Attributes:
+    message: for people.
+    is_temporary: whether the run goes on when it is started again.
+  """
+
+  message: str
+  is_temporary: bool
+
+  def error(self) -> errors.TemporaryError | errors.UserError:
+    """What the other processes raise."""
+    if self.is_temporary:
+      return errors.TemporaryError(self.message)
+    return errors.UserError(self.message)
+
+
+def _tell(error: BaseException) -> None:
   """Leaves what has happened for the other processes."""
-  message = f'Process {jax.process_index()} of this run has ended: {text}'
+  failure = _Failure(
+    f'Process {jax.process_index()} of this run has ended:'
+    f' {str(error) or type(error).__name__}',
+    isinstance(error, errors.TemporaryError | KeyboardInterrupt),
+  )
   with contextlib.suppress(jax.errors.JaxRuntimeError):  # another was first
-    _client().key_value_set(_FAILURE, message)
+    _client().key_value_set(_FAILURE, json.dumps(failure))
 
 
-def _failure() -> str | None:
+def _failure() -> _Failure | None:
   """What another process has left."""
   try:
-    return _client().key_value_try_get(_FAILURE)
+    return _Failure(*json.loads(_client().key_value_try_get(_FAILURE)))
   except jax.errors.JaxRuntimeError:  # nothing, or the coordinator is gone
     return None
 
@@ -271,22 +307,23 @@ def _failure() -> str | None:
 def _end_with_others(left: threading.Event) -> None:
   """Ends this process soon after another has said that it failed."""
   while not left.wait(_WATCH_SECONDS):
-    message = _failure()
-    if message is None:
+    failure = _failure()
+    if failure is None:
       continue
     if left.wait(_GRACE_SECONDS):
       return
-    _end(message, all_alive=True)
+    _end(failure, all_alive=True)
 
 
-def _end(message: str, all_alive: bool) -> NoReturn:
+def _end(failure: _Failure, all_alive: bool) -> NoReturn:
   """Ends this process at once, whatever its main thread waits for.
 
   Those that are alive take leave of each other; waiting for others would end
   in an abort by JAX.
   """
   sys.stdout.flush()
-  print(f'codelaw train: {message}', file=sys.stderr, flush=True)
+  print(f'codelaw train: {failure.message}', file=sys.stderr, flush=True)
   if all_alive:
     jax.distributed.shutdown()
-  os._exit(_EXIT_CODE)
+  # As `cli.main` does.
+  os._exit(errors.TemporaryError.EXIT_CODE if failure.is_temporary else 2)

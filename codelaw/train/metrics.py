@@ -56,11 +56,11 @@ class RunEvents:
           # Without it, two starts in one second share a name.
           filename_suffix=f'.{time.time_ns()}',
         )
-      if start_step:
-        forget = event_pb2.SessionLog(
-          status=event_pb2.SessionLog.SessionStatus.Value('START')
-        )
-        self._write(name, start_step + 1, session_log=forget)
+      # At step 0, too: a process may have been killed before a checkpoint.
+      forget = event_pb2.SessionLog(
+        status=event_pb2.SessionLog.SessionStatus.Value('START')
+      )
+      self._write(name, start_step + 1, session_log=forget)
 
   def start(
     self,

@@ -47,6 +47,9 @@ _ENVIRONMENT = {
   'ALLOW_MULTIPLE_LIBTPU_LOAD': '1',
 }
 
+# What Google Kubernetes Engine gives the containers that ask for TPUs.
+_HOST_OF_SLICE = ('TPU_WORKER_ID', 'TPU_WORKER_HOSTNAMES')
+
 # Device files of TPUs, and of GPUs of NVIDIA (also under WSL) and AMD.
 _ACCELERATORS = (
   '/dev/accel*',
@@ -76,9 +79,12 @@ def hide_absent_tpu() -> None:
 
   Without this, JAX prints two warnings and an error of libtpu before it takes
   the CPU. Nothing is changed where JAX_PLATFORMS is set or there may be a TPU
-  or GPU. To be called before JAX is imported.
+  or GPU. Nor on a host of a slice: one whose chips cannot be opened must not
+  train on its CPU instead. To be called before JAX is imported.
   """
   if 'JAX_PLATFORMS' in os.environ or _installed() is None:
+    return
+  if any(name in os.environ for name in _HOST_OF_SLICE):
     return
   if not any(glob.glob(pattern) for pattern in _ACCELERATORS):
     os.environ['JAX_PLATFORMS'] = 'cpu'

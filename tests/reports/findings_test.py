@@ -194,3 +194,46 @@ def test_a_budget_names_its_size_with_bands(found):
   assert '(200k to 900k)' in words
   assert 'greatest loss of a target of' in words
   assert 'Over natural shares the gain is 0.0123' in words
+
+
+def test_gains_alone_are_the_answer_of_a_study_of_pairs(found):
+  pairs = dataclasses.replace(
+    found, allocation=None, confirmation=None, fits=(), mixture_fits=()
+  )
+  answer = findings.answer(pairs)
+  known = [e for e in found.synergy if e.significant is not None]
+  helping = [e for e in known if e.significant and e.gain > 0]
+  harming = [e for e in known if e.significant and e.gain < 0]
+  assert answer.title == (
+    f'Of {len(known)} gains between sources, {len(helping)} are positive and'
+    f' {len(harming)} negative beyond noise.'
+  )
+  least = min(found.synergy, key=lambda entry: entry.gain)
+  assert answer.sentences == (  # nothing helps in the planted study
+    f'{least.auxiliary} harms {least.target} most: {least.gain:+.1%} of its'
+    ' loss at equal total tokens.',
+  )
+  turned = tuple(dataclasses.replace(e, gain=-e.gain) for e in found.synergy)
+  answer = findings.answer(dataclasses.replace(pairs, synergy=turned))
+  assert answer.sentences[0].startswith(
+    f'{least.auxiliary} helps {least.target} most: {-least.gain:+.1%}'
+  )
+  unknown = tuple(
+    dataclasses.replace(e, significant=None, gain=-0.1) for e in found.synergy
+  )
+  answer = findings.answer(dataclasses.replace(pairs, synergy=unknown))
+  assert 'of which no error is known' in answer.title
+  assert [' harms ' in sentence for sentence in answer.sentences] == [True]
+
+
+def test_runs_alone_are_counted(found):
+  runs = dataclasses.replace(
+    found,
+    allocation=None,
+    confirmation=None,
+    fits=(),
+    mixture_fits=(),
+    synergy=(),
+  )
+  number = found.table['run_id'].nunique()
+  assert findings.answer(runs).title.startswith(f'{number} runs, without laws')

@@ -284,9 +284,16 @@ def _wait_for(pattern, folder, process):
     time.sleep(0.02)
 
 
-@pytest.mark.parametrize('moment', ['workers start', 'workers train'])
+@pytest.mark.parametrize(
+  ('moment', 'number'),
+  [
+    ('workers start', signal.SIGINT),
+    ('workers train', signal.SIGINT),
+    pytest.param('workers train', signal.SIGTERM, marks=pytest.mark.slow),
+  ],
+)
 def test_ctrl_c_stops_it_at_a_checkpoint_without_a_traceback(
-  example_copy, moment
+  example_copy, moment, number
 ):
   study = example_copy / example.STUDY
   shutil.rmtree(study / 'runs')
@@ -298,7 +305,10 @@ def test_ctrl_c_stops_it_at_a_checkpoint_without_a_traceback(
       assert process.poll() is None, process.communicate()
       time.sleep(0.02)
     time.sleep(0.5)
-  os.killpg(process.pid, signal.SIGINT)
+  if number == signal.SIGINT:  # A terminal sends it to all of them.
+    os.killpg(process.pid, number)
+  else:
+    process.send_signal(number)
   _, stderr = process.communicate(timeout=60)
   assert process.returncode == 130
   assert 'Traceback' not in stderr

@@ -121,7 +121,41 @@ def test_finished_runs_are_left_out_and_their_slices_given_back(played):
   assert asked == ['submit chain1-0']
   played.record('chain1-0', 'finished')
   played.put('chain1-0', 'running')
-  assert played.step()[1] == ['remove chain1-0', 'submit chain1-1']
+  assert played.step()[1] == ['submit chain1-1']
+  assert played.places['chain1-0'].holds_slice
+  assert played.step(LATE)[1] == ['remove chain1-0']
+  played.step()
+  assert not played.places['chain1-0'].holds_slice
+
+
+def test_a_job_that_goes_by_itself_is_left_alone(played):
+  played.step()
+  for state in ('failed', 'waiting'):
+    found = job_lib.Found(state, 'zone', 'DELETING', is_leaving=True)
+    played.engine.found[played.name('chain0-0')] = found
+    assert not played.step(LATE)[1]
+  played.record('chain1-0', 'finished')
+  found = job_lib.Found('running', 'zone', 'DELETING', is_leaving=True)
+  played.engine.found[played.name('chain1-0')] = found
+  assert played.step()[1] == ['submit chain1-1']
+  assert played.step(LATE)[1] == []
+
+
+def test_a_job_that_went_while_it_was_removed_is_no_trouble(played):
+  played.step()
+  played.put('chain0-0', 'preempted')
+
+  def refuse(name):
+    played.engine.found.pop(name)
+    raise errors.UserError('NOT_FOUND')
+
+  played.engine.remove = refuse
+  played.step()
+  played.engine.remove = lambda name: refuse('')
+  played.engine.found[''] = None
+  played.put('chain1-0', 'failed')
+  with pytest.raises(errors.UserError, match='NOT_FOUND'):
+    played.step()
 
 
 def test_a_preempted_job_is_removed_and_handed_in_again(tmp_path):

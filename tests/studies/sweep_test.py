@@ -18,6 +18,7 @@ from codelaw.planning import space
 from codelaw.studies import analysis
 from codelaw.studies import experiments
 from codelaw.studies import sweep
+from codelaw.studies import variants
 
 SMALL = accounting.ModelShape(300, 8, 1, 1, 8, 16)
 LARGE = accounting.ModelShape(300, 16, 1, 1, 8, 16)
@@ -108,6 +109,65 @@ def test_repeated_pairs_have_seeds_of_their_own():
   assert len(added) == 6
   assert {run.plan.seed for run in added} == {8}
   assert all(run.purposes == ('pair',) for run in added)
+
+
+@pytest.mark.parametrize(
+  ('purposes', 'is_result', 'is_for_laws'),
+  [
+    (('single',), True, True),
+    (('trunk',), False, False),
+    (('stage',), False, False),
+    (('stage', 'variant'), True, False),
+    (('variant',), True, False),
+    (('mixture', 'variant'), True, True),
+    (('pair',), True, True),
+  ],
+)
+def test_laws_have_no_trunks_no_stages_and_no_variants(
+  purposes, is_result, is_for_laws
+):
+  run = experiments.PlannedRun('run', purposes, _study().run)
+  assert run.is_result == is_result
+  assert run.is_for_laws == is_for_laws
+
+
+def test_runs_of_several_experiments_are_for_all_of_them():
+  mixture = records.MixtureRates({'a': 1})
+  study = _study()
+  leg = variants.VariantStage(study.run.schedule.stages[0], 2048)
+  alone = dataclasses.replace(leg.stage, mixture=mixture, token_weight=1.0)
+  leg = dataclasses.replace(leg, stage=alone)
+  later = variants.VariantStage(dataclasses.replace(alone, name='later'), 2048)
+  run = dataclasses.replace(study.run, schedule=records.Schedule((alone,)))
+  runs = sweep.planned_runs(
+    _study(
+      run=run,
+      experiments=[
+        experiments.Grid(['a'], [SMALL], [2048]),
+        variants.Variants([variants.Variant('short', [leg])], [SMALL]),
+        variants.Variants([variants.Variant('long', [leg, later])], [SMALL]),
+        variants.Variants([variants.Variant('again', [leg])], [SMALL]),
+      ],
+    )
+  )
+  first, last = runs
+  assert first.purposes == ('single', 'stage', 'variant')
+  assert first.variants == ('again', 'short')
+  assert last.variants == ('long',)
+  assert sweep.earlier_run_id(last.plan) == first.run_id
+  names = [
+    one.variants
+    for one in sweep.comparisons(
+      _study(
+        run=run,
+        experiments=[
+          variants.Variants([variants.Variant('short', [leg])], [SMALL]),
+          variants.Variants([variants.Variant('long', [leg, later])], [SMALL]),
+        ],
+      )
+    )
+  ]
+  assert [list(each) for each in names] == [['short'], ['long']]
 
 
 def test_models_come_largest_first_and_learn_at_their_own_rate():

@@ -3,6 +3,7 @@ import pytest
 from codelaw import accounting
 from codelaw import errors
 from codelaw import records
+from codelaw.planning import ladder
 from codelaw.studies import experiments
 from codelaw.studies import variants
 
@@ -108,6 +109,29 @@ def test_every_model_and_seed_has_chains_of_its_own():
   assert {run.plan.seed for run in runs} == {3, 4}
 
 
+def test_runs_are_compared_model_by_model_and_seed_by_seed():
+  ways = variants.Variants(
+    (LONG, UNCOOLED), (LARGE, SMALL), 2, 'ways', baseline=UNCOOLED.name
+  )
+  runs = {run.run_id: run for run in ways.runs(PATTERN)}
+  found = list(ways.comparisons(PATTERN))
+  assert [one.name for one in found] == [
+    f'ways, {ladder.size_name(model)} parameters' for model in (LARGE, SMALL)
+  ]
+  for one, model in zip(found, (LARGE, SMALL), strict=True):
+    assert one.baseline == UNCOOLED.name
+    assert list(one.variants) == [LONG.name, UNCOOLED.name]
+    for name, ids in one.variants.items():
+      assert [runs[i].plan.seed for i in ids] == [3, 4]
+      assert {runs[i].plan.model for i in ids} == {model}
+      last = LONG if name == LONG.name else UNCOOLED
+      assert {runs[i].plan.num_tokens for i in ids} == {
+        last.stages[-1].num_tokens
+      }
+  (first,) = variants.Variants([LONG], [SMALL]).comparisons(PATTERN)
+  assert first.baseline == LONG.name
+
+
 @pytest.mark.parametrize(
   ('kind', 'arguments', 'message'),
   [
@@ -115,6 +139,7 @@ def test_every_model_and_seed_has_chains_of_its_own():
     (variants.Variants, ([LONG], []), 'must be a list'),
     (variants.Variants, ([LONG], [SMALL], 0), 'at least 1'),
     (variants.Variants, ([LONG, LONG], [SMALL]), 'different names'),
+    (variants.Variants, ([LONG], [SMALL], 1, 'x', 'other'), 'must be one of'),
     (variants.Variant, ('', [PRETRAIN]), 'must name'),
     (variants.Variant, ('text', []), 'must be a list'),
     (variants.VariantStage, (TEXT, 1024), 'must be @Stage'),

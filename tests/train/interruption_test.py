@@ -54,6 +54,30 @@ def test_a_run_that_is_asked_to_stop_saves_a_checkpoint(make_plan, tmp_path):
   assert record.realised_tokens == record.planned_tokens
 
 
+def test_what_was_logged_before_the_first_checkpoint_is_told_once(
+  make_plan, tmp_path
+):
+  plan = make_plan(checkpoint_every_steps=0, eval_every_steps=2)
+
+  def kill(report):
+    if report.step == 5:
+      raise RuntimeError  # what is logged gets on disk, and no checkpoint
+
+  with pytest.raises(RuntimeError):
+    loop.train(plan, tmp_path, progress=kill)
+  assert not checkpoint.steps(tmp_path / 'checkpoints')
+  before = _tensorboard_steps(tmp_path)
+  loop.train(plan, tmp_path)
+  assert before == list(range(1, len(before) + 1))
+  assert len(before) >= 4
+  assert _tensorboard_steps(tmp_path) == list(range(1, 13))
+
+
+def _tensorboard_steps(folder):
+  reader = event_accumulator.EventAccumulator(str(folder / 'train')).Reload()
+  return [event.step for event in reader.Scalars('train/loss_nats_per_token')]
+
+
 _STEPS = 40  # with a checkpoint every third: the run is mostly saving
 
 

@@ -100,3 +100,23 @@ def test_gradients_above_the_clip_norm_are_scaled_down():
   )
   # Clipped to [3, 4]; with epsilon 1, Adam gives g / (|g| + 1).
   np.testing.assert_allclose(updates['kernel'], [3 / 4, 4 / 5], rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+  'warm_up', [{}, {'warmup_fraction': 0.13}, {'warmup_tokens': 200}]
+)
+def test_constant_steps_have_the_same_rate_bit_for_bit(make_plan, warm_up):
+  stages = (
+    records.Stage('main', RATES, 3.0, 'constant', 0.3, 0.3),
+    records.Stage('cooldown', RATES, 1.0, 'linear', 0.3, 0.0),
+  )
+  plan = make_plan(
+    schedule=records.Schedule(stages, **warm_up), num_tokens=101 * 64
+  )
+  steps = optimizer.constant_steps(plan)
+  rates = {optimizer.learning_rate(plan, step) for step in steps}
+  assert rates == {0.3 * plan.optimizer.peak_learning_rate}
+  # Nearly all of the 75.75 steps of the stage, but for the warm-up.
+  assert len(steps) >= 75 - 2 - max(14 * bool(warm_up), 0)
+  other = records.Schedule((records.Stage('main', RATES, 1.0, 'linear'),))
+  assert not optimizer.constant_steps(make_plan(schedule=other))

@@ -10,7 +10,12 @@ from codelaw.train import topology
 def environment(monkeypatch):
   """A copy of the process's, without a choice of platform."""
   monkeypatch.setattr(os, 'environ', dict(os.environ))
-  for name in ('JAX_PLATFORMS', 'TPU_SKIP_MDS_QUERY'):
+  for name in (
+    'JAX_PLATFORMS',
+    'TPU_SKIP_MDS_QUERY',
+    'TPU_WORKER_HOSTNAMES',
+    'TPU_WORKER_ID',
+  ):
     os.environ.pop(name, None)
   return os.environ
 
@@ -71,3 +76,14 @@ def test_a_tpu_that_is_not_there_is_not_looked_for(
     environment['JAX_PLATFORMS'] = given
   topology.hide_absent_tpu()
   assert environment.get('JAX_PLATFORMS') == expected
+
+
+@pytest.mark.parametrize('name', ['TPU_WORKER_ID', 'TPU_WORKER_HOSTNAMES'])
+def test_a_host_of_a_slice_does_not_fall_back_on_its_cpu(
+  monkeypatch, environment, name
+):
+  monkeypatch.setattr(topology, '_installed', lambda: True)
+  monkeypatch.setattr(topology.glob, 'glob', lambda pattern: [])
+  environment[name] = '0'
+  topology.hide_absent_tpu()
+  assert 'JAX_PLATFORMS' not in environment

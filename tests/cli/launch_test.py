@@ -1,0 +1,258 @@
+import argparse
+import dataclasses
+import shlex
+import subprocess
+import types
+
+import pytest
+
+from codelaw import errors
+from codelaw import records
+from codelaw.cli import gin_config
+from codelaw.cli import launch
+from codelaw.cli import main
+from codelaw.cli import train
+from codelaw.launch import job as job_lib
+from tests.launch import recording
+from tests.studies import submitted
+
+PODS = 'pods/sequential_94m_v5e_16.gin'
+MACROS = {
+  'queued_resources': {
+    'PROJECT': 'my-project',
+    'ZONE': 'us-west4-a',
+    'PACKAGE': '/mnt/codelaw/code/codelaw.whl',
+  },
+  'jobset': {'CONTEXT': 'gke_p_l_c', 'IMAGE': 'my-image:1'},
+  'xpk': {
+    'PROJECT': 'my-project',
+    'ZONE': 'us-west4-a',
+    'CLUSTER': 'pods',
+    'IMAGE': 'my-image:1',
+    'STORAGE': 'bucket',
+  },
+}
+ENGINES = sorted(MACROS)
+RUN_DIR = '/mnt/codelaw/runs/a_run'
+NAME = job_lib.name_of(RUN_DIR)
+
+
+def arguments(engine, *more, **macros):
+  values = {
+    'BUCKET': 'gs://my-bucket/x',
+    'MODEL_DIR': RUN_DIR,
+    'SHARDS_DIR': '/mnt/codelaw/shards',
+    **MACROS[engine],
+    **macros,
+  }
+  return [
+    'launch',
+    f'--gin_file={PODS}',
+    f'--gin_file=launch/{engine}.gin',
+    *(f'--gin.{name}={value!r}' for name, value in values.items()),
+    *more,
+  ]
+
+
+def shown(capsys, *arguments_):
+  code = main.main(list(arguments_))
+  captured = capsys.readouterr()
+  return code, captured.out, captured.err
+
+
+@pytest.mark.parametrize('engine', ENGINES)
+def test_what_is_printed_is_what_is_run(engine, capsys, tmp_path, monkeypatch):
+  """Command for command, with what each reads; but for looking before."""
+  code, out, err = shown(
+    capsys, *arguments(engine, '--topology=v5e:4x4', '--print')
+  )
+  assert (code, err) == (0, '')
+  assert out.startswith(f'# {NAME}: v5e:4x4, 16 chips in 4 hosts\n')
+  programs = recording.Programs(tmp_path)
+  monkeypatch.setenv('PATH', programs.path())
+  read = f'cat >>{tmp_path}/read; echo >>{tmp_path}/read'
+  header = '   '.join(launch.xpk._COLUMNS)
+  lists = {'gcloud': '[]', 'kubectl': '{"items": []}', 'xpk': header}
+  for program, text in lists.items():
+    programs.add(
+      program,
+      f'case " $* " in *" list "*|*" get "*) echo {shlex.quote(text)} ;;'
+      f' *) {read} ;; esac',
+    )
+  subprocess.run(['bash', '-c', out], check=True)
+  printed = programs.calls(), (tmp_path / 'read').read_text()
+  (tmp_path / 'read').unlink()
+  assert main.main(arguments(engine, '--topology=v5e:4x4')) == 0
+  ran = programs.calls()
+  looks = [call for call in ran if ' list ' in call or ' get ' in call]
+  # Before it is handed in, so that it is handed in once, and afterwards.
+  assert ran == [printed[0][0], looks[0], printed[0][1], looks[0]]
+  assert (tmp_path / 'read').read_text() == printed[1]
+  assert len(printed[0]) == 2
+
+
+@pytest.mark.parametrize('engine', ENGINES)
+def test_every_host_trains_the_run_of_the_gin_files(engine, tmp_path):
+  given = load(engine)
+  job, write = launch.prepare(given, 'v5e:4x4')
+  assert job.command == ('codelaw', 'train', f'--gin_file={RUN_DIR}/launch.gin')
+  assert write.arguments == (
+    *('gcloud', 'storage', 'cp', '-'),
+    'gs://my-bucket/x/runs/a_run/launch.gin',
+  )
+  file = tmp_path / 'launch.gin'
+  file.write_text(write.input)
+  args = argparse.Namespace(
+    gin_file=[str(file)], gin_search_paths=[], gin_bindings=[]
+  )
+  assert train.load(args) == (given.run,)
+  assert given.run.execution.mesh.data == 8
+
+
+def load(engine, **macros):
+  _, *rest = arguments(engine, **macros)
+  others, bindings = gin_config.split_bindings(rest)
+  args = main.build_parser('launch').parse_args(others)
+  args.gin_bindings = bindings
+  return gin_config.load(
+    args, launch.Launch, launch.PARTS, defaults=launch.DEFAULTS
+  )
+
+
+def test_where_the_folder_is_mounted_it_is_used(tmp_path, capsys):
+  code, out, _ = shown(
+    capsys,
+    *arguments(
+      'jobset',
+      '--topology=v5e:4x4',
+      '--print',
+      FOLDER=str(tmp_path),
+      MODEL_DIR=f'{tmp_path}/runs/a',
+      SHARDS_DIR=f'{tmp_path}/shards',
+    ),
+  )
+  assert code == 0
+  write = out.split('kubectl')[0]
+  subprocess.run(['bash', '-c', write], check=True)
+  text = (tmp_path / 'runs' / 'a' / 'launch.gin').read_text()
+  assert text.startswith(f"TrainSettings.model_dir = '{tmp_path}/runs/a'\n")
+
+
+@pytest.mark.parametrize(
+  ('more', 'macros', 'message'),
+  [
+    ((), {}, '--topology must say'),
+    (('--topology=v5e:3x3',), {}, 'topology of a job must be one of'),
+    (('--topology=v5e:8x8',), {}, 'mesh of data=8'),
+    (('--topology=v5e:4x4',), {'MODEL_DIR': 'runs'}, 'MODEL_DIR must be'),
+    (('--topology=v5e:4x4',), {'SHARDS_DIR': '/s'}, 'SHARDS_DIR must lie'),
+    (('--topology=v5e:4x4',), {'BUCKET': 'b'}, 'set BUCKET'),
+    (('--topology=v5e:4x4',), {'CONTEXT': ''}, 'context must be a text'),
+    (('--print', '--delete'), {}, 'not allowed with'),
+  ],
+)
+def test_mistakes_are_said(more, macros, message, capsys):
+  code, out, err = shown(capsys, *arguments('jobset', *more, **macros))
+  assert (code, out) == (2, '')
+  assert message in err
+  assert len(err.splitlines()) == 1
+
+
+def test_an_engine_must_be_named(capsys):
+  code, _, err = shown(
+    capsys,
+    *('launch', f'--gin_file={PODS}', "--gin.MODEL_DIR='/a'"),
+    "--gin.SHARDS_DIR='/b'",
+  )
+  assert code == 2
+  assert 'ENGINE must be set' in err
+
+
+def test_a_macro_of_the_engine_that_is_missing_is_named(capsys):
+  given = [a for a in arguments('xpk') if not a.startswith('--gin.CLUSTER=')]
+  code, _, err = shown(capsys, *given)
+  assert code == 2
+  assert 'CLUSTER must be set' in err
+
+
+def test_what_starts_from_a_run_that_hosts_do_not_see_is_refused():
+  given = load('jobset')
+  plan = dataclasses.replace(
+    given.run.plan, initial=records.InitialCheckpoint('/home/me/run')
+  )
+  run = dataclasses.replace(given.run, plan=plan)
+  with pytest.raises(errors.UserError, match='InitialCheckpoint.model_dir'):
+    launch.Launch(train.Chain((run,)), given.engine)
+
+
+def test_a_chain_is_not_one_job():
+  given = load('jobset')
+  other = dataclasses.replace(given.run, model_dir='/mnt/codelaw/runs/b')
+  with pytest.raises(errors.UserError, match='this chain has 2'):
+    launch.Launch(train.Chain((given.run, other)), given.engine)
+
+
+def test_status_and_delete(capsys, tmp_path, monkeypatch):
+  programs = recording.Programs(tmp_path)
+  monkeypatch.setenv('PATH', programs.path())
+  folders = {
+    'FOLDER': str(tmp_path),
+    'MODEL_DIR': f'{tmp_path}/runs/a',
+    'SHARDS_DIR': f'{tmp_path}/shards',
+  }
+  name = job_lib.name_of(f'{tmp_path}/runs/a')
+  item = f'{{"metadata": {{"name": "{name}"}}}}'
+  programs.add('kubectl', f'echo \'{{"items": [{item}]}}\'')
+  status = arguments('jobset', '--status', **folders)
+  assert shown(capsys, *status) == (
+    0,
+    f'{name}: waiting (pods are not ready) in gke_p_l_c/default\n'
+    f'{tmp_path}/runs/a: the run has not begun\n',
+    '',
+  )
+  programs.add('kubectl', """echo '{"items": []}'""")
+  assert f'{name}: no such job\n' in shown(capsys, *status)[1]
+  programs.calls()
+  delete = arguments('jobset', '--delete', **folders)
+  assert shown(capsys, *delete)[1] == f'{name}: removed\n'
+  (call,) = programs.calls()
+  assert f' delete jobsets.jobset.x-k8s.io {name} ' in call
+
+
+@pytest.fixture
+def bucket(tmp_path, monkeypatch):
+  """Programs, with a gcloud that has no queued resources and one object."""
+  programs = recording.Programs(tmp_path)
+  monkeypatch.setenv('PATH', programs.path())
+
+  def holds(script):
+    programs.add(
+      'gcloud', f'case "$1" in compute) echo [] ;; *) {script} ;; esac'
+    )
+
+  programs.holds = holds
+  return programs
+
+
+def test_the_record_of_a_run_is_read_from_the_bucket(bucket, capsys, tmp_path):
+  plan = load('queued_resources').run.plan
+  begun = types.SimpleNamespace(run_id='a_run', plan=plan)
+  submitted.write_record(tmp_path, begun, 'failed', step=3)
+  bucket.holds(f'cat {tmp_path}/a_run/run.json')
+  _, out, _ = shown(capsys, *arguments('queued_resources', '--status'))
+  assert out.splitlines()[1:] == [
+    'gs://my-bucket/x/runs/a_run: failed at step 3 of 61,035, the loss is nan',
+    'see: tensorboard --logdir=gs://my-bucket/x/runs/a_run',
+  ]
+  assert bucket.calls()[-1] == (
+    'gcloud storage cat gs://my-bucket/x/runs/a_run/run.json'
+  )
+
+
+def test_a_bucket_without_it_and_one_that_refuses(bucket, capsys):
+  status = arguments('queued_resources', '--status')
+  bucket.holds('echo "The following URLs matched no objects" >&2; exit 1')
+  assert 'the run has not begun' in shown(capsys, *status)[1]
+  bucket.holds('echo "403 forbidden" >&2; exit 1')
+  code, _, err = shown(capsys, *status)
+  assert (code, '403 forbidden' in err) == (2, True)

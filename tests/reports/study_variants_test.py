@@ -1,0 +1,140 @@
+import dataclasses
+
+import pandas as pd
+
+from codelaw.reports import contents
+from codelaw.reports import html
+from codelaw.reports import study_folder
+from codelaw.reports import study_variants
+
+RUNS = {
+  'text': ('t0', 't1'),
+  'code, then text': ('c0', 'c1'),
+  'code': ('k0', 'k1'),
+}
+LOSSES = {'t0': 3.0, 't1': 3.02, 'c0': 2.8, 'c1': 2.81, 'k0': 3.5, 'k1': 3.53}
+SCORE = 'score/code/programs/pass@1'
+
+
+def _table(**columns):
+  rows = pd.DataFrame(
+    {
+      'run_id': list(LOSSES),
+      'seed': [0, 1] * 3,
+      'num_params': 5_000,
+      'num_tokens': [9, 9, 9, 9, 7, 7],
+      'step': 5,
+      'is_final': True,
+      'share/text': 1.0,
+      'loss/text': list(LOSSES.values()),
+    }
+  )
+  return rows.assign(**columns)
+
+
+def _study(table, *comparisons):
+  return study_folder.Study(
+    folder='',
+    name='ways',
+    table=table,
+    fits=(),
+    mixture_fits=(),
+    synergy=(),
+    allocation=None,
+    confirmation=None,
+    purposes=dict.fromkeys(LOSSES, 'variant'),
+    run_records=(),
+    notes={},
+    comparisons=comparisons
+    or (study_folder.Comparison('ways, 5k parameters', 'text', RUNS),),
+  )
+
+
+def test_a_study_of_variants_answers_with_their_losses():
+  page = contents.of_study(_study(_table()))
+  assert page.answer.title == (
+    'Of the held-out losses of ways, 5k parameters: 2 of 2 changes against'
+    ' text are more than noise.'
+  )
+  (sentence,) = page.answer.sentences
+  assert sentence.startswith('Loss of text: code, then text is lowest, -6.')
+  assert [section.title for section in page.sections] == [
+    'Losses of ways, 5k parameters',
+    'Runs',
+  ]
+  runs = page.sections[1].tables[0]
+  assert [row[1] for row in runs.rows[1:3]] == [
+    'variant, text',
+    'variant, code, then text',
+  ]
+  assert any('differ in tokens' in sentence for sentence in page.warnings)
+  assert html.render(page).count('<svg') == 1
+
+
+def test_scores_come_before_losses():
+  scored = _table(**{SCORE: [0.1, 0.12, 0.3, 0.32, 0.5, 0.5]})
+  page = contents.of_study(_study(scored))
+  assert [section.title for section in page.sections] == [
+    'Scores of ways, 5k parameters',
+    'Losses of ways, 5k parameters',
+    'Runs',
+  ]
+  assert page.answer.title.startswith('Of the scores of ways')
+  assert page.answer.sentences[0].startswith('code: code scores highest')
+  assert page.answer.sentences[1].startswith('Loss of text: code, then text')
+  html.render(page)
+
+
+def test_every_comparison_has_its_sections_and_its_words():
+  two = (
+    study_folder.Comparison('first', 'text', RUNS),
+    study_folder.Comparison('second', 'code', RUNS),
+  )
+  page = contents.of_study(_study(_table(), *two))
+  assert [section.title for section in page.sections][:2] == [
+    'Losses of first',
+    'Losses of second',
+  ]
+  assert any(
+    s.startswith('Of the held-out losses of second')
+    for s in page.answer.sentences
+  )
+  names = [p.name for section in page.sections for p in section.pictures]
+  assert len(set(names)) == len(names) == 2
+
+
+def test_single_runs_are_compared_and_said_to_be_single():
+  alone = {name: runs[:1] for name, runs in RUNS.items()}
+  study = _study(_table(), study_folder.Comparison('once', 'text', alone))
+  page = contents.of_study(study)
+  assert 'no error is known' in page.answer.title
+  assert any('trained once' in sentence for sentence in page.warnings)
+
+
+def test_what_an_allocation_says_comes_first(study):
+  found = study_folder.read(study)
+  ids = list(found.table['run_id'])[:2]
+  comparison = study_folder.Comparison(
+    'ways', 'a', {'a': (ids[0],), 'b': (ids[1],)}
+  )
+  page = contents.of_study(
+    dataclasses.replace(found, comparisons=(comparison,))
+  )
+  assert page.answer == contents.of_study(found).answer
+  assert 'Losses of ways' in [section.title for section in page.sections]
+
+
+def test_laws_are_drawn_without_the_variants(study):
+  found = study_folder.read(study)
+  variant = next(r for r, p in found.purposes.items() if p == 'single')
+  purposes = {**found.purposes, variant: 'variant'}
+  for given, there in ((found.purposes, True), (purposes, False)):
+    page = contents.of_study(dataclasses.replace(found, purposes=given))
+    (picture,) = [
+      p for s in page.sections for p in s.pictures if p.name == 'residuals'
+    ]
+    assert (variant in set(picture.data['run_id'])) == there
+
+
+def test_without_a_table_there_is_nothing_to_compare():
+  assert study_variants.of(_study(None)) == []

@@ -1,0 +1,199 @@
+"""A study on machines that are taken away, by a submitter that is killed."""
+
+import os
+import pathlib
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from codelaw import records
+from codelaw.cli import gin_config
+from codelaw.cli import main
+from codelaw.cli import study as study_verb
+from codelaw.runs import events
+from codelaw.studies import attempts
+from codelaw.studies import submission
+from codelaw.studies import sweep
+from tests.launch import fake_cloud
+from tests.launch.fakes import cloud as cloud_lib
+
+STUDY = pathlib.Path(__file__).with_name('cloud.gin')
+
+
+def _study(folder):
+  macros = {
+    'STUDY_DIR': f'{folder}/study',
+    'GENERATED_DIR': f'{folder}/generated',
+    'CORPUS_DIR': f'{folder}/corpus',
+    'SHARDS_DIR': f'{folder}/shards',
+  }
+  return [
+    f'--gin_file={STUDY}',
+    *(f'--gin.{name}={value!r}' for name, value in macros.items()),
+  ]
+
+
+def _start(folder, *flags):
+  """The command that a person gives, in a process of its own."""
+  return subprocess.Popen(
+    [*(sys.executable, '-m', 'codelaw', 'study'), *_study(folder), *flags],
+    cwd=folder,
+    stdout=subprocess.PIPE,
+    stderr=subprocess.STDOUT,
+    text=True,
+    start_new_session=True,
+  )
+
+
+def _engine(folder):
+  macros = {
+    'PROJECT': 'project',
+    'ZONE': 'us-west4-a',
+    'BUCKET': 'gs://bucket',
+    'PACKAGE': f'{folder}/codelaw.whl',
+    'CONSTRAINTS': f'{folder}/constraints.txt',
+    'FOLDER': str(folder),
+    'CAPACITY': 'spot',
+  }
+  return [
+    '--gin_file=launch/queued_resources.gin',
+    *(f'--gin.{name}={value!r}' for name, value in macros.items()),
+    '--gin.QueuedResources.max_restarts=0',
+  ]
+
+
+def _finish(process):
+  said, _ = process.communicate(timeout=900)
+  assert process.returncode == 0, said
+  return said
+
+
+@pytest.fixture
+def environment(tmp_path, monkeypatch):
+  """Machines and the local study compute alike, and compile once."""
+  for name, value in {
+    'PYTHONPATH': str(fake_cloud.ROOT),
+    'JAX_PLATFORMS': 'cpu',
+    'JAX_ENABLE_COMPILATION_CACHE': 'true',
+    'JAX_COMPILATION_CACHE_DIR': str(tmp_path / 'compiled'),
+    'JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS': '0.1',
+  }.items():
+    monkeypatch.setenv(name, value)
+
+
+@pytest.mark.parametrize(
+  ('name', 'macros'),
+  [
+    ('queued_resources', {'CAPACITY': 'spot'}),
+    ('jobset', {'CONTEXT': 'context', 'IMAGE': 'image'}),
+    ('xpk', {'CLUSTER': 'cluster', 'IMAGE': 'image', 'STORAGE': 'bucket'}),
+    (None, {}),
+  ],
+)
+def test_a_file_of_launch_is_all_that_a_study_needs(tmp_path, name, macros):
+  flags = [f'--gin.{macro}={value!r}' for macro, value in macros.items()]
+  if name is not None:
+    flags += [
+      f'--gin_file=launch/{name}.gin',
+      *(flag for flag in _engine(tmp_path) if 'BUCKET' in flag),
+      f"--gin.FOLDER='{tmp_path}'",
+    ]
+  if name in ('queued_resources', 'xpk'):
+    flags += ["--gin.PROJECT='project'", "--gin.ZONE='zone'"]
+  if name == 'queued_resources':
+    flags += [
+      *(flag for flag in _engine(tmp_path) if 'PACKAGE' in flag),
+      f"--gin.CONSTRAINTS='{tmp_path}/constraints.txt'",
+    ]
+  others, bindings = gin_config.split_bindings([*_study(tmp_path), *flags])
+  args = main.build_parser('study').parse_args(others)
+  args.gin_bindings = bindings
+  study = study_verb.load(args)
+  if name is None:
+    assert study.engine is None
+  else:
+    assert study.engine.mount.folder == str(tmp_path)
+    job, _ = submission.job_of(study, sweep.planned_runs(study)[0], 'runs')
+    assert job.topology == 'v5e:1x1'
+
+
+def _losses(model_dir):
+  scalars = events.read_scalars(model_dir / 'train')
+  return scalars['train/loss_nats_per_token']
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('seed', [0])
+def test_it_ends_like_the_local_study_bit_for_bit(
+  tmp_path, monkeypatch, environment, seed
+):
+  here, there = tmp_path / 'here', tmp_path / 'there'
+  here.mkdir()
+  there.mkdir()
+  _finish(_start(here))
+  cloud = fake_cloud.install(tmp_path, monkeypatch, 'gcloud')
+  train = [sys.executable, '-m', 'codelaw']
+  cloud.behave(cloud_lib.Behaviour(train=train, preempt=0.03, seed=seed))
+  generator = random.Random(seed)
+  flags = _engine(there)
+  taken = False
+  try:
+    for _ in range(3):  # killed submitters
+      process = _start(there, *flags)
+      calls = len(cloud.calls())
+      more = generator.randint(8, 20)
+      while process.poll() is None and len(cloud.calls()) < calls + more:
+        taken = taken or _take_away(cloud, there)
+        time.sleep(0.1)
+      os.kill(process.pid, signal.SIGKILL)
+      process.communicate()
+    process = _start(there, *flags)
+    while process.poll() is None and not taken:
+      taken = _take_away(cloud, there)
+      time.sleep(0.1)
+    said = _finish(process)
+  finally:
+    fake_cloud.clear(cloud)
+  assert taken
+  assert 'runs done' in said
+  table = (there / 'study' / 'runs.csv').read_bytes()
+  assert table == (here / 'study' / 'runs.csv').read_bytes()
+  page = (there / 'study' / 'report.html').read_text()
+  page = page.replace(str(there), str(here))
+  assert page == (here / 'study' / 'report.html').read_text()
+  histories = attempts.read(there / 'study' / attempts.FILE)
+  runs = sorted(os.listdir(here / 'study' / 'runs'))
+  assert sorted(histories) == runs == sorted(os.listdir(there / 'study/runs'))
+  assert len(runs) == 4
+  for run_id in runs:
+    assert histories[run_id].count('finished') == 1
+    assert histories[run_id].count('failed') == 0
+    record = records.read_run_record(there / 'study' / 'runs' / run_id)
+    losses = _losses(there / 'study' / 'runs' / run_id)
+    assert [step for step, _ in losses] == list(range(1, record.step + 1))
+    assert losses == _losses(here / 'study' / 'runs' / run_id)
+  assert cloud.names() == []
+  preempted = sum(call[0] == 'preempted' for call in cloud.calls())
+  assert preempted == sum(h.count('preempted') for h in histories.values()) > 0
+  outputs = [
+    file.read_text() for file in (cloud.folder / 'machines').glob('*/output')
+  ]
+  assert any('continues from the checkpoint' in text for text in outputs)
+  said = _finish(_start(there, *flags, '--status'))
+  assert re.search(r'4 runs: 4 finished', said)
+
+
+def _take_away(cloud, folder):
+  """Takes the machine of a run that has a checkpoint, if there is one."""
+  for file in (folder / 'study' / 'runs').glob('*/checkpoints/20'):
+    model_dir = file.parents[1]
+    if records.read_run_record(model_dir).status == 'running':
+      name = attempts.read(folder / 'study' / attempts.FILE)[model_dir.name].job
+      (cloud.folder / f'preempt-{name}').touch()
+      return True
+  return False
