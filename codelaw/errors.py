@@ -1,5 +1,9 @@
 """The exceptions that stand for what a user can mend, or start again."""
 
+# Of a program that was told to stop and has saved where it was: that of shells
+# for SIGINT, whichever signal it was.
+STOPPED_EXIT_CODE = 130
+
 
 class UserError(ValueError):
   """One clear sentence: what was got, what was expected, where, what next.

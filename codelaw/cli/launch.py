@@ -39,7 +39,6 @@ ENGINES = (
   xpk.Xpk,
   mount_lib.Mount,
 )
-GIN_FILE = 'launch.gin'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -173,14 +172,17 @@ def prepare(
   slices.check(topology)
   settings = launch.run
   settings.execution.mesh.sizes(slices.SLICES[topology].num_chips)
-  file = f'{settings.model_dir.rstrip("/")}/{GIN_FILE}'
+  text = gin_text.train_settings(
+    settings.plan, settings.model_dir, settings.execution
+  )
+  # Named by what is in it: a job that runs keeps its own, and a job with other
+  # settings is another one to the engine.
+  name = f'launch-{storage.fingerprint(text)[:8]}.gin'
+  file = f'{settings.model_dir.rstrip("/")}/{name}'
   job = job_lib.Job(
     name=launch.name,
     command=('codelaw', 'train', f'--gin_file={file}'),
     topology=topology,
-  )
-  text = gin_text.train_settings(
-    settings.plan, settings.model_dir, settings.execution
   )
   mount = launch.engine.mount
   place = file if mount is None else mount.here(file)

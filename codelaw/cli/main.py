@@ -111,7 +111,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return error.EXIT_CODE
   except KeyboardInterrupt:
     print(f'codelaw {verb}: stopped.', file=sys.stderr)
-    return 130
+    return errors.STOPPED_EXIT_CODE
   except BrokenPipeError:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0

@@ -129,7 +129,6 @@ def _cells(
   first = line[0]
   most = max(max(row.drawn.epochs.values()) for row in line)
   rates = [row.plan.optimizer.peak_learning_rate for row in line]
-  mark = '~' if first.cost and first.cost.basis == 'estimated' else ''
   return {
     'tokens': _span([row.own_tokens for row in line], ladder.short_count),
     'batch': _span([row.plan.batch_size for row in line], str),
@@ -137,8 +136,7 @@ def _cells(
     'epochs': f'{most:.3g}' if most >= 1e-3 else '<.001',
     'FLOPs': f'{whole.train_flops:.2e}',
     'slice': first.where.topology if first.where else '-',
-    'chip-hours': mark + _hours(whole.chip_hours),
-    'dollars': mark + _dollars(study, whole.chip_hours),
+    **_price(study, whole),
   }
 
 
@@ -270,13 +268,11 @@ def _totals(found: dry_run.DryRun) -> rich_table.Table:
   hours = ['chip-hours', 'dollars'] if on_slices else []
   if found.total.worker_hours is not None:
     hours.append('hours of a worker')
-  title = 'Totals (a run of two purposes counts in both)'
-  rows = terminal.table(title, [''], ('runs', 'tokens', 'FLOPs', *hours))
+  rows = terminal.table('Totals', [''], ('runs', 'tokens', 'FLOPs', *hours))
 
   def add(name: str, whole: dry_run.Total, style: str | None = None) -> None:
     cells = {
-      'chip-hours': _hours(whole.chip_hours),
-      'dollars': _dollars(found.study, whole.chip_hours),
+      **_price(found.study, whole),
       'hours of a worker': _hours(whole.worker_hours),
     }
     rows.add_row(
@@ -331,6 +327,8 @@ def _notes(found: dry_run.DryRun) -> Iterator[str]:
   without = len(rows) - len(costs)
   if without:
     yield f'{without:,} runs have no slice and no finished run to time them by.'
+  if any(len(row.purposes) > 1 for row in rows):
+    yield 'A run of two purposes counts in both of their totals.'
   if found.by_variant:
     yield 'A variant is told with all that it starts from; variants share runs.'
   alone, together = found.from_scratch_flops, found.total.train_flops
@@ -418,15 +416,20 @@ def _span(values: Sequence[float], form: Callable[[Any], str]) -> str:
   return ' to '.join(ends)
 
 
-def _hours(hours: tuple[float, float] | None) -> str:
+def _hours(hours: Sequence[float] | None) -> str:
   return '-' if hours is None else _span(hours, _three_digits)
 
 
-def _dollars(study: sweep.StudyPlan, hours: tuple[float, float] | None) -> str:
-  if hours is None:
-    return '-'
+def _price(study: sweep.StudyPlan, whole: dry_run.Total) -> dict[str, str]:
+  """Chip-hours and dollars; ~ before what is partly an estimate."""
+  if whole.chip_hours is None:
+    return {'chip-hours': '-', 'dollars': '-'}
   price = study.dollars_per_chip_hour
-  return _span([price * hour for hour in hours], _three_digits)
+  mark = '~' if whole.estimated else ''
+  return {
+    'chip-hours': mark + _hours(whole.chip_hours),
+    'dollars': mark + _hours([price * hour for hour in whole.chip_hours]),
+  }
 
 
 def _three_digits(value: float) -> str:

@@ -198,7 +198,16 @@ class JobSet:
                       'onPodConditions': [
                         {'type': 'DisruptionTarget', 'status': 'True'}
                       ],
-                    }
+                    },
+                    # All hosts stop with the one that is taken away, and
+                    # Kubernetes may see another one end before it.
+                    {
+                      'action': 'FailJob',
+                      'onExitCodes': {
+                        'operator': 'In',
+                        'values': [errors.STOPPED_EXIT_CODE],
+                      },
+                    },
                   ]
                 },
                 'template': self._pod(job),

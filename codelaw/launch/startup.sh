@@ -42,12 +42,12 @@ persist() {
 }
 
 worker() {
-  curl --silent --fail --header 'Metadata-Flavor: Google' \
+  curl --silent --fail --retry 5 --header 'Metadata-Flavor: Google' \
     "http://metadata.google.internal/computeMetadata/v1/instance/attributes/agent-worker-number"
 }
 
 mount_bucket() {
-  if [ -z "$BUCKET" ] || mountpoint --quiet "$FOLDER"; then
+  if mountpoint --quiet "$FOLDER"; then
     return 0
   fi
   if ! command -v gcsfuse >/dev/null; then
@@ -94,8 +94,9 @@ run_command() {
   return "$code"
 }
 
+# Nothing is written below a folder that is not mounted: it would be in the way.
 keep_log() {
-  if [ -n "$LOGS" ] && mkdir -p "$LOGS"; then
+  if mountpoint --quiet "$FOLDER" && mkdir -p "$LOGS"; then
     cp "$ROOT/job.log" "$LOGS/worker-$(worker || hostname).log" || true
   fi
 }

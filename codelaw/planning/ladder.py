@@ -163,10 +163,10 @@ def run_id(purpose: str, size: str, plan: records.RunPlan) -> str:
 def short_count(count: int) -> str:
   """A count for names and labels.
 
-  >>> short_count(58_432), short_count(1_342_000_000)
-  ('58.4k', '1.34B')
+  >>> short_count(58_432), short_count(1_342_000_000), short_count(999_900)
+  ('58.4k', '1.34B', '1M')
   """
   for scale, unit in ((1e12, 'T'), (1e9, 'B'), (1e6, 'M'), (1e3, 'k')):
-    if count >= scale:
+    if count >= 0.9995 * scale:  # 1,000 of the unit below, in three digits
       return f'{count / scale:.3g}{unit}'
   return str(count)

@@ -23,7 +23,7 @@ from codelaw.reports import variant_tables
 from codelaw.reports import variants
 
 _LEVEL = 0.9  # of the intervals; that of `fitting.FitSettings` by default
-_MOST_SENTENCES = 6  # about one comparison
+_MOST_SENTENCES = 8  # about one comparison
 
 
 @dataclasses.dataclass(frozen=True)
@@ -121,8 +121,7 @@ def answer(found: Sequence[Compared]) -> findings.Answer:
   title, sentences = '', []
   for one in found:
     baseline = one.comparison.baseline
-    changes = one.changes or one.loss_changes
-    what = 'scores' if one.changes else 'held-out losses'
+    what, changes = _telling(one)
     words = variants.verdict(changes, baseline, _LEVEL)
     title = title or f'Of the {what} of {one.comparison.name}: {words}'
     if one is not found[0]:
@@ -135,15 +134,35 @@ def answer(found: Sequence[Compared]) -> findings.Answer:
   return findings.Answer(title, tuple(sentences))
 
 
+def _telling(one: Compared) -> tuple[str, variant_tables.Changes]:
+  """What a comparison is judged by: scores, if their errors are known."""
+  scores, losses = (
+    ('scores', one.changes),
+    ('held-out losses', one.loss_changes),
+  )
+  for what, changes in (scores, losses):
+    if any(
+      c.adjusted is not None for r in changes.values() for c in r.values()
+    ):
+      return what, changes
+  return scores if one.changes else losses
+
+
 def _lowest_losses(one: Compared) -> Iterator[str]:
-  for source, row in one.loss_changes.items():
-    best = min(row, key=lambda name: row[name].difference)
-    if row[best].difference >= 0:
-      yield f'Loss of {source}: no variant is below the baseline.'
-    else:
+  """Yields what the variants cost first: where the baseline stays lowest."""
+  best = {
+    source: min(row, key=lambda name: row[name].difference)
+    for source, row in one.loss_changes.items()
+  }
+  changes = {source: one.loss_changes[source][best[source]] for source in best}
+  none = [source for source in best if changes[source].difference >= 0]
+  if none:
+    yield f'Loss of {", ".join(none)}: no variant is below the baseline.'
+  for source, change in changes.items():
+    if source not in none:
       yield (
-        f'Loss of {source}: {best} is lowest, {row[best].percent:+.2f}%,'
-        f' {variants.certainty(row[best], _LEVEL)}.'
+        f'Loss of {source}: {best[source]} is lowest, {change.percent:+.2f}%,'
+        f' {variants.certainty(change, _LEVEL)}.'
       )
 
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 import dataclasses
 import json
+import math
 
 import pandas as pd
 
@@ -174,7 +175,9 @@ def section(
     changes: category -> variant -> change.
   """
   pictures = []
-  if any(row for row in changes.values()):
+  if any(
+    math.isfinite(c.percent) for r in changes.values() for c in r.values()
+  ):
     pictures.append(
       layout.Picture(
         picture,

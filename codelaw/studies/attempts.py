@@ -15,7 +15,6 @@ goes on where it was and counts nothing twice.
 from collections.abc import Mapping
 import dataclasses
 import os
-from typing import Any
 
 from codelaw import errors
 from codelaw import records
@@ -88,7 +87,6 @@ class Attempt:
   Attributes:
     started: when it was handed in, in seconds since 1970.
     wall_seconds: that the run had been trained for before.
-    is_there: whether the engine has taken it; False while nobody knows.
     ended: one of `ENDINGS`; '' while it is under way.
     ended_at: in seconds since 1970.
     message: what the engine or the run said at its end.
@@ -96,7 +94,6 @@ class Attempt:
 
   started: float
   wall_seconds: float
-  is_there: bool = False
   ended: str = ''
   ended_at: float = 0.0
   message: str = ''
@@ -140,13 +137,9 @@ class History:
 
   def ended(self, ending: str, now: float, message: str = '') -> 'History':
     """With the attempt under way at its end."""
-    return self.with_last(
-      is_there=True, ended=ending, ended_at=now, message=message
+    last = dataclasses.replace(
+      self.attempts[-1], ended=ending, ended_at=now, message=message
     )
-
-  def with_last(self, **changes: Any) -> 'History':
-    """With changes of the last attempt."""
-    last = dataclasses.replace(self.attempts[-1], **changes)
     return History(self.job, (*self.attempts[:-1], last))
 
 
@@ -167,9 +160,13 @@ def judged(
   is_there = found.state != 'absent'
   is_removable = is_there and not found.is_leaving
   wall_seconds = record.wall_seconds if record else 0.0
-  if is_there and not history.attempts:  # handed in by another hand
-    history = history.opened(Attempt(now, wall_seconds, is_there=True))
-  if record is not None and record.status == 'finished':
+  is_finished = record is not None and record.status == 'finished'
+  is_new = is_removable and found.state in ('waiting', 'running')
+  if history.open is None and (
+    (is_there and not history.attempts) or (is_new and not is_finished)
+  ):  # handed in by another hand, or by one that was stopped just then
+    history = history.opened(Attempt(now, wall_seconds))
+  if is_finished:
     if history.open is not None:
       history = history.ended('finished', now)
     # A slice that has nothing to do costs as much as one that trains; but most
@@ -195,9 +192,7 @@ def judged(
     message = found.message or found.state
     return history.ended(found.state, now, message), is_removable
   if found.state in ('waiting', 'running'):
-    return history.with_last(is_there=True), False
-  if not is_there and not attempt.is_there:  # it never arrived
-    return History(history.job, history.attempts[:-1]), False
+    return History(history.job, history.attempts), False
   doubted = now if history.doubted is None else history.doubted
   if now - doubted < BELATED_SECONDS:
     return dataclasses.replace(history, doubted=doubted), False

@@ -7,9 +7,10 @@ Definitions owned here:
   basis, where the seconds per slot come from:
     `compiled`: the bounds of the compiled step of the same model, sequence
       length, slice and execution. Its batch may be another one: seconds per
-      slot are taken to be the same. A larger batch has fewer gathers of
-      parameters per slot, so that only the upper bound moves: by 1% for a
-      quarter of the batch of 94M parameters on 16 chips.
+      slot are taken to be the same. A smaller batch gathers and updates
+      parameters more often per slot. That moves `to`, not `from`: 94M
+      parameters on 16 chips, compiled for a quarter of their batch, have a
+      `to` that is 8.3% higher.
     `estimated`: FLOPs at the share of the peak (MFU) that the compiled steps of
       the nearest size have.
     `measured`: a run without slice, FLOPs at the rate of the study's finished

@@ -84,6 +84,7 @@ class Total:
     chip_hours: from, to; None where a run on a slice has no cost.
     worker_hours: from, to, of the runs without slice; None where one of them
       has no cost.
+    estimated: whether the cost of one of them is no more than that.
   """
 
   runs: int
@@ -91,6 +92,7 @@ class Total:
   train_flops: float
   chip_hours: tuple[float, float] | None
   worker_hours: tuple[float, float] | None
+  estimated: bool
 
 
 @dataclasses.dataclass(frozen=True)
@@ -278,6 +280,7 @@ def total(rows: Iterable[Row]) -> Total:
     sum(row.train_flops for row in rows),
     _hours([row for row in rows if row.where is not None]),
     _hours([row for row in rows if row.where is None]),
+    any(row.cost and row.cost.basis == 'estimated' for row in rows),
   )
 
 

@@ -161,18 +161,16 @@ class Submission:
         continue
       record = self._seen[run_id]
       seconds = record.wall_seconds if record else 0.0
-      attempt = attempts_lib.Attempt(now, seconds)
-      self._histories[run_id] = self._histories[run_id].opened(attempt)
-      self._write()  # before it is handed in: found again if we are killed
       try:
         self._engine.submit(job)
       except job_lib.TransientError as error:
         refused[job.topology] = str(error)
-      else:
-        self._histories[run_id] = self._histories[run_id].with_last(
-          is_there=True
-        )
-        self._write()
+        continue
+      # If we are killed here, or the client never heard that it is taken, the
+      # next pass finds it.
+      attempt = attempts_lib.Attempt(now, seconds)
+      self._histories[run_id] = self._histories[run_id].opened(attempt)
+      self._write()
     return next(iter(refused.values()), '')
 
   def _remove(self, name: str) -> None:

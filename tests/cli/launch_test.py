@@ -95,10 +95,13 @@ def test_what_is_printed_is_what_is_run(engine, capsys, tmp_path, monkeypatch):
 def test_every_host_trains_the_run_of_the_gin_files(engine, tmp_path):
   given = load(engine)
   job, write = launch.prepare(given, 'v5e:4x4')
-  assert job.command == ('codelaw', 'train', f'--gin_file={RUN_DIR}/launch.gin')
+  program, verb, flag = job.command
+  assert (program, verb) == ('codelaw', 'train')
+  place = flag.removeprefix('--gin_file=')
+  assert place.startswith(f'{RUN_DIR}/launch-')
   assert write.arguments == (
     *('gcloud', 'storage', 'cp', '-'),
-    'gs://my-bucket/x/runs/a_run/launch.gin',
+    place.replace('/mnt/codelaw', 'gs://my-bucket/x'),
   )
   file = tmp_path / 'launch.gin'
   file.write_text(write.input)
@@ -107,6 +110,15 @@ def test_every_host_trains_the_run_of_the_gin_files(engine, tmp_path):
   )
   assert train.load(args) == (given.run,)
   assert given.run.execution.mesh.data == 8
+
+
+def test_a_run_with_other_settings_is_another_job_of_that_name():
+  given, other = load('jobset'), load('jobset', TRAIN_TOKENS=10**9)
+  jobs = [launch.prepare(of, 'v5e:4x4')[0] for of in (given, given, other)]
+  assert jobs[0] == jobs[1]
+  assert jobs[0].name == jobs[2].name
+  prints = [job_lib.fingerprint(job, given.engine) for job in jobs]
+  assert prints[0] != prints[2]
 
 
 def load(engine, **macros):
@@ -134,7 +146,8 @@ def test_where_the_folder_is_mounted_it_is_used(tmp_path, capsys):
   assert code == 0
   write = out.split('kubectl')[0]
   subprocess.run(['bash', '-c', write], check=True)
-  text = (tmp_path / 'runs' / 'a' / 'launch.gin').read_text()
+  (file,) = (tmp_path / 'runs' / 'a').iterdir()
+  text = file.read_text()
   assert text.startswith(f"TrainSettings.model_dir = '{tmp_path}/runs/a'\n")
 
 

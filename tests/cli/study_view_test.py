@@ -112,6 +112,8 @@ def test_estimates_are_marked():
   other = dataclasses.replace(planned.LARGE, vocab_size=310)
   shown = _shown(planned.study(), [planned.step(model=other)])
   assert '~' in _line(shown, '1 single')
+  assert '~' in _line(shown, 'all, each run once')
+  assert '~' not in _shown(planned.study(), [planned.step()])
   assert '~ 2 runs have no compiled step' in shown
   assert '4 runs have no slice and no finished run' in shown
 

@@ -96,8 +96,8 @@ def test_a_command_means_the_same_in_a_shell(tmp_path):
     ['bash', '-c', command.as_shell()], capture_output=True, text=True
   )
   assert shown.stdout == f"a 'b'|--c=$d e|{text}"
-  alone = job_lib.Command(('echo', '--a=b c'))
-  assert alone.as_shell() == "echo \\\n  '--a=b c'\n"
+  alone = job_lib.Command(('echo', 'd', '--a=b c'))
+  assert alone.as_shell() == "echo d \\\n  '--a=b c'\n"
 
 
 def test_the_slices_are_those_that_can_be_compiled_for():

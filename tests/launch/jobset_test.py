@@ -96,8 +96,10 @@ def test_hosts_that_are_taken_away_do_not_count_as_failures():
   (rule,) = policy['rules']
   assert rule['action'] == 'RestartJobSetAndIgnoreMaxRestarts'
   assert rule['onJobFailureReasons'] == ['PodFailurePolicy']
-  (reason,) = group(content)['podFailurePolicy']['rules']
+  reason, others = group(content)['podFailurePolicy']['rules']
   assert reason['onPodConditions'][0]['type'] == 'DisruptionTarget'
+  assert others['onExitCodes'] == {'operator': 'In', 'values': [130]}
+  assert {reason['action'], others['action']} == {'FailJob'}
   assert pod(content)['restartPolicy'] == 'Never'
 
 

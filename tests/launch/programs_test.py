@@ -15,7 +15,7 @@ def clients(tmp_path, monkeypatch):
   return found
 
 
-def run(*arguments, text='', seconds=20.0):
+def run(*arguments, text='', seconds=60.0):
   return programs.run(job_lib.Command(arguments, text), seconds)
 
 
@@ -59,6 +59,7 @@ def test_xpk_complains_on_its_output(clients):
   'said',
   [
     'RESOURCE_EXHAUSTED: Quota limit exceeded',
+    'net/http: TLS handshake timeout',
     'HttpError 503: The service is currently unavailable',
     'Unable to connect to the server: dial tcp: i/o timeout',
     'The connection to the server was refused - connection refused',
@@ -87,7 +88,7 @@ def test_and_so_is_what_does_not(clients, said):
 
 
 def test_a_program_that_does_not_end_is_ended(clients):
-  clients.add('gcloud', 'exec sleep 60')
+  clients.add('gcloud', 'exec sleep 4')
   with pytest.raises(job_lib.TransientError, match='not ended after 0 s'):
     run('gcloud', seconds=0.3)
 

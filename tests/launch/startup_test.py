@@ -51,7 +51,7 @@ class Host:
     self.programs = recording.Programs(folder)
     aside = folder / 'aside'
     aside.mkdir()
-    self._aside = aside
+    self.aside = aside
     self.programs.add('uv', UV, aside)
     self.train('exit 0')
     for name, script in {
@@ -65,10 +65,10 @@ class Host:
 
   def train(self, script):
     """What the command of the job does from now on."""
-    self.programs.add('codelaw', script, self._aside)
+    self.programs.add('codelaw', script, self.aside)
     installed = self.root / 'env' / 'bin' / 'codelaw'
     if installed.exists():
-      shutil.copy(self._aside / 'codelaw', installed)
+      shutil.copy(self.aside / 'codelaw', installed)
 
   def start(self, engine=ENGINE):
     """Starts the machine: (exit code, calls, log)."""
@@ -84,18 +84,18 @@ class Host:
       input=script,
       capture_output=True,
       text=True,
-      timeout=60,
+      timeout=300,
       env={
         'PATH': self.programs.path('/usr/bin:/bin'),
-        'CODELAW': str(self._aside / 'codelaw'),
-        'UV_PROGRAM': str(self._aside / 'uv'),
+        'CODELAW': str(self.aside / 'codelaw'),
+        'UV_PROGRAM': str(self.aside / 'uv'),
       },
     )
     assert (done.stdout, done.stderr) == ('', '')
     calls = [
       call.replace(str(self.root), 'ROOT').replace(str(self.mounted), 'MNT')
       for call in self.programs.calls()
-      if not call.startswith('curl')
+      if not call.startswith(('curl', 'mountpoint'))
     ]
     return done.returncode, calls, (self.root / 'job.log').read_text()
 
@@ -124,8 +124,7 @@ def test_a_machine_mounts_installs_trains_and_is_let_go(host):
   host.train('echo "on $JAX_PLATFORMS"')
   code, calls, log = host.start()
   assert code == 0
-  mounted = ['mountpoint --quiet MNT', MOUNT]
-  assert calls == [*mounted, *INSTALL, TRAIN, DELETE]
+  assert calls == [MOUNT, *INSTALL, TRAIN, DELETE]
   assert 'on tpu,cpu' in log
   kept = host.mounted / 'logs' / 'a-0123' / 'worker-0.log'
   assert 'on tpu,cpu' in kept.read_text()
@@ -133,7 +132,7 @@ def test_a_machine_mounts_installs_trains_and_is_let_go(host):
 
 def test_a_machine_that_starts_anew_only_trains(host):
   host.start()
-  assert host.start()[1] == ['mountpoint --quiet MNT', TRAIN, DELETE]
+  assert host.start()[1] == [TRAIN, DELETE]
 
 
 def test_another_package_is_installed(host):
@@ -194,6 +193,20 @@ def test_what_cannot_be_had_ends_the_job(host, program):
   assert code == 1
   assert calls[-1] == DELETE
   assert TRAIN not in calls
+  # Nothing lies where the bucket will be mounted.
+  assert program != 'gcsfuse' or not list(host.mounted.iterdir())
+
+
+@pytest.mark.parametrize('verb', ['venv', 'pip'])
+def test_what_uv_cannot_do_ends_the_job(host, verb):
+  host.programs.add('uv', f'[ "$1" != {verb} ] || exit 1\n{UV}', host.aside)
+  code, calls, log = host.start()
+  assert code == 1
+  assert calls[-1] == DELETE
+  last = [call for call in calls if call.startswith('uv')][-1]
+  assert last.startswith(f'uv {verb}')
+  assert not (host.root / 'installed').exists()
+  assert f'try 5 of 5 failed: {host.root}/uv/bin/uv {verb}' in log
 
 
 def test_an_image_without_gcsfuse_gets_it_from_the_bucket(host):
@@ -206,7 +219,7 @@ def test_an_image_without_gcsfuse_gets_it_from_the_bucket(host):
   )
   host.programs.add('mount-it')
   calls = host.start()[1]
-  assert calls[1:4] == [
+  assert calls[:3] == [
     'gcloud storage cp gs://my-bucket/gcsfuse.deb ROOT/gcsfuse.deb',
     'apt-get install --yes --option DPkg::Lock::Timeout=600 ROOT/gcsfuse.deb',
     MOUNT.replace('gcsfuse', 'mount-it', 1),

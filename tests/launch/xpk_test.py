@@ -67,7 +67,7 @@ def test_the_command_of_the_smallest_slice():
     "--command=exec codelaw train '--gin_file=/mnt/codelaw/a run'\"'\"'s.gin'",
     '--storage=bucket',
     '--max-restarts=10',
-    '--restart-on-exit-codes=1,2',
+    '--restart-on-exit-codes=1,75',
     '--termination-grace-period-seconds=300',
     '--priority=medium',
   ]
@@ -82,7 +82,7 @@ def test_the_command_of_sixteen_hosts():
     *('--workload=run-a-0001', '--tpu-type=v5litepod-64'),
     *('--docker-image=my-image:1', words(JOB)[9]),
     *('--env=A=x y', '--env=B=1', '--max-restarts=0'),
-    '--restart-on-exit-codes=1,2',
+    '--restart-on-exit-codes=1,75',
     '--termination-grace-period-seconds=300',
     '--priority=high',
   ]

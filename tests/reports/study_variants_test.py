@@ -71,6 +71,15 @@ def test_a_study_of_variants_answers_with_their_losses():
   assert html.render(page).count('<svg') == 1
 
 
+def test_what_the_variants_cost_comes_before_what_they_gain():
+  losses = [2.0, 2.1, 2.5, 2.6, 2.7, 2.8]
+  others = {f'loss/{name}': losses for name in ('web', 'wiki')}
+  page = contents.of_study(_study(_table(**others)))
+  first, second = page.answer.sentences
+  assert first == 'Loss of web, wiki: no variant is below the baseline.'
+  assert second.startswith('Loss of text: code, then text is lowest')
+
+
 def test_scores_come_before_losses():
   scored = _table(**{SCORE: [0.1, 0.12, 0.3, 0.32, 0.5, 0.5]})
   page = contents.of_study(_study(scored))
@@ -83,6 +92,17 @@ def test_scores_come_before_losses():
   assert page.answer.sentences[0].startswith('code: code scores highest')
   assert page.answer.sentences[1].startswith('Loss of text: code, then text')
   html.render(page)
+
+
+def test_scores_of_unknown_error_are_not_the_headline():
+  alone = {name: runs[:1] for name, runs in RUNS.items()}
+  once = study_folder.Comparison('once', 'text', alone)
+  scored = _table(**{SCORE: [0.0] * 6})
+  page = contents.of_study(_study(scored))
+  assert page.answer.title.startswith('Of the held-out losses of ways')
+  assert not page.sections[0].pictures  # changes from 0 to 0
+  page = contents.of_study(_study(scored, once))
+  assert page.answer.title.startswith('Of the scores of once')
 
 
 def test_every_comparison_has_its_sections_and_its_words():

@@ -174,6 +174,7 @@ def test_a_study_is_trained_once_in_spite_of_preemption(play, program):
   assert len(played.cloud.calls()) == calls + 1
 
 
+@pytest.mark.slow
 def test_a_command_that_fails_is_tried_again_and_then_given_up(play):
   played = play('kubectl')
   (played.prepared / 'chain1-0.json').unlink()
@@ -186,6 +187,7 @@ def test_a_command_that_fails_is_tried_again_and_then_given_up(play):
   }
 
 
+@pytest.mark.slow
 def test_machines_that_go_by_themselves_have_failed(play):
   played = play('gcloud')
   played.study = dataclasses.replace(

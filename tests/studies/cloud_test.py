@@ -150,8 +150,9 @@ def test_it_ends_like_the_local_study_bit_for_bit(
       while process.poll() is None and len(cloud.calls()) < calls + more:
         taken = taken or _take_away(cloud, there)
         time.sleep(0.1)
-      os.kill(process.pid, signal.SIGKILL)
-      process.communicate()
+      process.kill()
+      said, _ = process.communicate()
+      assert process.returncode in (0, -signal.SIGKILL), said
     process = _start(there, *flags)
     while process.poll() is None and not taken:
       taken = _take_away(cloud, there)

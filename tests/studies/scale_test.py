@@ -172,6 +172,26 @@ def test_runs_that_a_scale_makes_equal_are_refused():
     sweep.planned_runs(study)
 
 
+def test_the_smallest_models_of_a_scale_are_taken_in_order_of_size():
+  (run,) = sweep.planned_runs(
+    _study(
+      run=dataclasses.replace(_study().run, model=MEANT[0]),
+      experiments=[experiments.Mixtures([BOTH], MEANT[0], 3_000_000_000)],
+      scale=scale.Scale(1e-5, SMALL[::-1]),
+    )
+  )
+  assert run.plan.model == SMALL[0]
+
+
+def test_the_model_of_the_allocation_is_one_of_the_study():
+  mixtures = experiments.Mixtures([BOTH], MEANT[0], 3_000_000_000)
+  study = _study(experiments=[mixtures], scale=scale.Scale(1e-5, SMALL))
+  assert sweep.final_run(study).model == SMALL[1]
+  study = _study(experiments=[mixtures], scale=scale.Scale(1e-5, SMALL[:1]))
+  with pytest.raises(errors.UserError, match='1 different models for the 2'):
+    sweep.planned_runs(study)
+
+
 def test_a_scale_has_a_model_for_each_of_the_study():
   for models in (SMALL[:2], (SMALL[0], SMALL[1], SMALL[1])):
     study = _study(scale=scale.Scale(1e-5, models))

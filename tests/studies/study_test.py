@@ -27,7 +27,10 @@ from codelaw.reports import study_folder
 from codelaw.runs import collect
 from codelaw.runs import events
 from codelaw.runs import table as table_lib
+from codelaw.studies import dry_run
+from codelaw.studies import study as study_lib
 from codelaw.studies import sweep
+from codelaw.studies import whereabouts
 from tests import example
 
 # Everything numerical that a study leaves; wall-clock times are elsewhere.
@@ -104,6 +107,18 @@ def test_every_planned_run_finished_exactly_once(in_folder, plan):
     assert steps == list(range(1, record.step + 1))
 
 
+def test_where_its_runs_are_is_told_with_the_confirmation(in_folder, plan):
+  before = _files(in_folder)
+  places, trouble = whereabouts.of_study(plan, study_lib.groups(plan), 0.0)
+  assert not trouble
+  assert {place.state for place in places} == {'finished'}
+  folders = [in_folder / name for name in ('runs', 'confirmation')]
+  runs = [file.parent.name for f in folders for file in f.glob('*/run.json')]
+  assert sorted(place.run.run_id for place in places) == sorted(runs)
+  assert len(runs) == 23 + 4
+  assert _files(in_folder) == before
+
+
 def test_realised_tokens_are_the_planned_ones(in_folder, plan):
   manifest = manifest_lib.read(plan.shards.shards_dir)
   assert tuple(sorted(manifest.sources)) == SOURCES
@@ -117,6 +132,26 @@ def test_realised_tokens_are_the_planned_ones(in_folder, plan):
     for source in SOURCES:
       if f'tokens/{source}' in table:
         assert row[f'tokens/{source}'] == planned.get(source, 0)
+
+
+def test_a_dry_run_tells_what_was_trained(in_folder, plan):
+  found = dry_run.of_study(plan, [])
+  assert found.supply.kind == 'shards'
+  assert found.finished == len(found.rows) == 23
+  recorded = [
+    records.read_run_record(in_folder / 'runs' / row.run.run_id)
+    for row in found.rows
+  ]
+  for row, record in zip(found.rows, recorded, strict=True):
+    assert row.drawn.record.planned_tokens == record.realised_tokens
+    assert row.train_flops == record.train_flops
+    low, high = row.cost.hours
+    # Its own time is among those of its model that the range is from.
+    assert low <= record.wall_seconds / 3600 * (1 + 1e-9)
+    assert record.wall_seconds / 3600 <= high * (1 + 1e-9)
+  confirmed = sorted((in_folder / 'confirmation').glob('*/run.json'))
+  assert len(found.confirmation) == len(confirmed)
+  found.check()
 
 
 def test_the_table_has_one_final_row_per_run(in_folder, plan):

@@ -207,7 +207,7 @@ def test_a_preemption_between_failures_starts_their_wait_anew():
   policy = attempts.RetryPolicy(wait_seconds=10)
   ends = ['failed', 'failed', 'preempted', 'failed']
   history = attempts.History(
-    'job', tuple(attempts.Attempt(0, 0, True, ended, 5.0) for ended in ends)
+    'job', tuple(attempts.Attempt(0, 0, ended, 5.0) for ended in ends)
   )
   assert attempts.due_at(history, policy) == 15
   shorter = attempts.History('job', history.attempts[:3])
@@ -259,6 +259,19 @@ def test_a_killed_submitter_finds_what_it_handed_in(played):
   assert played.endings('chain0-0') == ['']
 
 
+def test_a_killed_submitter_counts_its_second_attempt_too(played):
+  played.step()
+  played.put('chain0-0', 'preempted')
+  played.step()
+  played.put('chain0-0', 'running')  # handed in, and killed
+  played.start()
+  played.step()
+  assert played.endings('chain0-0') == ['preempted', '']
+  played.put('chain0-0', 'failed')
+  played.step()
+  assert played.endings('chain0-0') == ['preempted', 'failed']
+
+
 def test_a_submission_that_never_arrived_is_no_attempt(played):
   def die(job):
     raise SystemExit
@@ -295,6 +308,11 @@ def test_jobs_are_found_without_what_was_written_down(played):
   states, asked = played.step()
   assert states['chain0-0'] == states['chain1-0'] == 'waiting'
   assert not asked
+  (played.folder.parent / 'jobs.json').unlink()
+  played.put('chain0-0', 'failed')
+  played.start()
+  assert played.step()[1] == ['remove chain0-0']
+  assert played.endings('chain0-0') == ['failed']
 
 
 @pytest.mark.parametrize('state', ['absent', 'finished'])
@@ -386,6 +404,20 @@ def test_it_waits_until_all_runs_are_finished(played, monkeypatch):
   assert done
   assert len(slept) == 2
   assert said[-1][:2] == ('3 of 3 runs done', 1.0)
+
+
+def test_it_waits_until_all_slices_are_given_back(played, monkeypatch):
+  for run_id in played.runs:
+    played.finish(run_id)
+  played.put('chain0-0', 'running')
+
+  def play():
+    played.now += LATE
+
+  done, slept, _ = _execute(played, monkeypatch, play)
+  assert done
+  assert len(slept) == 2
+  assert played.engine.log == [('remove', played.name('chain0-0'))]
 
 
 def test_once_is_one_pass(played, monkeypatch):

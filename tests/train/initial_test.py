@@ -191,6 +191,22 @@ def test_a_run_with_a_checkpoint_needs_the_earlier_one_no_more(
   assert loop.train(plan, tmp_path / 'whole') == whole
 
 
+def test_the_earlier_run_may_lie_elsewhere_but_not_be_another(
+  make, trunk, tmp_path
+):
+  shutil.copytree(trunk[1], tmp_path / 'trunk')
+
+  def plan(folder):
+    start = records.InitialCheckpoint(str(folder))
+    return make(2, stage('next', PYTHON), start)
+
+  whole = loop.train(plan(tmp_path / 'trunk'), tmp_path / 'run')
+  moved = loop.train(plan(tmp_path / 'mounted' / 'trunk'), tmp_path / 'run')
+  assert moved.wall_seconds == whole.wall_seconds  # it was finished
+  with pytest.raises(errors.UserError, match='plan.initial.model_dir|initial'):
+    loop.train(plan(tmp_path / 'mounted' / 'other'), tmp_path / 'run')
+
+
 def test_a_third_run_inherits_from_both(make, trunk, tmp_path):
   plan, folder, _ = trunk
   second = make(

@@ -82,6 +82,10 @@ class Hosts:
         process.kill()
       process.communicate()
 
+  def are_alive(self):
+    """Whether none has ended."""
+    return all(process.poll() is None for process in self._processes)
+
   def preempt(self, host):
     """As a host is told that its machine will be taken away."""
     self._processes[host].send_signal(signal.SIGTERM)
@@ -160,6 +164,7 @@ def on_tpu_vms(gin_file, num_hosts, folder):
     device.mkdir(parents=True, exist_ok=True)
     (device / 'vendor').write_text('0x1ae0\n')  # Google
     (device / 'device').write_text('0x0063\n')  # TPU v5e
+    (device / 'class').write_text('0x120000\n')  # an accelerator
   endpoints = ','.join(
     f'unknown:unknown:127.0.0.{host + 1}' for host in range(num_hosts)
   )

@@ -35,6 +35,7 @@ from codelaw.corpora.synthetic import javascript
 from codelaw.corpora.synthetic import lists
 from codelaw.corpora.synthetic import machines
 from codelaw.corpora.synthetic import markup
+from codelaw.corpora.synthetic import notebooks
 from codelaw.corpora.synthetic import numbers
 from codelaw.corpora.synthetic import numerals
 from codelaw.corpora.synthetic import parsing
@@ -87,7 +88,7 @@ RENDERERS = {
     rust.RustRenderer,
   )
 }
-KINDS = ('programs', 'markup', 'commits', 'questions')
+KINDS = ('programs', 'markup', 'commits', 'questions', 'notebooks')
 LICENSE = 'CC0-1.0'
 _NUM_INPUTS = 6
 _PROBLEMS_PER_PART = 100
@@ -109,8 +110,8 @@ class SyntheticPrograms:
       other documents.
     seed: of the problems.
     kinds: among `KINDS`: `programs` (sources `synthetic/<language>`, all with
-      the same problems), `markup`, `commits` and `questions` (sources
-      `synthetic/<kind>`).
+      the same problems), `markup`, `commits`, `questions` and `notebooks`
+      (sources `synthetic/<kind>`).
     renamed: name of a source as above -> the name it has in the corpus, like
       `{'synthetic/java': 'code/java'}`. Sources of one name become one; where
       two readers fill one corpus, different seeds keep their problems apart.
@@ -190,6 +191,8 @@ class SyntheticPrograms:
       return markup.page(item, renderers, rng)
     if name == 'questions':
       return questions.thread(item, renderers, rng), 'markdown'
+    if name == 'notebooks':
+      return notebooks.notebook(item, renderers, rng)
     change = commits.commit(item, renderers, rng)
     return change.text, change.language
 

@@ -56,6 +56,7 @@ def test_all_kinds_are_about_the_same_problems():
     'synthetic/markup',
     'synthetic/commits',
     'synthetic/questions',
+    'synthetic/notebooks',
   ]
   for row in zip(*found.values(), strict=True):
     assert len({item.origin for item in row}) == 1
