@@ -80,14 +80,18 @@ class DeepSeekSizing:
     multiple_of: what batches are rounded to, in sequences.
     power_of_two: whether they are the nearest power of two instead, at the
       least `multiple_of`.
+    num_tokens: that the rules are asked for, so that runs of any length have
+      one answer, as branches of a trunk must; 0 takes each run's own.
   """
 
   multiple_of: int = 1
   power_of_two: bool = False
+  num_tokens: float = 0
 
   def sized(self, plan: records.RunPlan) -> records.RunPlan:
     """The plan with the rules' peak learning rate and batch."""
-    run = (plan.model, plan.num_tokens, plan.sequence_length)
+    num_tokens = self.num_tokens or plan.num_tokens
+    run = (plan.model, num_tokens, plan.sequence_length)
     if self.power_of_two:
       exact = size_rules.deepseek_batch_size(*run)
       batch = max(self.multiple_of, 2 ** round(math.log2(exact)))
