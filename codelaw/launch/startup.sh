@@ -15,9 +15,8 @@ main() {
     mount_bucket && install_codelaw && run_command
   } || code=$?
   keep_log
-  # Stopped from outside: the machine is taken away, or starts anew and comes
-  # here again.
-  if [ "$code" -eq 130 ] || [ "$code" -eq 143 ]; then
+  # The machine is taken away, or starts anew and comes here again.
+  if is_going; then
     say "told to stop"
     exit 0
   fi
@@ -78,7 +77,12 @@ install_codelaw() {
   echo "$PYTHON $PACKAGE" >"$ROOT/installed"
 }
 
-# All hosts end when one does, so that all of them come to the same number.
+is_going() {
+  [ "$(systemctl is-system-running)" = stopping ]
+}
+
+# All hosts end when one does, so that all of them come to the same number. Also
+# when one is told to stop: those whose machine stays wait for it to come back.
 run_command() {
   local restart code=0
   export PATH="$ROOT/env/bin:$PATH"
@@ -86,7 +90,9 @@ run_command() {
     code=0
     say "start $((restart + 1)): ${COMMAND[*]}"
     env "${ENVIRONMENT[@]}" "${COMMAND[@]}" || code=$?
-    case "$code" in 0 | 130 | 143) return "$code" ;; esac
+    if [ "$code" -eq 0 ] || is_going; then
+      return "$code"
+    fi
     say "the command ended with $code"
     keep_log
     sleep "$PAUSE_SECONDS"

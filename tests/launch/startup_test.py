@@ -60,6 +60,7 @@ class Host:
       'gcsfuse': f'touch {self.mounted}/.mounted',
       'gcloud': '',
       'curl': 'echo -n 0',
+      'systemctl': 'echo running',
     }.items():
       self.programs.add(name, script)
 
@@ -95,7 +96,7 @@ class Host:
     calls = [
       call.replace(str(self.root), 'ROOT').replace(str(self.mounted), 'MNT')
       for call in self.programs.calls()
-      if not call.startswith(('curl', 'mountpoint'))
+      if not call.startswith(('curl', 'mountpoint', 'systemctl'))
     ]
     return done.returncode, calls, (self.root / 'job.log').read_text()
 
@@ -168,8 +169,17 @@ def test_one_that_always_fails_is_given_up(host):
   assert (code, calls.count(TRAIN), calls[-1]) == (7, 3, DELETE)
 
 
+def test_one_that_stays_when_another_is_taken_away_starts_again(host):
+  host.train(
+    f'test -e {host.folder}/once || {{ touch {host.folder}/once; exit 130; }}'
+  )
+  code, calls, _ = host.start()
+  assert (code, calls.count(TRAIN), calls[-1]) == (0, 2, DELETE)
+
+
 @pytest.mark.parametrize('code', [130, 143])
 def test_a_machine_that_is_taken_away_gives_nothing_up(host, code):
+  host.programs.add('systemctl', 'echo stopping; exit 1')
   host.train(f'exit {code}')
   found, calls, log = host.start()
   assert (found, calls[-1], calls.count(TRAIN)) == (0, TRAIN, 1)
