@@ -181,7 +181,8 @@ def test_it_ends_like_the_local_study_bit_for_bit(
   # One that has just finished may lose its machine too.
   assert preempted >= sum(h.count('preempted') for h in histories.values()) > 0
   outputs = [
-    file.read_text() for file in (cloud.folder / 'machines').glob('*/output')
+    file.read_text()
+    for file in (cloud.folder / 'machines').glob('*/root/job.log')
   ]
   assert any('continues from the checkpoint' in text for text in outputs)
   said = _finish(_start(there, *flags, '--status'))
