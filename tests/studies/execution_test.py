@@ -115,6 +115,7 @@ def test_a_sweep_goes_on_without_the_worker_and_the_run_that_died(
       _run(folder, 'doomed', unsaved),
     ]
 
+  others = {*multiprocessing.active_children()}
   kills = []
 
   def watch(message, fraction, seconds_left):
@@ -127,7 +128,7 @@ def test_a_sweep_goes_on_without_the_worker_and_the_run_that_died(
     execution.execute(
       runs(folder), folder, watch, num_workers=2, max_failures=2
     )
-  assert not multiprocessing.active_children()
+  assert {*multiprocessing.active_children()} <= others
   said = str(caught.value)
   assert 'The run doomed could not be trained' in said
   assert 'SIGKILL' in said
@@ -185,6 +186,7 @@ def test_a_refused_run_stops_only_what_starts_from_it(
 def test_workers_that_die_before_they_begin_end_the_study(
   make_plan, tmp_path, monkeypatch
 ):
+  others = {*multiprocessing.active_children()}
   started = []
 
   class Stillborn(workers_lib.Worker):
@@ -197,7 +199,7 @@ def test_workers_that_die_before_they_begin_end_the_study(
   runs = [_run(tmp_path, name, make_plan()) for name in 'abc']
   with pytest.raises(errors.UserError, match='3 in a row before they had'):
     execution.execute(runs, tmp_path, _silent, num_workers=2, max_failures=3)
-  assert not multiprocessing.active_children()
+  assert {*multiprocessing.active_children()} <= others
   assert len(started) <= 5
   assert not list(tmp_path.iterdir())
 
