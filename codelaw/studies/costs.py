@@ -99,7 +99,7 @@ def _measured(
   flops: float,
   finished: Sequence[records.RunRecord],
 ) -> Cost | None:
-  runs = [r for r in finished if r.wall_seconds > 0 and r.train_flops > 0]
+  runs = [r for r in finished if r.wall_seconds > 0]
   if not runs:
     return None
 
@@ -107,9 +107,22 @@ def _measured(
     return abs(math.log(run.num_params / accounting.num_params(model)))
 
   least = min(map(distance, runs))
-  rates = [r.train_flops / r.wall_seconds for r in runs if distance(r) == least]
+  rates = [
+    _slot_flops(run) / run.wall_seconds
+    for run in runs
+    if distance(run) == least
+  ]
   return Cost(
     'measured',
     0,
     (flops / max(rates) / _SECONDS, flops / min(rates) / _SECONDS),
+  )
+
+
+def _slot_flops(run: records.RunRecord) -> float:
+  """Of a run's own steps, padding included, which takes as long."""
+  plan = run.plan
+  slots = (plan.num_steps - run.first_step) * plan.tokens_per_step
+  return slots * accounting.train_flops_per_token(
+    plan.model, plan.sequence_length
   )

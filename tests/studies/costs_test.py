@@ -64,14 +64,13 @@ def test_nothing_is_known_without_any_step_or_run():
   assert _cost([planned.step()], where=None) is None
 
 
-def _finished(num_params, flops, seconds):
+def _finished(num_params, seconds):
   study = planned.study()
   runs = sweep.planned_runs(study)[:1]
   (drawn,) = supplies.draw(runs, supplies.of_study(study, runs), 'runs')
   return dataclasses.replace(
     drawn.record,
     num_params=num_params,
-    train_flops=flops,
     wall_seconds=seconds,
   )
 
@@ -79,12 +78,25 @@ def _finished(num_params, flops, seconds):
 def test_without_a_slice_finished_runs_tell_the_rate():
   size = accounting.num_params(planned.LARGE)
   finished = [
-    _finished(size, 1e6, 10.0),
-    _finished(size, 1e6, 40.0),
-    _finished(10 * size, 1e9, 1.0),
-    _finished(size, 1e9, 0.0),
+    _finished(size, 10.0),
+    _finished(size, 40.0),
+    _finished(10 * size, 1.0),
+    _finished(size, 0.0),
   ]
+  plan = finished[0].plan
+  assert plan.model == planned.LARGE
+  times = SLOTS / (plan.num_steps * plan.tokens_per_step)
+  assert times == 2
   cost = _cost(finished=finished, where=None)
-  flops = accounting.train_flops_per_token(planned.LARGE, 32) * SLOTS
   assert (cost.basis, cost.num_chips) == ('measured', 0)
-  assert cost.hours == pytest.approx((flops / 1e5 / 3600, flops / 2.5e4 / 3600))
+  assert cost.hours == pytest.approx((20 / 3600, 80 / 3600))
+
+
+def test_a_run_takes_as_long_as_itself_padding_included():
+  done = _finished(accounting.num_params(planned.LARGE), 7.0)
+  padded = dataclasses.replace(done, train_flops=done.train_flops / 2)
+  cost = costs.of_run(
+    *(done.plan, done.plan.num_steps * done.plan.tokens_per_step, None, []),
+    [padded],
+  )
+  assert cost.hours == pytest.approx((7 / 3600, 7 / 3600))
