@@ -153,7 +153,7 @@ def run(args: argparse.Namespace) -> None:
     return
   launch.engine.commands(job)  # what it refuses, before anything is written
   programs.run(write, programs.CHANGE_SECONDS)
-  launch.engine.submit(job)
+  programs.submit(job, launch.engine)
   _show_job(launch)
 
 

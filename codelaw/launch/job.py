@@ -169,16 +169,7 @@ class Engine(Protocol):
     """See the class."""
 
   def commands(self, job: Job) -> tuple[Command, ...]:
-    """What `submit` runs, in this order."""
-
-  def submit(self, job: Job) -> None:
-    """Hands a job in, unless a job of that name and content is there.
-
-    Raises:
-      TransientError: when it may be tried again later.
-      UserError: when a job of that name with another content is there, and when
-        the client is missing or refuses.
-    """
+    """What hands a job in, in this order; see `programs.submit`."""
 
   def jobs(self) -> Mapping[str, Found]:
     """Name -> where it is, of all jobs that codelaw has submitted there.

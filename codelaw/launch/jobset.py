@@ -90,12 +90,6 @@ class JobSet:
     )
     return (apply,)
 
-  def submit(self, job: job_lib.Job) -> None:
-    """Applies the manifest, unless the job is there; see `Engine`."""
-    if job_lib.is_due(job, self):
-      for command in self.commands(job):
-        programs.run(command, programs.CHANGE_SECONDS)
-
   def jobs(self) -> Mapping[str, job_lib.Found]:
     """JobSets of the namespace that codelaw has made; see `Engine`."""
     command = job_lib.Command(

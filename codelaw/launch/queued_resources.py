@@ -135,12 +135,6 @@ class QueuedResources:
     )
     return (create,)
 
-  def submit(self, job: job_lib.Job) -> None:
-    """Creates the queued resource, unless it is there; see `Engine`."""
-    if job_lib.is_due(job, self):
-      for command in self.commands(job):
-        programs.run(command, programs.CHANGE_SECONDS)
-
   def jobs(self) -> Mapping[str, job_lib.Found]:
     """Queued resources of the zone that codelaw has made; see `Engine`."""
     command = job_lib.Command(self._gcloud('list', '--format=json'))

@@ -105,12 +105,6 @@ class Xpk:
     )
     return (create,)
 
-  def submit(self, job: job_lib.Job) -> None:
-    """Creates the workload, unless it is there; see `Engine`."""
-    if job_lib.is_due(job, self):
-      for command in self.commands(job):
-        programs.run(command, programs.CHANGE_SECONDS)
-
   def jobs(self) -> Mapping[str, job_lib.Found]:
     """All workloads of the cluster; see `Engine`."""
     text = programs.run(

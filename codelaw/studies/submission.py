@@ -20,6 +20,7 @@ from codelaw import gin_text
 from codelaw import records
 from codelaw import storage
 from codelaw.launch import job as job_lib
+from codelaw.launch import programs
 from codelaw.studies import attempts as attempts_lib
 from codelaw.studies import execution
 from codelaw.studies import experiments
@@ -162,7 +163,7 @@ class Submission:
       record = self._seen[run_id]
       seconds = record.wall_seconds if record else 0.0
       try:
-        self._engine.submit(job)
+        programs.submit(job, self._engine)
       except job_lib.TransientError as error:
         refused[job.topology] = str(error)
         continue

@@ -8,6 +8,7 @@ from codelaw import errors
 from codelaw.launch import job as job_lib
 from codelaw.launch import jobset
 from codelaw.launch import mount
+from codelaw.launch import programs
 from tests.launch import recording
 
 SCHEMA = pathlib.Path(__file__).with_name('jobset_schema.json')
@@ -243,13 +244,13 @@ def verbs(kubectl):
 
 def test_a_job_is_applied_once(kubectl):
   kubectl.answer()
-  ENGINE.submit(JOB)
+  programs.submit(JOB, ENGINE)
   assert verbs(kubectl) == ['get', 'apply']
   kubectl.answer(item('a-0123', fingerprint=job_lib.fingerprint(JOB, ENGINE)))
-  ENGINE.submit(JOB)
+  programs.submit(JOB, ENGINE)
   assert verbs(kubectl) == ['get']
   kubectl.answer(item('a-0123', Failed=True))
-  ENGINE.submit(JOB)
+  programs.submit(JOB, ENGINE)
   assert verbs(kubectl) == ['get', 'delete', 'apply']
 
 

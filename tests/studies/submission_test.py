@@ -253,16 +253,16 @@ def test_what_an_earlier_attempt_left_says_nothing_of_this_one(tmp_path):
 
 
 def test_a_killed_submitter_finds_what_it_handed_in(played):
-  real = played.engine.submit
+  real = played.engine.commands
 
   def submit_and_die(job):
     real(job)
     raise SystemExit
 
-  played.engine.submit = submit_and_die
+  played.engine.commands = submit_and_die
   with pytest.raises(SystemExit):
     played.step()
-  played.engine.submit = real
+  played.engine.commands = real
   played.start()
   states, asked = played.step()
   assert states['chain0-0'] == 'waiting'
@@ -287,10 +287,10 @@ def test_a_submission_that_never_arrived_is_no_attempt(played):
   def die(job):
     raise SystemExit
 
-  real, played.engine.submit = played.engine.submit, die
+  real, played.engine.commands = played.engine.commands, die
   with pytest.raises(SystemExit):
     played.step()
-  played.engine.submit = real
+  played.engine.commands = real
   played.start()
   assert played.step()[1] == ['submit chain0-0', 'submit chain1-0']
   assert played.endings('chain0-0') == ['']
