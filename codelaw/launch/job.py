@@ -70,12 +70,15 @@ class Job:
     command: program and arguments, the same on every host.
     topology: of the slice, one of `slices.SLICES`, like `v5e:4x4`.
     environment: variables that the command gets besides.
+    extras: of codelaw that the command needs besides `train`, for engines that
+      install it; an image has what it was built with.
   """
 
   name: str
   command: tuple[str, ...]
   topology: str
   environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
+  extras: tuple[str, ...] = ()
 
   def __post_init__(self):
     check_name(self.name)

@@ -180,6 +180,7 @@ class QueuedResources:
     package = self.package
     if not package.startswith('git+'):
       package = f'file://{package}'
+    extras = ','.join(('train', 'tpu', *job.extras))
     values: Mapping[str, str | int] = {
       'NAME': job.name,
       'PROJECT': self.project,
@@ -190,7 +191,7 @@ class QueuedResources:
       'GCSFUSE': self.gcsfuse,
       'UV': _UV,
       'PYTHON': self.python,
-      'PACKAGE': f'codelaw[train,tpu] @ {package}',
+      'PACKAGE': f'codelaw[{extras}] @ {package}',
       'CONSTRAINTS': self.constraints,
       'MAX_RESTARTS': self.max_restarts,
       'PAUSE_SECONDS': _PAUSE_SECONDS,
