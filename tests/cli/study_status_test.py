@@ -4,6 +4,7 @@ from codelaw import errors
 from codelaw.cli import study_status
 from codelaw.studies import submission
 from codelaw.studies import sweep
+from codelaw.studies import units
 from tests.studies import submitted
 
 
@@ -19,7 +20,7 @@ def engine():
 def test_it_shows_what_runs_where(tmp_path, capsys, engine):
   study = submitted.study(tmp_path, (1, 2), engine=engine)
   runs = sweep.planned_runs(study)
-  handed = submission.Submission(study, runs, 'runs')
+  handed = submission.Submission(study, units.of_runs(study, runs, 'runs'))
   handed.one_pass(0.0)
   for name in engine.found:
     engine.put(name, 'preempted', '[SUSPENDED]\n  [by the service]')

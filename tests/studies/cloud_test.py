@@ -17,8 +17,8 @@ from codelaw.cli import main
 from codelaw.cli import study as study_verb
 from codelaw.runs import events
 from codelaw.studies import attempts
-from codelaw.studies import submission
 from codelaw.studies import sweep
+from codelaw.studies import units as units_lib
 from tests.launch import fake_cloud
 from tests.launch.fakes import cloud as cloud_lib
 
@@ -118,7 +118,8 @@ def test_a_file_of_launch_is_all_that_a_study_needs(tmp_path, name, macros):
     assert study.engine is None
   else:
     assert study.engine.mount.folder == str(tmp_path)
-    job, _ = submission.job_of(study, sweep.planned_runs(study)[0], 'runs')
+    first, *_ = units_lib.of_runs(study, sweep.planned_runs(study), 'runs')
+    job, _ = units_lib.job_of(study, first)
     assert job.topology == 'v5e:1x1'
 
 
