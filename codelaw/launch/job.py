@@ -182,8 +182,12 @@ class Engine(Protocol):
       UserError: when the client is missing or refuses.
     """
 
-  def remove(self, name: str) -> None:
+  def remove(self, name: str, wait: bool = True) -> None:
     """Ends a job and frees its chips; nothing where there is none.
+
+    Args:
+      name: of the job.
+      wait: until it is gone; else it may still be listed, as leaving.
 
     Raises:
       TransientError: when it may be tried again later.

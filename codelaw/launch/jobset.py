@@ -102,10 +102,13 @@ class JobSet:
       for item in programs.read(command)['items']
     }
 
-  def remove(self, name: str) -> None:
+  def remove(self, name: str, wait: bool = True) -> None:
     """Deletes the JobSet with its pods; see `Engine`."""
     command = job_lib.Command(
-      self._kubectl('delete', _RESOURCE, name, '--ignore-not-found', '--wait')
+      self._kubectl(
+        *('delete', _RESOURCE, name, '--ignore-not-found'),
+        f'--wait={str(wait).lower()}',
+      )
     )
     programs.run(command, programs.CHANGE_SECONDS)
 

@@ -146,11 +146,13 @@ class QueuedResources:
         found[name] = self._found(resource, labels[_LABEL])
     return found
 
-  def remove(self, name: str) -> None:
+  def remove(self, name: str, wait: bool = True) -> None:
     """Deletes the queued resource and its machines; see `Engine`."""
     if name in self.jobs():
       command = job_lib.Command(
-        self._gcloud('delete', name, '--force', '--quiet')
+        self._gcloud(
+          'delete', name, '--force', '--quiet', *([] if wait else ['--async'])
+        )
       )
       programs.run(command, programs.CHANGE_SECONDS)
 

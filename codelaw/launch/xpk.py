@@ -112,8 +112,9 @@ class Xpk:
     )
     return {row[_NAME]: self._found(row) for row in _rows(text)}
 
-  def remove(self, name: str) -> None:
-    """Deletes the workload; see `Engine`."""
+  def remove(self, name: str, wait: bool = True) -> None:
+    """Deletes the workload; see `Engine`. xpk waits always."""
+    del wait
     if name in self.jobs():
       command = job_lib.Command(
         self._xpk('delete', f'--workload={name}', '--force')

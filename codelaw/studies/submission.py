@@ -169,7 +169,7 @@ class Submission:
   def _remove(self, name: str) -> None:
     """Removes a job, unless it goes by itself meanwhile."""
     try:
-      self._engine.remove(name)
+      self._engine.remove(name, wait=False)
     except job_lib.TransientError:
       raise
     except errors.UserError:

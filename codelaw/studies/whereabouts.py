@@ -117,7 +117,8 @@ def _submitted(
   """(state, message if there is one to say before the engine's)."""
   if standing.is_finished:
     return 'finished', ''
-  if job.state in ACTIVE:
+  # A job that has ended and goes by itself is listed as waiting.
+  if job.state in ACTIVE and not (job.is_leaving and history.open is None):
     return job.state, ''
   if history.open is not None:
     return 'unclear', ''

@@ -72,6 +72,9 @@ def test_a_job_from_its_submission_to_its_end(resources):
   ENGINE.remove('a-run-0123')
   assert resources == {}
   ENGINE.remove('a-run-0123')
+  programs.submit(JOB, ENGINE)
+  ENGINE.remove('a-run-0123', wait=False)
+  assert resources == {}
 
 
 def test_the_printed_command_runs_as_it_stands(resources):

@@ -254,9 +254,11 @@ def test_a_job_is_applied_once(kubectl):
   assert verbs(kubectl) == ['get', 'delete', 'apply']
 
 
-def test_removing_waits_until_it_is_gone(kubectl):
+@pytest.mark.parametrize('wait', [True, False])
+def test_removing_waits_until_it_is_gone_or_not(kubectl, wait):
   kubectl.answer()
-  ENGINE.remove('a-0123')
+  ENGINE.remove('a-0123', wait)
   assert kubectl.calls() == [
-    f'{KUBECTL} delete jobsets.jobset.x-k8s.io a-0123 --ignore-not-found --wait'
+    f'{KUBECTL} delete jobsets.jobset.x-k8s.io a-0123 --ignore-not-found'
+    f' --wait={"true" if wait else "false"}'
   ]

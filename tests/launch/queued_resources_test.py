@@ -174,3 +174,5 @@ def test_removing_frees_the_chips(gcloud):
     'gcloud compute tpus queued-resources delete a-0123 --project=my-project'
     ' --zone=us-west4-a --force --quiet'
   )
+  ENGINE.remove('a-0123', wait=False)
+  assert gcloud.calls()[-1].endswith(' --force --quiet --async')

@@ -22,17 +22,31 @@ def test_a_job_that_goes_by_itself_is_left_alone(played):
   assert played.step(submitted.LATE)[1] == []
 
 
+def test_a_job_that_takes_its_time_to_go_is_waited_for(played):
+  played.engine.lingers = True
+  played.step()
+  played.put('chain0-0', 'preempted')
+  assert played.step()[1] == ['remove chain0-0']
+  states, asked = played.step(submitted.LATE)
+  assert (states['chain0-0'], asked) == ('ended', [])
+  assert not played.places['chain0-0'].holds_slice
+  played.engine.found.pop(played.name('chain0-0'))
+  assert played.step()[1] == ['submit chain0-0']
+  assert played.endings('chain0-0') == ['preempted', '']
+
+
 def test_a_job_that_went_while_it_was_removed_is_no_trouble(played):
   played.step()
   played.put('chain0-0', 'preempted')
 
-  def refuse(name):
+  def refuse(name, wait):
+    assert not wait
     played.engine.found.pop(name)
     raise errors.UserError('NOT_FOUND')
 
   played.engine.remove = refuse
   played.step()
-  played.engine.remove = lambda name: refuse('')
+  played.engine.remove = lambda name, wait: refuse('', wait)
   played.engine.found[''] = None
   played.put('chain1-0', 'failed')
   with pytest.raises(errors.UserError, match='NOT_FOUND'):

@@ -112,6 +112,7 @@ class Engine:
     jobs_seen: name -> job that was handed in.
     dies: where the submitter is killed, `before` or `behind` handing in or
       `removing`.
+    lingers: whether a job that is removed is listed for a while.
   """
 
   mount: mount_lib.Mount | None = None
@@ -121,6 +122,7 @@ class Engine:
   down: Exception | None = None
   jobs_seen: dict = dataclasses.field(default_factory=dict)
   dies: str = ''
+  lingers: bool = False
 
   def commands(self, job):
     """Is asked for when a job is handed in, and that is all it takes here."""
@@ -142,11 +144,14 @@ class Engine:
       raise self.down
     return dict(self.found)
 
-  def remove(self, name):
+  def remove(self, name, wait=True):
     if self.dies == 'removing':
       raise SystemExit
     self.log.append(('remove', name))
-    self.found.pop(name, None)
+    if self.lingers and not wait:
+      self.found[name] = job_lib.Found('waiting', 'zone', 'DELETING', '', True)
+    else:
+      self.found.pop(name, None)
 
   def put(self, name, state, message=''):
     self.found[name] = job_lib.Found(state, 'zone', message)
