@@ -201,7 +201,8 @@ def _answers(folder, run_id):
   downstream = folder / 'study' / 'runs' / run_id / 'downstream'
   samples = sorted(downstream.glob('samples/*/*.jsonl'))
   assert [file.stem for file in samples] == ['drawn', 'short']
-  found = [json.loads(line) for f in samples for line in f.open()]
+  lines = [line for f in samples for line in f.read_text().splitlines()]
+  found = [json.loads(line) for line in lines]
   assert len(found) == 3 * 4 + 3
   assert len({sample['completion'] for sample in found}) > 5
   (scores,) = downstream.glob('*.json')
