@@ -6,7 +6,6 @@ from codelaw.reports import figures
 from codelaw.reports import study_folder
 from codelaw.reports import tables
 
-
 # Notes of a study that name the files generated from its allocation.
 _GENERATED = ('mixture_gin', 'run_gin')
 
