@@ -1,11 +1,13 @@
 """Reading a study's folder: whole, in parts, broken."""
 
+import dataclasses
 import shutil
 
 import pytest
 
 from codelaw import errors
 from codelaw.laws import results
+from codelaw.reports import run_tables
 from codelaw.reports import study_folder
 
 
@@ -66,3 +68,12 @@ def test_laws_alone_are_divided_by_what_they_are_about(study, tmp_path, found):
   assert [name for name, _ in alone.files] == ['fit.json', 'allocation.json']
   with pytest.raises(errors.UserError, match=r'other\.json'):
     study_folder.of_files(tmp_path / 'other.json')
+
+
+def test_files_that_were_not_generated_are_not_named(found):
+  def named(study):
+    rows = dict(run_tables.provenance(study).rows)
+    return {'mixture gin', 'run gin'} & set(rows)
+
+  assert named(found)
+  assert not named(dataclasses.replace(found, allocation=None))
