@@ -215,7 +215,7 @@ class Mixtures:
   """Chosen mixtures at one size and number of tokens: laws in the rates.
 
   Attributes:
-    mixtures: to train on.
+    mixtures: to train on; one that is there twice is trained with two seeds.
     model: that all runs train.
     num_tokens: of every run.
   """
@@ -229,8 +229,11 @@ class Mixtures:
 
   def runs(self, pattern: Pattern) -> Iterator[PlannedRun]:
     """Yields a run per mixture."""
-    for mixture in self.mixtures:
-      yield pattern.planned('mixture', self.model, self.num_tokens, mixture)
+    for place, mixture in enumerate(self.mixtures):
+      yield pattern.planned(
+        *('mixture', self.model, self.num_tokens),
+        *(mixture, self.mixtures[:place].count(mixture)),
+      )
 
 
 def check_lists(record: Any, *names: str) -> None:

@@ -100,6 +100,19 @@ def test_the_sweep_is_grid_pairs_and_mixtures_each_once():
   assert by_purpose['mixture'] == [{'a': 0.25, 'b': 0.25, 'c': 0.5}]
 
 
+def test_a_mixture_that_is_there_twice_has_two_seeds():
+  one, other = (records.MixtureRates({'a': n, 'b': 1}) for n in (1, 2))
+  listed = experiments.Mixtures([one, other, one, one], SMALL, 2048)
+  runs = list(listed.runs(_study().pattern))
+  assert len({run.run_id for run in runs}) == 4
+  assert [(_shares(run)['a'], run.plan.seed) for run in runs] == [
+    (0.5, 7),
+    (pytest.approx(2 / 3), 7),
+    (0.5, 8),
+    (0.5, 9),
+  ]
+
+
 def test_repeated_pairs_have_seeds_of_their_own():
   once = sweep.planned_runs(_study())
   pairs = experiments.Pairs(['a', 'b', 'c'], SMALL, 2048, seeds=2)
