@@ -2,6 +2,10 @@
 
 Tokens of the last evaluation of a finished run come from `run.json`, which is
 exact; events hold float32.
+
+Definitions owned here:
+  unique tokens of a row: of each source, its tokens so far or its supply,
+    whichever is less; a run that goes on from another one draws behind it.
 """
 
 from collections.abc import Mapping
@@ -79,6 +83,7 @@ def columns(
     'num_params': record.num_params,
     'num_params_no_embed': record.num_params_no_embed,
     'num_tokens': np.rint(totals),
+    'unique_tokens': _unique_tokens(record, by_source),
     'train_flops': _train_flops(record, found.steps),
     'step': found.steps,
     'stage': _stages(record, found.steps),
@@ -119,6 +124,18 @@ def _scores(
       ' checkpoints that are evaluated.'
     )
   return found
+
+
+def _unique_tokens(
+  record: records.RunRecord, by_source: Mapping[str, np.ndarray]
+) -> np.ndarray | None:
+  """[n] unique tokens, as defined above; None where they are not known."""
+  supply = record.supply_tokens
+  used = sorted(source for source, n in by_source.items() if n.any())
+  if not supply.keys() >= {*used}:
+    return None
+  parts = [np.minimum(by_source[source], supply[source]) for source in used]
+  return np.rint(np.sum(parts, axis=0))
 
 
 def _train_flops(record: records.RunRecord, steps: np.ndarray) -> np.ndarray:

@@ -118,6 +118,15 @@ def test_gaps_in_the_facts_list_the_runs(runs):
   assert 'num_tokens and num_steps) of large, small.' in str(caught.value)
 
 
+def test_different_tokens_are_a_fact_that_need_not_be_known(runs):
+  facts = {
+    'small': {**_FACTS['small'], 'unique_tokens': 400},
+    'large': {**_FACTS['large'], 'unique_tokens': '1e9'},
+  }
+  table, _ = _collect(runs, facts)
+  assert table['unique_tokens'].tolist() == [320, 320, 400]
+
+
 def test_facts_about_other_runs_are_told(runs):
   _, notes = _collect(runs, facts={**_FACTS, 'huge': {}, 'giant': {}})
   assert any('not here: giant, huge' in note for note in notes)
