@@ -28,6 +28,8 @@ from codelaw.planning import allocation as allocation_lib
 from codelaw.planning import confirmation as confirmation_lib
 from codelaw.runs import table as table_lib
 
+# Purposes of runs that laws are fitted to; a run may have others besides.
+LAW_PURPOSES = frozenset({'single', 'pair', 'mixture'})
 # Of a study's folder -> its name among the downloads of a page.
 _FILES = {
   'fits/fit.json': 'fit.json',
@@ -66,7 +68,7 @@ class Study:
     synergy: measured pairs, without the diagonal.
     allocation: the recommended rates.
     confirmation: the paired comparison with uniform rates.
-    purposes: run id -> what the run was for.
+    purposes: run id -> what the run was for; several are joined by `+`.
     run_records: of the runs that have a run.json.
     comparisons: of variants, in the order of the study.
     notes: the other content of study.json.
@@ -89,6 +91,11 @@ class Study:
   comparisons: tuple[Comparison, ...] = ()
   files: tuple[tuple[str, Any], ...] = ()
   group_column: str | None = None
+
+  def is_for_laws(self, run_id: str) -> bool:
+    """Whether laws are fitted to a run, as far as anything says what it is."""
+    purpose = self.purposes.get(run_id)
+    return purpose is None or bool(LAW_PURPOSES & {*purpose.split('+')})
 
   @property
   def every_fit(self) -> tuple[results.Fit, ...]:

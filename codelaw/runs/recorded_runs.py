@@ -62,9 +62,9 @@ def columns(
   is_final = (found.steps == record.step) & finished
   by_source = evaluations.tokens(found.columns)
   exact = record.tokens_seen(record.realised_tokens)
-  for source in {*by_source, *exact} if is_final.any() else ():
+  for source, number in exact.items() if is_final.any() else ():
     logged = by_source.get(source, np.zeros(len(found.steps)))
-    by_source[source] = np.where(is_final, exact.get(source, 0), logged)
+    by_source[source] = np.where(is_final, number, logged)
   matrix = np.array([by_source[source] for source in sorted(by_source)])
   totals = np.array([math.fsum(row) for row in matrix.T.tolist()])
   if not by_source:
@@ -82,7 +82,7 @@ def columns(
     'run_id': record.run_id,
     'num_params': record.num_params,
     'num_params_no_embed': record.num_params_no_embed,
-    'num_tokens': np.rint(totals),
+    'num_tokens': totals,
     'unique_tokens': _unique_tokens(record, by_source),
     'train_flops': _train_flops(record, found.steps),
     'step': found.steps,
@@ -135,7 +135,7 @@ def _unique_tokens(
   if not supply.keys() >= {*used}:
     return None
   parts = [np.minimum(by_source[source], supply[source]) for source in used]
-  return np.rint(np.sum(parts, axis=0))
+  return np.sum(parts, axis=0)
 
 
 def _train_flops(record: records.RunRecord, steps: np.ndarray) -> np.ndarray:
@@ -147,7 +147,7 @@ def _train_flops(record: records.RunRecord, steps: np.ndarray) -> np.ndarray:
 
 def _stages(record: records.RunRecord, steps: np.ndarray) -> list[str]:
   """The stage of the last update before each step."""
-  ends = sorted(record.stage_end_steps.items(), key=lambda item: item[1])
-  names = [name for name, _ in ends] or ['']
-  places = np.searchsorted([end for _, end in ends], steps - 1, side='right')
-  return [names[min(place, len(names) - 1)] for place in places.tolist()]
+  names = list(record.stage_end_steps) or ['']
+  ends = list(record.stage_end_steps.values())
+  places = np.searchsorted(ends, steps - 1, side='right')
+  return [names[place] for place in places.tolist()]

@@ -23,10 +23,10 @@ from codelaw import errors
 from codelaw import records
 from codelaw import storage
 from codelaw.planning import ladder
+from codelaw.reports import study_folder
 from codelaw.studies import scale as scale_lib
 
 _STARTS = frozenset({'trunk', 'stage'})
-_LAWS = frozenset({'single', 'pair', 'mixture'})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,7 +62,7 @@ class PlannedRun:
     Variants differ in more than a law of N, D and rates knows: in the order
     of their data and in their learning rates.
     """
-    return bool({*self.purposes} & _LAWS)
+    return bool({*self.purposes} & study_folder.LAW_PURPOSES)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -36,11 +36,11 @@ def test_table_of_literal_runs(folders):
   table = collect.collect([folders / 'b', folders / 'a'], reports.append)
   assert reports == []
   assert table.columns.tolist() == [
-    'run_id', 'num_params', 'num_params_no_embed', 'num_tokens', 'unique_tokens',
-    'train_flops', 'step', 'stage', 'is_final', 'seed', 'share/code/python',
-    'share/markup', 'tokens/code/python', 'tokens/markup', 'loss/code/python',
-    'loss/macro', 'loss/markup', 'bits_per_byte/code/python',
-    'bits_per_byte/macro', 'bits_per_byte/markup',
+    'run_id', 'num_params', 'num_params_no_embed', 'num_tokens',
+    'unique_tokens', 'train_flops', 'step', 'stage', 'is_final', 'seed',
+    'share/code/python', 'share/markup', 'tokens/code/python', 'tokens/markup',
+    'loss/code/python', 'loss/macro', 'loss/markup',
+    'bits_per_byte/code/python', 'bits_per_byte/macro', 'bits_per_byte/markup',
   ]  # fmt: skip
   rows = table.set_index(['run_id', 'step'])
   assert rows.index.tolist() == [('run-a', 10), ('run-b', 5), ('run-b', 10)]

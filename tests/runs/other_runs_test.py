@@ -8,6 +8,7 @@ from codelaw import errors
 from codelaw.runs import collect
 from codelaw.runs import folders
 from codelaw.runs import table as run_table
+from codelaw.runs import tag_columns
 from tests.runs import event_files
 from tests.runs import run_folders
 
@@ -200,6 +201,16 @@ def test_training_loss_where_nothing_was_evaluated(tmp_path):
   )
   assert table['loss/train'].tolist() == [9.0, 4.5, 3.0]
   assert table['is_final'].tolist() == [False, False, True]
+
+
+def test_a_loss_that_has_no_name_keeps_its_column(tmp_path):
+  event_files.write(tmp_path / 'r', [event_files.scalars(1, {'dev/ce': 3.0})])
+  table, _ = _collect(
+    tmp_path,
+    facts={'r': {'num_params': 1, 'tokens_per_step': 2}},
+    mapping=tag_columns.TagMapping(rules=['dev/ce=loss:nats_per_token']),
+  )
+  assert table['loss'].tolist() == [3.0]
 
 
 def test_values_that_are_not_finite_are_told(tmp_path):
