@@ -53,7 +53,7 @@ class Pairing:
   Attributes:
     strategy: one of `STRATEGIES`.
     directions: to train on, like `python-java`; by default Python to and from
-      six languages.
+      six languages. None for the evaluation of models that saw no pairs.
     held_out_directions: for evaluation alone.
     directions_per_set: directions that one aligned set is written in, of
       either kind. More than one repeats texts: deduplication may drop what
@@ -90,8 +90,6 @@ class Pairing:
         )
       if len(set(given)) < len(given):
         raise errors.UserError(f'Pairing.{name} names a direction twice.')
-    if not self.directions:
-      raise errors.UserError('Pairing.directions must name at least one.')
     both = sorted(set(self.directions) & set(self.held_out_directions))
     if both:
       raise errors.UserError(
@@ -227,6 +225,10 @@ def check(
   if not isinstance(settings, Pairing):
     raise errors.UserError(
       f'{where}.pairing must be @Pairing(), got {settings!r}.'
+    )
+  if not settings.directions:
+    raise errors.UserError(
+      f'{where}.pairing: Pairing.directions must name at least one.'
     )
   for language in settings.languages():
     if language not in languages:

@@ -66,7 +66,7 @@ def sections(
       _synergy(study),
       _mixture_laws(study),
       *study_variants.sections(compared),
-      translation(study.table),
+      translation(study.table, study_variants.run_names(compared)),
       _runs(study),
     )
     if section.pictures or section.tables
@@ -323,9 +323,16 @@ def _mixture_laws(study: study_folder.Study) -> layout.Section:
   )
 
 
-def translation(table: pd.DataFrame | None) -> layout.Section:
-  """What a run table has of translation (`translation_rows`), if anything."""
-  found = [] if table is None else translation_rows.by_metric(table)
+def translation(
+  table: pd.DataFrame | None, names: Mapping[str, str] | None = None
+) -> layout.Section:
+  """What a run table has of translation (`translation_rows`), if anything.
+
+  Args:
+    table: of runs; None without one.
+    names: run id -> what readers call the run; by default its id.
+  """
+  found = [] if table is None else translation_rows.by_metric(table, names)
   if not found:
     return layout.Section('', (), ())
   pictures = (

@@ -6,6 +6,9 @@ from codelaw.reports import figures
 from codelaw.reports import study_folder
 from codelaw.reports import tables
 
+# Notes of a study that name the files generated from its allocation.
+_GENERATED = ('mixture_gin', 'run_gin')
+
 
 def tokens(study: study_folder.Study) -> tables.Table:
   """Planned and realised tokens of every source, summed by purpose of run."""
@@ -92,6 +95,8 @@ def provenance(study: study_folder.Study) -> tables.Table:
   """Where the numbers come from."""
   rows = {'study folder': study.folder} if study.folder else {}
   for name, value in study.notes.items():
+    if name in _GENERATED and study.allocation is None:
+      continue  # They are named from the start, and written with its rates.
     if isinstance(value, (str, int, float)):
       rows[name.replace('_', ' ')] = str(value)
   every = study.every_fit

@@ -69,7 +69,8 @@ class Study:
     allocation: the recommended rates.
     confirmation: the paired comparison with uniform rates.
     purposes: run id -> what the run was for; several are joined by `+`.
-    run_records: of the runs that have a run.json.
+    run_records: of the runs that have a run.json; of a folder with study.json,
+      those that it or the confirmation names.
     comparisons: of variants, in the order of the study.
     notes: the other content of study.json.
     files: (name, content) of the JSON files it was read from.
@@ -119,6 +120,7 @@ def read(folder: storage.PathLike) -> Study:
   study = _part(root / 'study.json', storage.read_json) or {}
   runs = study.get('runs', [])
   confirmation = _part(root / 'confirmation.json', _confirmation)
+  purposes = _purposes(runs, confirmation)
   found = Study(
     folder=os.fspath(folder),
     name=study.get('name', root.name),
@@ -130,10 +132,12 @@ def read(folder: storage.PathLike) -> Study:
     synergy=_part(root / 'synergy.json', _synergy) or (),
     allocation=_part(root / 'allocation.json', _allocation),
     confirmation=confirmation,
-    purposes=_purposes(runs, confirmation),
-    run_records=(
-      *_run_records(root / 'runs'),
-      *_run_records(root / 'confirmation'),
+    purposes=purposes,
+    run_records=tuple(
+      record
+      for folder in (root / 'runs', root / 'confirmation')
+      for record in _run_records(folder)
+      if record.run_id in purposes or not runs
     ),
     notes={
       k: v for k, v in study.items() if k not in ('name', 'runs', 'comparisons')

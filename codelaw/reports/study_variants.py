@@ -3,6 +3,7 @@
 Losses are there for every run; scores where the study gives its runs tasks.
 """
 
+import collections
 from collections.abc import Iterator
 from collections.abc import Sequence
 import dataclasses
@@ -11,6 +12,7 @@ import pandas as pd
 
 from codelaw.laws import item_errors
 from codelaw.laws import selection
+from codelaw.reports import figures
 from codelaw.reports import findings
 from codelaw.reports import layout
 from codelaw.reports import study_folder
@@ -78,6 +80,28 @@ def _compared(
     cells,
     variant_scores.changes(cells, comparison.baseline, _LEVEL),
   )
+
+
+def run_names(found: Sequence[Compared]) -> dict[str, str]:
+  """Run id -> its variant, with its size and repetition where that tells.
+
+  A run that two variants share keeps its id.
+  """
+  names: dict[str, list[str]] = {}
+  for one in found:
+    for variant, rows in one.rows.items():
+      for place, row in enumerate(rows.to_dict('records'), 1):
+        size = f', {figures.short(row["num_params"])}' if len(found) > 1 else ''
+        repetition = f', {place}' if len(rows) > 1 else ''
+        names.setdefault(row['run_id'], []).append(variant + size + repetition)
+  every = collections.Counter(
+    name for given in names.values() for name in given
+  )
+  return {
+    run_id: given[0]
+    for run_id, given in names.items()
+    if len(given) == 1 and every[given[0]] == 1
+  }
 
 
 def sections(found: Sequence[Compared]) -> Iterator[layout.Section]:

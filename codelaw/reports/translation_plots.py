@@ -85,7 +85,7 @@ def matrices(found: Sequence[translation_rows.Matrix]) -> figure_lib.Figure:
     heat_maps.draw(
       axes, cells, names, names, shades, scale, one.seen, 9 / columns**0.4
     )
-    axes.set_title(one.run_id, color=figures.INK, fontsize=11)
+    axes.set_title(one.name, color=figures.INK, fontsize=11)
     axes.set_xlabel('to')
     axes.set_ylabel('from')
     if columns > 1:
@@ -116,11 +116,11 @@ def seen_and_unseen(
     by_metric: for every metric its matrices, one per run.
   """
   by_metric = [one[:_MOST_RUNS] for one in by_metric]
-  runs = list(dict.fromkeys(m.run_id for one in by_metric for m in one))
+  runs = list(dict.fromkeys(m.name for one in by_metric for m in one))
   figure, grid = figures.new(1, len(by_metric), 1.5 + 0.3 * len(runs))
   for place, (axes, found) in enumerate(zip(grid[0], by_metric, strict=True)):
     for matrix in found:
-      _dots(axes, runs.index(matrix.run_id), matrix)
+      _dots(axes, runs.index(matrix.name), matrix)
     metric = found[0].metric
     better = 'lower' if translation_rows.is_lower_better(metric) else 'higher'
     axes.set_xlabel(f'{translation_rows.shown(metric)} ({better} is better)')

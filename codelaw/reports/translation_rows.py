@@ -9,6 +9,7 @@ the task that asked (`Translation.label`).
 """
 
 from collections.abc import Iterator
+from collections.abc import Mapping
 from collections.abc import Sequence
 import dataclasses
 import re
@@ -47,6 +48,7 @@ class Matrix:
 
   Attributes:
     run_id: of the run.
+    name: what readers call the run.
     metric: its name.
     directions: (from, to) -> score.
     seen: directions that were trained on.
@@ -54,6 +56,7 @@ class Matrix:
   """
 
   run_id: str
+  name: str
   metric: str
   directions: dict[tuple[str, str], Score]
   seen: frozenset[tuple[str, str]]
@@ -77,8 +80,15 @@ def is_lower_better(metric: str) -> bool:
   return kind(metric) in _LOWER_IS_BETTER
 
 
-def by_metric(table: pd.DataFrame) -> list[list[Matrix]]:
-  """For every metric that a table has of any direction, its matrices."""
+def by_metric(
+  table: pd.DataFrame, names: Mapping[str, str] | None = None
+) -> list[list[Matrix]]:
+  """For every metric that a table has of any direction, its matrices.
+
+  Args:
+    table: of runs.
+    names: run id -> what readers call the run; by default its id.
+  """
   found = {
     match[2]
     for name in table.columns
@@ -86,7 +96,7 @@ def by_metric(table: pd.DataFrame) -> list[list[Matrix]]:
   }
   order = {name: place for place, name in enumerate(METRICS)}
   every = [
-    list(_matrices(table, metric))
+    list(_matrices(table, metric, names or {}))
     for metric in sorted(
       found, key=lambda name: (order.get(kind(name), len(order)), name)
     )
@@ -94,7 +104,9 @@ def by_metric(table: pd.DataFrame) -> list[list[Matrix]]:
   return [matrices for matrices in every if matrices]
 
 
-def _matrices(table: pd.DataFrame, metric: str) -> Iterator[Matrix]:
+def _matrices(
+  table: pd.DataFrame, metric: str, names: Mapping[str, str]
+) -> Iterator[Matrix]:
   """Of every run that has the metric, at its last step that has it."""
   columns = {
     match[1]: name
@@ -122,8 +134,10 @@ def _matrices(table: pd.DataFrame, metric: str) -> Iterator[Matrix]:
     }
     if not directions:
       continue
+    run_id = str(row['run_id'])
     yield Matrix(
-      run_id=str(row['run_id']),
+      run_id=run_id,
+      name=names.get(run_id, run_id),
       metric=metric,
       directions=directions,
       seen=frozenset(

@@ -18,9 +18,9 @@ def averages(
   Args:
     by_metric: for every metric its matrices, one per run.
   """
-  runs = list(dict.fromkeys(m.run_id for one in by_metric for m in one))
+  runs = list(dict.fromkeys(m.name for one in by_metric for m in one))
   cells = {
-    (matrix.run_id, matrix.metric, kind): _cell(matrix, kind)
+    (matrix.name, matrix.metric, kind): _cell(matrix, kind)
     for found in by_metric
     for matrix in found
     for kind in translation_rows.AVERAGES
@@ -29,7 +29,7 @@ def averages(
     (found[0].metric, kind)
     for found in by_metric
     for kind in translation_rows.AVERAGES
-    if any(cells[matrix.run_id, matrix.metric, kind] for matrix in found)
+    if any(cells[matrix.name, matrix.metric, kind] for matrix in found)
   ]
   return tables.Table(
     'Translation',

@@ -95,13 +95,19 @@ def read(
     ids = [f'row-{row:0{width}}' for row in range(1, len(table) + 1)]
     table.insert(0, 'run_id', ids)
   table['run_id'] = table['run_id'].astype(str)
-  for name in table.columns:
-    if name == 'is_final':
-      table[name] = [_truth(v, name, r, where) for r, v in _cells(table, name)]
-    elif name != 'run_id' and (_is_numeric(name) or _parses(table[name])):
-      table[name] = _numbers(table, name, where)
+  # At once: pandas warns of a table whose many columns were put in singly.
+  table = pd.DataFrame({name: _column(table, name, where) for name in table})
   check_unique(table, where)
   return table
+
+
+def _column(table: pd.DataFrame, name: str, where: str) -> pd.Series | list:
+  """A column with its values as what they are."""
+  if name == 'is_final':
+    return [_truth(v, name, r, where) for r, v in _cells(table, name)]
+  if name != 'run_id' and (_is_numeric(name) or _parses(table[name])):
+    return _numbers(table, name, where)
+  return table[name]
 
 
 def parse_columns(text: str) -> dict[str, tuple[str, float]]:

@@ -17,6 +17,7 @@ import itertools
 import os
 from typing import Any
 from typing import Protocol
+from typing import runtime_checkable
 
 from codelaw import accounting
 from codelaw import errors
@@ -134,6 +135,7 @@ class Pattern:
     return os.fspath(storage.path(self.runs_dir) / run.run_id)
 
 
+@runtime_checkable
 class Experiment(Protocol):
   """A set of runs."""
 
@@ -194,6 +196,11 @@ class Pairs:
     check_lists(self, 'sources')
     for source in self.sources:
       records.check_source_name(source)
+    if len(set(self.sources)) < max(2, len(self.sources)):
+      raise errors.UserError(
+        'Pairs.sources must be two different ones or more, got'
+        f' {list(self.sources)}.'
+      )
     check_seeds(self)
 
   def runs(self, pattern: Pattern) -> Iterator[PlannedRun]:

@@ -375,7 +375,6 @@ def test_tables_become_corpora(tmp_path):
     ({'directions': 'python-java'}, "like \\['python-java'\\]"),
     ({'directions': ['python']}, 'two different languages'),
     ({'directions': ['go-go']}, 'two different languages'),
-    ({'directions': []}, 'at least one'),
     ({'directions': ['go-rust', 'go-rust']}, 'twice'),
     ({'held_out_directions': ['python-go']}, 'which is in'),
     ({'directions_per_set': 0}, 'above 0'),
@@ -399,6 +398,8 @@ def test_mistakes_in_readers_are_explained(tmp_path):
     parallel_table.ParallelTable(['a.jsonl'], {'python': 'py'}, plan)
   with pytest.raises(errors.UserError, match='must be @Pairing'):
     pairs.SyntheticPairs(5, 'direct')
+  with pytest.raises(errors.UserError, match='must name at least one'):
+    pairs.SyntheticPairs(5, pairing.Pairing(directions=[]))
   path = _write(tmp_path / 'rows.jsonl', ROWS)
   table = _table(path, {**COLUMNS, 'rust': 'rs'})
   with pytest.raises(errors.UserError, match='the column rs'):

@@ -7,7 +7,9 @@ import shutil
 import pytest
 
 from codelaw import errors
+from codelaw import storage
 from codelaw.laws import results
+from codelaw.reports import run_tables
 from codelaw.reports import study_folder
 
 
@@ -57,6 +59,24 @@ def test_nothing_to_report_is_an_error(tmp_path):
     study_folder.read(tmp_path / 'nowhere')
 
 
+def test_runs_that_are_no_part_of_a_study_any_more_are_left_out(
+  study, tmp_path
+):
+  shutil.copytree(study, tmp_path / 'study')
+  content = storage.read_json(study / 'study.json')
+  left_out = next(r for r in content['runs'] if r['purpose'] == 'single')
+  content['runs'].remove(left_out)
+  storage.write_json(tmp_path / 'study' / 'study.json', content)
+  found = study_folder.read(tmp_path / 'study')
+  ids = {record.run_id for record in found.run_records}
+  assert ids == {r.run_id for r in study_folder.read(study).run_records} - {
+    left_out['run_id']
+  }
+  (tmp_path / 'study' / 'study.json').unlink()
+  found = study_folder.read(tmp_path / 'study')
+  assert left_out['run_id'] in {record.run_id for record in found.run_records}
+
+
 def test_a_source_that_some_runs_did_not_use_has_no_share_there(tmp_path):
   for folder, source in (('', 'code/c'), ('confirmation/', 'code/go')):
     (tmp_path / folder).mkdir(exist_ok=True)
@@ -97,3 +117,12 @@ def test_laws_alone_are_divided_by_what_they_are_about(study, tmp_path, found):
   assert [name for name, _ in alone.files] == ['fit.json', 'allocation.json']
   with pytest.raises(errors.UserError, match=r'other\.json'):
     study_folder.of_files(tmp_path / 'other.json')
+
+
+def test_files_that_were_not_generated_are_not_named(found):
+  def named(study):
+    rows = dict(run_tables.provenance(study).rows)
+    return {'mixture gin', 'run gin'} & set(rows)
+
+  assert named(found)
+  assert not named(dataclasses.replace(found, allocation=None))

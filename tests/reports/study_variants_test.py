@@ -229,3 +229,35 @@ def test_laws_of_a_study_come_before_its_variants(study):
 
 def test_without_a_table_there_is_nothing_to_compare():
   assert study_variants.of(_study(None)) == []
+
+
+def test_runs_have_the_name_of_their_variant():
+  def names(study):
+    return study_variants.run_names(study_variants.of(study))
+
+  assert names(_study(_table())) == {
+    't0': 'text, 1',
+    't1': 'text, 2',
+    'c0': 'code, then text, 1',
+    'c1': 'code, then text, 2',
+    'k0': 'code, 1',
+    'k1': 'code, 2',
+  }
+  small = study_folder.Comparison('small', 'text', {'text': ('t0',)})
+  large = study_folder.Comparison('large', 'text', {'text': ('c0',)})
+  sizes = _table(num_params=[5_000, 5_000, 2_000_000, 1, 1, 1])
+  assert names(_study(sizes, small, large)) == {
+    't0': 'text, 5k',
+    'c0': 'text, 2M',
+  }
+
+
+def test_runs_that_a_name_does_not_tell_apart_keep_their_ids():
+  once = study_folder.Comparison(
+    'a', 'text', {'text': ('t0',), 'code': ('k0',)}
+  )
+  again = study_folder.Comparison(
+    'b', 'text', {'text': ('c0',), 'mix': ('k0',)}
+  )
+  found = study_variants.of(_study(_table(), once, again))
+  assert study_variants.run_names(found) == {}

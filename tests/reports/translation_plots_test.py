@@ -212,6 +212,20 @@ def test_the_section():
     assert svg.inline(picture.figure, picture.name, picture.caption)
 
 
+def test_runs_are_called_what_readers_call_them():
+  section = contents.translation(TABLE, {'direct': 'in one, 5M'})
+  matrices, dots = section.pictures[1:]
+  assert [a.get_title() for a in matrices.figure.axes if a.texts] == [
+    'in one, 5M',
+    'shuffled',
+  ]
+  labels = dots.figure.axes[0].get_yticklabels()
+  assert [label.get_text() for label in labels] == ['in one, 5M', 'shuffled']
+  (table,) = section.tables
+  assert [row[0] for row in table.rows] == ['in one, 5M', 'shuffled']
+  assert set(table.data['run_id']) == {'direct', 'shuffled'}
+
+
 def test_only_the_first_runs_are_drawn():
   many = pd.DataFrame([_row(f'run{n:02}', 1, n) for n in range(40)])
   section = contents.translation(many)

@@ -30,6 +30,13 @@ def test_columns_are_mapped_with_their_units(tmp_path):
   assert found['language'].tolist() == ['Go', 'C#']
 
 
+def test_a_table_of_many_columns_takes_one_more_without_a_warning(tmp_path):
+  names = [f'score/{number}' for number in range(200)]
+  text = ','.join(names) + '\n' + ','.join('1' for _ in names) + '\n'
+  found = table.read(_write(tmp_path, text))
+  assert found.assign(purpose='x').shape == (1, 202)
+
+
 @pytest.mark.parametrize('text', ['a', 'a:b*', 'a:b*x', ':b', 'a:b*inf'])
 def test_mapping_that_cannot_be_read(text):
   with pytest.raises(errors.UserError, match='WANTED:GIVEN'):

@@ -14,7 +14,6 @@ from codelaw.data import shards
 from codelaw.laws import fitting
 from codelaw.planning import allocation
 from codelaw.planning import ladder
-from codelaw.planning import space
 from codelaw.studies import analysis
 from codelaw.studies import experiments
 from codelaw.studies import sweep
@@ -215,37 +214,6 @@ def test_arms_differ_in_their_mixture_alone():
 
 
 @pytest.mark.parametrize(
-  ('changes', 'message'),
-  [
-    ({'experiments': []}, 'must be a list'),
-    ({'target_sources': ['A B']}, 'lower case'),
-    ({'target_sources': []}, 'needs laws'),
-    ({'allocation': None}, 'bind StudyPlan.allocation'),
-    (
-      {'shards': shards.CachePlan('elsewhere', 'shards', 300, 32)},
-      'must read the corpus',
-    ),
-    (
-      {'shards': shards.CachePlan('corpus', 'elsewhere', 300, 32)},
-      'must train on the shards',
-    ),
-    ({'confirmation_seeds': 1}, 'at least 2'),
-    (
-      {
-        'allocation': allocation.AllocationSettings(
-          stages=(space.StageLimits('main'), space.StageLimits('cooldown'))
-        )
-      },
-      'one mixture throughout',
-    ),
-  ],
-)
-def test_studies_that_do_not_hang_together_are_refused(changes, message):
-  with pytest.raises(errors.UserError, match=message):
-    _study(**changes)
-
-
-@pytest.mark.parametrize(
   'changes',
   [
     {'run': {'num_tokens': 8192}},
@@ -276,7 +244,9 @@ def test_what_the_allocation_depends_on_makes_it_anew(changes):
     (experiments.Grid, (['a'], [SMALL], 1024), 'must be a list'),
     (experiments.Grid, (['A B'], [SMALL], [1024]), 'lower case'),
     (experiments.Pairs, ([], SMALL, 1024), 'not empty'),
-    (experiments.Pairs, (['a'], SMALL, 1024, 0), 'at least 1'),
+    (experiments.Pairs, (['a', 'b'], SMALL, 1024, 0), 'at least 1'),
+    (experiments.Pairs, (['a'], SMALL, 1024), 'two different ones'),
+    (experiments.Pairs, (['a', 'b', 'a'], SMALL, 1024), 'two different ones'),
     (experiments.Mixtures, ((), SMALL, 1024), 'not empty'),
   ],
 )
