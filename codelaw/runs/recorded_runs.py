@@ -131,10 +131,9 @@ def _unique_tokens(
 ) -> np.ndarray | None:
   """[n] unique tokens, as defined above; None where they are not known."""
   supply = record.supply_tokens
-  used = sorted(source for source, n in by_source.items() if n.any())
-  if not supply.keys() >= {*used}:
+  if not supply.keys() >= by_source.keys():
     return None
-  parts = [np.minimum(by_source[source], supply[source]) for source in used]
+  parts = [np.minimum(n, supply[source]) for source, n in by_source.items()]
   return np.sum(parts, axis=0)
 
 

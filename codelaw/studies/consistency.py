@@ -94,6 +94,11 @@ def _check_kinds(study: sweep.StudyPlan) -> None:
       'StudyPlan.name names files, so it must be a text without /, got'
       f' {study.name!r}.'
     )
+  models = [where.model for where in study.slices]
+  if len(set(models)) < len(models):
+    raise errors.UserError(
+      'StudyPlan.slices has two for one model; a model is trained on one.'
+    )
   if not study.run.eval_sequences:
     raise errors.UserError(
       'A study compares held-out losses; got RunPlan.eval_sequences = 0.'
@@ -120,6 +125,12 @@ def _check_numbers(study: sweep.StudyPlan) -> None:
 
 
 def _check_folders(study: sweep.StudyPlan) -> None:
+  for name in ('study_dir', 'generated_dir'):
+    folder = getattr(study, name)
+    if not isinstance(folder, str) or not folder:
+      raise errors.UserError(
+        f'StudyPlan.{name} must be a folder to write into, got {folder!r}.'
+      )
   corpus_dir = study.shards and study.shards.corpus_dir
   if study.corpus and study.shards and corpus_dir != study.corpus.output_dir:
     raise errors.UserError(

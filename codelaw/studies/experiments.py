@@ -162,7 +162,8 @@ class Grid:
   token_budgets: tuple[int, ...]
 
   def __post_init__(self):
-    check_lists(self, 'sources', 'models', 'token_budgets')
+    check_lists(self, 'sources', 'token_budgets')
+    check_lists(self, 'models', kind=accounting.ModelShape)
     for source in self.sources:
       records.check_source_name(source)
 
@@ -232,7 +233,7 @@ class Mixtures:
   num_tokens: int
 
   def __post_init__(self):
-    check_lists(self, 'mixtures')
+    check_lists(self, 'mixtures', kind=records.MixtureRates)
 
   def runs(self, pattern: Pattern) -> Iterator[PlannedRun]:
     """Yields a run per mixture."""
@@ -243,15 +244,26 @@ class Mixtures:
       )
 
 
-def check_lists(record: Any, *names: str) -> None:
-  """Makes fields tuples; `UserError` where gin gave something else."""
+def check_lists(record: Any, *names: str, kind: type = object) -> None:
+  """Makes fields tuples; `UserError` where gin gave something else.
+
+  Args:
+    record: whose fields.
+    *names: of the fields.
+    kind: what they list.
+  """
   for name in names:
     value = getattr(record, name)
+    field = f'{type(record).__name__}.{name}'
     if not isinstance(value, (list, tuple)) or not value:
       raise errors.UserError(
-        f'{type(record).__name__}.{name} must be a list that is not empty, got'
-        f' {value!r}.'
+        f'{field} must be a list that is not empty, got {value!r}.'
       )
+    for item in value:
+      if not isinstance(item, kind):
+        raise errors.UserError(
+          f'{field} must be a list of @{kind.__name__}(), got {item!r} in it.'
+        )
     object.__setattr__(record, name, tuple(value))
 
 

@@ -39,6 +39,17 @@ class Slice:
   topology: str
   execution: execution_lib.Execution = execution_lib.AUTOMATIC
 
+  def __post_init__(self):
+    for name, kind in (
+      ('model', accounting.ModelShape),
+      ('execution', execution_lib.Execution),
+    ):
+      value = getattr(self, name)
+      if not isinstance(value, kind):
+        raise errors.UserError(
+          f'Slice.{name} must be @{kind.__name__}(), got {value!r}.'
+        )
+
 
 @dataclasses.dataclass(frozen=True)
 class StudyPlan:
@@ -104,13 +115,9 @@ class StudyPlan:
 
   def __post_init__(self):
     experiments_lib.check_lists(self, 'experiments')
-    for name in ('slices', 'target_sources'):
+    for name, kind in (('slices', Slice), ('target_sources', str)):
       if getattr(self, name):  # it may be empty
-        experiments_lib.check_lists(self, name)
-    if not all(isinstance(where, Slice) for where in self.slices):
-      raise errors.UserError(
-        f'StudyPlan.slices takes a list of @Slice(), got {self.slices!r}.'
-      )
+        experiments_lib.check_lists(self, name, kind=kind)
     if self.tasks:
       tasks = task_lib.check_list('StudyPlan.tasks', self.tasks)
       object.__setattr__(self, 'tasks', tasks)

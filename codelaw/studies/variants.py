@@ -55,7 +55,7 @@ class Variant:
   stages: tuple[VariantStage, ...]
 
   def __post_init__(self):
-    experiments.check_lists(self, 'stages')
+    experiments.check_lists(self, 'stages', kind=VariantStage)
     if not isinstance(self.name, str) or not self.name:
       raise errors.UserError(
         f'Variant.name must name the variant, got {self.name!r}.'
@@ -84,8 +84,14 @@ class Variants:
   baseline: str = ''
 
   def __post_init__(self):
-    experiments.check_lists(self, 'variants', 'models')
+    experiments.check_lists(self, 'variants', kind=Variant)
+    experiments.check_lists(self, 'models', kind=accounting.ModelShape)
     experiments.check_seeds(self)
+    if len(set(self.models)) < len(self.models):
+      raise errors.UserError(
+        'Variants.models must be different: the runs of one that is there twice'
+        f' are no repetitions; got {list(map(ladder.size_name, self.models))}.'
+      )
     names = [variant.name for variant in self.variants]
     if len(set(names)) < len(names):
       raise errors.UserError(

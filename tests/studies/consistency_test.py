@@ -31,7 +31,10 @@ CORPUS = plan_lib.CorpusPlan(
     ({'experiments': []}, 'must be a list'),
     ({'experiments': ['x']}, 'takes a list of @Grid'),
     ({'experiments': [experiments.Grid]}, 'takes a list of @Grid'),
-    ({'slices': ['x']}, r'takes a list of @Slice\(\)'),
+    ({'slices': ['x']}, r'must be a list of @Slice\(\), got'),
+    ({'slices': [planned.ON_SLICES] * 2}, 'two for one model'),
+    ({'study_dir': ''}, 'study_dir must be a folder to write into'),
+    ({'generated_dir': None}, 'generated_dir must be a folder to write into'),
     ({'slices': planned.ON_SLICES}, 'must be a list'),
     ({'scale': 3}, r'takes @Scale\(\) or None, got 3'),
     ({'sizing': 3}, 'takes @LearningRateRule'),
@@ -91,6 +94,18 @@ CORPUS = plan_lib.CorpusPlan(
 def test_studies_that_do_not_hang_together_are_refused(changes, message):
   with pytest.raises(errors.UserError, match=message):
     planned.study(**changes)
+
+
+@pytest.mark.parametrize(
+  ('arguments', 'message'),
+  [
+    ((3, 'v5e:1x1'), r'Slice.model must be @ModelShape\(\), got 3'),
+    ((planned.SMALL, 'v5e:1x1', 3), r'execution must be @Execution\(\), got 3'),
+  ],
+)
+def test_slices_of_nothing_are_refused(arguments, message):
+  with pytest.raises(errors.UserError, match=message):
+    sweep.Slice(*arguments)
 
 
 def test_settings_of_their_kind_are_taken():
