@@ -48,7 +48,8 @@ class Variant:
 
   Attributes:
     name: of the variant, for tables and figures.
-    stages: the first from random parameters.
+    stages: the first from the initial checkpoint of the study's run, where it
+      has one, or from random parameters.
   """
 
   name: str
@@ -109,7 +110,7 @@ class Variants:
     for model, repetition, variant in itertools.product(
       self.models, range(self.seeds), self.variants
     ):
-      initial: records.InitialCheckpoint | None = None
+      initial = pattern.run.initial
       for number, part in enumerate(variant.stages, 1):
         plan = pattern.plan(
           repetition,

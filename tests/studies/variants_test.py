@@ -1,3 +1,5 @@
+import dataclasses
+
 import pytest
 
 from codelaw import accounting
@@ -68,6 +70,16 @@ def test_a_variant_is_a_chain_of_runs():
   assert second.plan.schedule.stages == (CONTINUED.stage,)
   assert third.plan.schedule.stages == (COOLDOWN.stage,)
   assert {r.plan.seed for r in (first, second, third)} == {3}
+
+
+def test_variants_may_start_from_a_run_outside_the_study():
+  start = records.InitialCheckpoint('elsewhere', 7)
+  run = dataclasses.replace(PATTERN.run, initial=start)
+  ways = variants.Variants([LONG], [SMALL])
+  first, second, _ = ways.runs(dataclasses.replace(PATTERN, run=run))
+  assert first.plan.initial == start
+  assert second.plan.initial.model_dir == f'study/runs/{first.run_id}'
+  assert second.plan.initial.step is None
 
 
 def test_only_the_last_run_of_a_variant_is_compared():

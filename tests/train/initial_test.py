@@ -306,6 +306,12 @@ def test_different_tokens_are_counted_over_a_chain(make, trunk, tmp_path):
   branch = branch_of(make, trunk, 4, 3)
   inherited = initial.of_plan(branch, manifest)
   assert inherited.with_supply(supply) == supply
+  # A source that is new to the chain has come from no other shards.
+  other = dataclasses.replace(
+    before, manifest_fingerprint='x', realised_tokens={'code/python': 64}
+  )
+  both = make(3, stage('next', BOTH), start)
+  assert initial.of_plan(both, manifest, other).drawn_apart == {'code/python'}
 
 
 def test_what_does_not_fit_is_named(make, make_plan, trunk, tmp_path):
