@@ -56,7 +56,15 @@ class _Cast:
 def play(monkeypatch, tmp_path):
   """Executes runs by a script; returns (cast, progress reports)."""
 
-  def run(script, names, after=None, steps=(), num_workers=2, max_failures=3):
+  def run(
+    script,
+    names,
+    after=None,
+    steps=(),
+    num_workers=2,
+    max_failures=3,
+    model=lambda name: planned.LARGE,
+  ):
     cast = _Cast(script)
     monkeypatch.setattr(workers, 'Worker', lambda: _Worker(cast))
     monkeypatch.setattr(workers, 'messages', cast.messages)
@@ -68,7 +76,7 @@ def play(monkeypatch, tmp_path):
       initial = None
       if name in after:
         initial = records.InitialCheckpoint(str(tmp_path / after[name]))
-      plan = planned.run(seed=seed, initial=initial)
+      plan = planned.run(seed=seed, initial=initial, model=model(name))
       runs.append(experiments.PlannedRun(name, ('single',), plan))
     reports = []
     error = None
@@ -110,6 +118,21 @@ def test_a_worker_that_died_while_it_waited_is_given_nothing(play):
   )
   assert error is None
   assert cast.given == [(0, 'a'), (0, 'b')]
+
+
+def test_a_worker_takes_what_the_others_are_not_on(play):
+  """Three large runs and two small ones, which are more than half as much."""
+  cast, _, error = play(
+    [
+      (0, READY, None),
+      (1, READY, None),
+      *((place, DONE, None) for place in (0, 1, 0, 1, 0)),
+    ],
+    ['L1', 'L2', 'L3', 's1', 's2'],
+    model=lambda name: planned.LARGE if 'L' in name else planned.SMALL,
+  )
+  assert error is None
+  assert cast.given[:2] == [(0, 'L1'), (1, 's1')]
 
 
 def test_nobody_replaces_a_worker_that_nothing_is_left_for(play):

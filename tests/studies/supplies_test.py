@@ -266,6 +266,21 @@ def test_shards_and_runs_are_found_where_this_machine_sees_them(tmp_path):
   folder.mkdir(parents=True)
   records.write_run_record(folder, record)
   assert dry_run.of_study(study, []).finished == 1
+  # So is a run outside the study that its runs start from.
+  outside = tmp_path / 'outside'
+  records.write_run_record(outside, rundir.at_end(record))
+  step = record.plan.num_steps
+  (outside / 'checkpoints' / str(step)).mkdir(parents=True)
+  start = records.InitialCheckpoint('/mnt/codelaw/outside')
+  study = dataclasses.replace(
+    study,
+    run=dataclasses.replace(study.run, model=record.plan.model, initial=start),
+    experiments=(experiments.Grid(['text'], [record.plan.model], [1024]),),
+    slices=(),
+  )
+  (row,) = dry_run.of_study(study, []).rows
+  assert row.drawn.record.inherited_tokens == record.planned_tokens
+  assert row.plan.initial == start
 
 
 def test_all_sources_that_are_not_there_are_named(tmp_path):
