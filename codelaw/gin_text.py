@@ -6,7 +6,9 @@ written in one way. Launching the text again builds an equal record.
 """
 
 from collections.abc import Mapping
+from collections.abc import Sequence
 import dataclasses
+import re
 from typing import Any
 
 
@@ -25,11 +27,11 @@ def bindings(record: Any, scope: str = '') -> str:
   """Gin bindings that rebuild the dataclass `record`.
 
   Nested records become references. Members of a list of records are scoped by
-  their `name`, and everything below them inherits that scope; what is equal
-  below all members is bound once without it, because gin's scopes fall back
-  to unscoped bindings: one line then swaps the mixture of every stage. Where
-  two fields of a record hold records of one class, the second has the field's
-  name as a scope of its own.
+  their `name` where they have one, and everything below them inherits that
+  scope; what is equal below all members is bound once without it, because gin's
+  scopes fall back to unscoped bindings: one line then swaps the mixture of
+  every stage. Where two fields of a record hold records of one class, the
+  second has the field's name as a scope of its own.
   """
   return '\n'.join(block.text for block in _blocks(record, scope))
 
@@ -69,18 +71,27 @@ def _blocks(record: Any, scope: str) -> list[_Block]:
     elif isinstance(value, (tuple, list)) and any(
       dataclasses.is_dataclass(item) for item in value
     ):
+      scopes = _scopes(field.name, value)
+      members = {
+        prefix + name: item
+        for name, item in zip(scopes, value, strict=True)
+        if dataclasses.is_dataclass(item)
+      }
       references = ', '.join(
-        f'@{prefix}{item.name}/{type(item).__name__}()' for item in value
+        f'@{prefix}{name}/{type(item).__name__}()'
+        if prefix + name in members
+        else _literal(item)
+        for name, item in zip(scopes, value, strict=True)
       )
       own += f'{target} = [{references}]\n'
-      below = [_blocks(item, scope)[1:] for item in value]
+      below = [_blocks(item, scope)[1:] for item in members.values()]
       shared = [
         block
         for block in below[0]
         if not block.is_scoped and all(block in blocks for blocks in below)
       ]
-      for item, blocks in zip(value, below, strict=True):
-        first, *others = _blocks(item, prefix + item.name)
+      for (inner, item), blocks in zip(members.items(), below, strict=True):
+        first, *others = _blocks(item, inner)
         nested.append(first)
         nested += [
           other
@@ -93,20 +104,44 @@ def _blocks(record: Any, scope: str) -> list[_Block]:
   return [_Block(own), *nested]
 
 
-def train_settings(plan: Any, model_dir: str, execution: Any = None) -> str:
+def _scopes(field: str, members: Sequence[Any]) -> list[str]:
+  """A scope for each member of a list: its name, as gin takes it.
+
+  Members without a name, or with one that another has too, are counted.
+  """
+  found: list[str] = []
+  for index, member in enumerate(members):
+    name = getattr(member, 'name', f'{field}_{index}')
+    scope = re.sub(r'\W', '_', name, flags=re.ASCII)
+    if not scope or scope[0].isdigit() or scope in found:
+      scope = f'{field}_{index}_{scope}'
+    found.append(scope)
+  return found
+
+
+def train_settings(
+  plan: Any, model_dir: str, execution: Any = None, downstream: Any = None
+) -> str:
   """A whole gin file for `codelaw train`: `plan` in `model_dir`.
 
   Args:
     plan: `RunPlan`.
     model_dir: folder of the run.
     execution: `Execution`; None leaves it automatic.
+    downstream: `Evaluation`, what the run is given as it trains; None for
+      nothing.
   """
   text = binding('TrainSettings.model_dir', model_dir)
   text += 'TrainSettings.plan = @RunPlan()\n'
+  parts = bindings(plan)
   if execution is not None:
     text += 'TrainSettings.execution = @Execution()\n'
-  text += '\n' + bindings(plan)
-  return text if execution is None else text + '\n' + bindings(execution)
+    parts += '\n' + bindings(execution)
+  if downstream is not None:
+    # In a scope, because it has an execution of its own.
+    text += 'TrainSettings.downstream = @downstream/Evaluation()\n'
+    parts += '\n' + bindings(downstream, 'downstream')
+  return text + '\n' + parts
 
 
 def comment(text: str) -> str:

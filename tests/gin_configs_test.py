@@ -23,6 +23,7 @@ from codelaw.cli import train
 from codelaw.corpora import languages
 from codelaw.corpora import plan as plan_lib
 from codelaw.data import shards
+from codelaw.evaluation import task as task_lib
 from codelaw.laws import fitting
 from codelaw.reports import plan as report_plan
 from codelaw.studies import sweep
@@ -92,7 +93,7 @@ def built(file):
     folders = ("CachePlan.corpus_dir = 'c'", "CachePlan.shards_dir = 's'")
     return load(shards.CachePlan, (), [file], folders)
   if kind == 'evaluation':
-    return load(evaluate.Evaluation, evaluate.PARTS, [file])
+    return load(task_lib.Evaluation, evaluate.PARTS, [file])
   if kind == 'corpora':
     needs_inputs = 'INPUTS = %gin.REQUIRED' in (ROOT / file).read_text()
     inputs = ["INPUTS = ['somewhere']"] if needs_inputs else []

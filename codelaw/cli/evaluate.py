@@ -14,13 +14,11 @@ next time, and an interrupted evaluation goes on with what is missing.
 import argparse
 from collections.abc import Callable
 from collections.abc import Sequence
-import dataclasses
 import functools
 from typing import Any
 
 from rich import console as rich_console
 
-from codelaw import errors
 from codelaw import execution as execution_lib
 from codelaw import scores
 from codelaw import storage
@@ -43,32 +41,6 @@ EXAMPLE = (
   'codelaw evaluate --model_dir=results/quickstart/next_run'
   ' --gin_file=evaluation/quickstart.gin'
 )
-
-
-@dataclasses.dataclass(frozen=True)
-class Evaluation:
-  """What checkpoints are given.
-
-  Attributes:
-    tasks: in order; their names must differ.
-    execution: how the model of a checkpoint is computed; in training, the
-      run's own counts.
-    every_steps: of a run that evaluates as it trains; 0 only after the last
-      update.
-  """
-
-  tasks: Sequence[task_lib.Task]
-  execution: execution_lib.Execution = execution_lib.AUTOMATIC
-  every_steps: int = 0
-
-  def __post_init__(self):
-    tasks = task_lib.check_list('Evaluation.tasks', self.tasks)
-    object.__setattr__(self, 'tasks', tasks)
-    if not isinstance(self.every_steps, int) or self.every_steps < 0:
-      raise errors.UserError(
-        'Evaluation.every_steps must be a whole number of at least 0, got'
-        f' {self.every_steps!r}.'
-      )
 
 
 PARTS: tuple[Any, ...] = (
@@ -125,7 +97,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
   """Evaluates, and shows the scores."""
-  evaluation = gin_config.load(args, Evaluation, PARTS)
+  evaluation = gin_config.load(args, task_lib.Evaluation, PARTS)
   # These import JAX and Flax: after gin's errors.
   from codelaw import compilation_cache
   from codelaw.evaluation import joint_language_model
@@ -158,7 +130,7 @@ def run(args: argparse.Namespace) -> None:
 
 def _evaluate(
   args: argparse.Namespace,
-  evaluation: Evaluation,
+  evaluation: task_lib.Evaluation,
   load: Callable[[str, int], language_model.LanguageModel],
 ) -> None:
   from codelaw.evaluation import evaluate_run

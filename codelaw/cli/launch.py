@@ -66,12 +66,6 @@ class Launch:
         ' study do it (StudyPlan.engine).'
       )
     run = self.run
-    if run.downstream is not None:
-      raise errors.UserError(
-        'A job trains and evaluates nothing downstream; leave'
-        ' TrainSettings.downstream out, and give the checkpoints to `codelaw'
-        ' evaluate`.'
-      )
     folders = {
       'MODEL_DIR': run.model_dir,
       'SHARDS_DIR': run.plan.shards_dir,
@@ -153,7 +147,7 @@ def run(args: argparse.Namespace) -> None:
     return
   launch.engine.commands(job)  # what it refuses, before anything is written
   programs.run(write, programs.CHANGE_SECONDS)
-  launch.engine.submit(job)
+  programs.submit(job, launch.engine)
   _show_job(launch)
 
 
@@ -173,7 +167,10 @@ def prepare(
   settings = launch.run
   settings.execution.mesh.sizes(slices.SLICES[topology].num_chips)
   text = gin_text.train_settings(
-    settings.plan, settings.model_dir, settings.execution
+    settings.plan,
+    settings.model_dir,
+    settings.execution,
+    settings.downstream,
   )
   # Named by what is in it: a job that runs keeps its own, and a job with other
   # settings is another one to the engine.
@@ -183,6 +180,7 @@ def prepare(
     name=launch.name,
     command=('codelaw', 'train', f'--gin_file={file}'),
     topology=topology,
+    extras=('eval',) if settings.downstream is not None else (),
   )
   mount = launch.engine.mount
   place = file if mount is None else mount.here(file)

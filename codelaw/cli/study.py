@@ -4,9 +4,10 @@ A study that was stopped, at any moment and in any way, goes on when the same
 command is given again: finished runs are skipped and the interrupted one
 continues at its last checkpoint.
 
-With a file of gin_configs/launch/ behind the study's own, its runs are jobs on
-Cloud TPU: what is due is handed in, what was preempted or failed is tried
-again. --status shows what runs where, and changes nothing.
+With a file of gin_configs/launch/ behind the study's own, its runs and their
+evaluations are jobs on Cloud TPU: what is due is handed in, what was preempted,
+failed or hangs is tried again. --status shows what runs where, and changes
+nothing.
 
 With --dry_run nothing is trained: runs, tokens, epochs, FLOPs, chip-hours and
 price are shown. The exit code is 2 when the corpus cannot supply them.

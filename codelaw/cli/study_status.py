@@ -12,20 +12,27 @@ from codelaw.studies import sweep
 from codelaw.studies import whereabouts
 
 _MESSAGE = 100  # characters of a message that a line shows
+_SILENT_MINUTES = 5  # that every start and every held-out evaluation may take
 
 
 def show(study: sweep.StudyPlan) -> None:
-  """Prints where every run of a study is, and changes nothing."""
+  """Prints where every run and evaluation is, and changes nothing."""
   console = terminal.wide_console()
-  groups = study_lib.groups(study)
-  places, trouble = whereabouts.of_study(study, groups, time.time())
+  places, trouble = whereabouts.of_study(
+    study, study_lib.units(study), time.time()
+  )
   console.print(_table(study, places))
-  counts = collections.Counter(place.state for place in places)
-  text = ', '.join(f'{number} {state}' for state, number in counts.items())
-  console.print(f'{len(places)} runs: {text}')
+  for what, kind in (
+    ('runs', [place for place in places if not place.unit.tasks]),
+    ('evaluations', [place for place in places if place.unit.tasks]),
+  ):
+    counts = collections.Counter(place.state for place in kind)
+    text = ', '.join(f'{number} {state}' for state, number in counts.items())
+    if kind:
+      console.print(f'{len(kind)} {what}: {text}')
   for place in places:
     if place.message and place.state != 'finished':
-      line = f'  {place.run.run_id}: {_one_line(place.message)}'
+      line = f'  {place.unit.name}: {_one_line(place.message)}'
       console.print(line, markup=False, soft_wrap=True)
   if trouble:
     console.print(
@@ -39,22 +46,29 @@ def _table(
   submitted = study.engine is not None
   names = ['run', 'job', 'where'] if submitted else ['run', 'where']
   numbers = (
-    ['state', 'step', 'slice', 'tries'] if submitted else ['state', 'step']
+    ['state', 'done', 'slice', 'tries'] if submitted else ['state', 'done']
   )
   rows = terminal.table(f'Runs of {study.name}', names, numbers)
   for place in places:
-    plan = place.run.plan
-    step = f'{place.step:,} of {plan.num_steps:,}'
+    unit = place.unit
+    done = f'{place.done:,} of {unit.size:,}' + (' tasks' if unit.tasks else '')
     if submitted:
       rows.add_row(
-        place.run.run_id,
+        unit.name,
         place.history.job,
         place.where,
-        *(place.state, step, place.topology, _tries(place)),
+        *(_state(place), done, place.topology, _tries(place)),
       )
     else:
-      rows.add_row(place.run.run_id, place.where, place.state, step)
+      rows.add_row(unit.name, place.where, place.state, done)
   return terminal.titled(rows)
+
+
+def _state(place: whereabouts.Whereabouts) -> str:
+  minutes = place.silent_seconds / 60
+  if minutes < _SILENT_MINUTES:
+    return place.state
+  return f'{place.state}, silent {minutes:,.0f} min'
 
 
 def _tries(place: whereabouts.Whereabouts) -> str:

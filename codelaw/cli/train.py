@@ -61,7 +61,7 @@ class TrainSettings:
   plan: records.RunPlan
   model_dir: str
   execution: execution_lib.Execution = execution_lib.AUTOMATIC
-  downstream: evaluate.Evaluation | None = None
+  downstream: task_lib.Evaluation | None = None
 
   def __post_init__(self):
     if not isinstance(self.plan, records.RunPlan):
@@ -73,7 +73,7 @@ class TrainSettings:
         'TrainSettings.model_dir must be the folder of the run, got'
         f' {self.model_dir!r}; set MODEL_DIR.'
       )
-    if not isinstance(self.downstream, evaluate.Evaluation | None):
+    if not isinstance(self.downstream, task_lib.Evaluation | None):
       raise errors.UserError(
         'TrainSettings.downstream must be @Evaluation() or None, got'
         f' {self.downstream!r}.'
@@ -112,7 +112,7 @@ class Chain:
 PARTS = (
   *evaluate.PARTS,
   accounting.ModelShape,
-  evaluate.Evaluation,
+  task_lib.Evaluation,
   records.InitialCheckpoint,
   records.MixtureRates,
   records.OptimizerSettings,
@@ -215,7 +215,7 @@ def _train(settings: TrainSettings) -> None:
 
 
 def _check_downstream(
-  evaluation: evaluate.Evaluation | None, record: records.RunRecord
+  evaluation: task_lib.Evaluation | None, record: records.RunRecord
 ) -> None:
   """Checks what a run evaluates as it trains, before anything is spent."""
   if evaluation is None:
@@ -230,7 +230,7 @@ def _check_downstream(
 
 
 def _downstream(
-  evaluation: evaluate.Evaluation | None,
+  evaluation: task_lib.Evaluation | None,
 ) -> 'downstream.Downstream | None':
   """What the loop calls for these tasks."""
   if evaluation is None:
@@ -260,7 +260,7 @@ def _downstream(
 
 
 def _following(
-  evaluation: evaluate.Evaluation | None,
+  evaluation: task_lib.Evaluation | None,
 ) -> 'downstream.Downstream | None':
   """The same in the processes that are not the first."""
   if evaluation is None:

@@ -90,6 +90,7 @@ class Pairing:
         )
       if len(set(given)) < len(given):
         raise errors.UserError(f'Pairing.{name} names a direction twice.')
+      object.__setattr__(self, name, tuple(given))
     both = sorted(set(self.directions) & set(self.held_out_directions))
     if both:
       raise errors.UserError(

@@ -92,11 +92,23 @@ def is_done(
   model_dir: storage.PathLike, step: int, task: task_lib.Task
 ) -> bool:
   """Whether a checkpoint has the scores of a task with these settings."""
-  kept = read(model_dir, step).get(task.name)
-  if kept is None or kept.fingerprint != fingerprint(task):
-    return False
+  return bool(num_done(model_dir, step, [task]))
+
+
+def num_done(
+  model_dir: storage.PathLike, step: int, tasks: Sequence[task_lib.Task]
+) -> int:
+  """Of how many tasks a checkpoint has the scores, with these settings."""
+  kept = read(model_dir, step)
+  if not kept:
+    return 0
   there = {score.name for score in scores.read(model_dir).get(step, ())}
-  return there >= set(kept.scores)
+  return sum(
+    task.name in kept
+    and kept[task.name].fingerprint == fingerprint(task)
+    and there >= {*kept[task.name].scores}
+    for task in tasks
+  )
 
 
 def write(

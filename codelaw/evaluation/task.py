@@ -1,4 +1,4 @@
-"""What `codelaw evaluate` runs: a task turns a model into scores."""
+"""What `codelaw evaluate` runs: tasks, which turn a model into scores."""
 
 from collections.abc import Callable
 from collections.abc import Mapping
@@ -9,6 +9,7 @@ from typing import Any
 from typing import Protocol
 
 from codelaw import errors
+from codelaw import execution as execution_lib
 from codelaw import scores as scores_lib
 from codelaw.evaluation import language_model
 
@@ -59,6 +60,33 @@ class Task(Protocol):
     Raises:
       UserError: when the task's data or tools are missing.
     """
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+  """What checkpoints are given.
+
+  Attributes:
+    tasks: in order; their names must differ.
+    execution: how the model of a checkpoint is computed; in training, the
+      run's own counts.
+    every_steps: of a run that evaluates as it trains; 0 only after the last
+      update.
+  """
+
+  tasks: Sequence[Task]
+  execution: execution_lib.Execution = execution_lib.AUTOMATIC
+  every_steps: int = 0
+
+  def __post_init__(self):
+    object.__setattr__(
+      self, 'tasks', check_list('Evaluation.tasks', self.tasks)
+    )
+    if not isinstance(self.every_steps, int) or self.every_steps < 0:
+      raise errors.UserError(
+        'Evaluation.every_steps must be a whole number of at least 0, got'
+        f' {self.every_steps!r}.'
+      )
 
 
 def check(task: Task) -> None:

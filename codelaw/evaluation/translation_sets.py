@@ -77,6 +77,7 @@ class ParallelTestSet:
     table = parallel_table.AlignedTable(self.paths, self.columns)
     for language in table.columns:
       check_language('ParallelTestSet.columns', language)
+    object.__setattr__(self, 'paths', tuple(self.paths))
 
   def languages(self) -> tuple[str, ...]:
     """Those that have a column."""
@@ -127,6 +128,7 @@ class SyntheticParallel:
     reader.check_choices(
       f'{where}.language_names', self.language_names, reader.RENDERERS
     )
+    object.__setattr__(self, 'language_names', tuple(self.language_names))
     if not 0 < self.validation_fraction < 1:
       raise errors.UserError(
         f'{where}.validation_fraction must be between 0 and 1, got'

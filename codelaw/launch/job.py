@@ -70,12 +70,15 @@ class Job:
     command: program and arguments, the same on every host.
     topology: of the slice, one of `slices.SLICES`, like `v5e:4x4`.
     environment: variables that the command gets besides.
+    extras: of codelaw that the command needs besides `train`, for engines that
+      install it; an image has what it was built with.
   """
 
   name: str
   command: tuple[str, ...]
   topology: str
   environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
+  extras: tuple[str, ...] = ()
 
   def __post_init__(self):
     check_name(self.name)
@@ -169,16 +172,7 @@ class Engine(Protocol):
     """See the class."""
 
   def commands(self, job: Job) -> tuple[Command, ...]:
-    """What `submit` runs, in this order."""
-
-  def submit(self, job: Job) -> None:
-    """Hands a job in, unless a job of that name and content is there.
-
-    Raises:
-      TransientError: when it may be tried again later.
-      UserError: when a job of that name with another content is there, and when
-        the client is missing or refuses.
-    """
+    """What hands a job in, in this order; see `programs.submit`."""
 
   def jobs(self) -> Mapping[str, Found]:
     """Name -> where it is, of all jobs that codelaw has submitted there.
@@ -188,8 +182,12 @@ class Engine(Protocol):
       UserError: when the client is missing or refuses.
     """
 
-  def remove(self, name: str) -> None:
+  def remove(self, name: str, wait: bool = True) -> None:
     """Ends a job and frees its chips; nothing where there is none.
+
+    Args:
+      name: of the job.
+      wait: until it is gone; else it may still be listed, as leaving.
 
     Raises:
       TransientError: when it may be tried again later.

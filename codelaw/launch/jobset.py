@@ -90,12 +90,6 @@ class JobSet:
     )
     return (apply,)
 
-  def submit(self, job: job_lib.Job) -> None:
-    """Applies the manifest, unless the job is there; see `Engine`."""
-    if job_lib.is_due(job, self):
-      for command in self.commands(job):
-        programs.run(command, programs.CHANGE_SECONDS)
-
   def jobs(self) -> Mapping[str, job_lib.Found]:
     """JobSets of the namespace that codelaw has made; see `Engine`."""
     command = job_lib.Command(
@@ -108,10 +102,13 @@ class JobSet:
       for item in programs.read(command)['items']
     }
 
-  def remove(self, name: str) -> None:
+  def remove(self, name: str, wait: bool = True) -> None:
     """Deletes the JobSet with its pods; see `Engine`."""
     command = job_lib.Command(
-      self._kubectl('delete', _RESOURCE, name, '--ignore-not-found', '--wait')
+      self._kubectl(
+        *('delete', _RESOURCE, name, '--ignore-not-found'),
+        f'--wait={str(wait).lower()}',
+      )
     )
     programs.run(command, programs.CHANGE_SECONDS)
 

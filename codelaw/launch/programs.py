@@ -33,6 +33,19 @@ _TRANSIENT = re.compile(
 )
 
 
+def submit(job: job_lib.Job, engine: job_lib.Engine) -> None:
+  """Hands a job in, unless a job of that name and content is there.
+
+  Raises:
+    TransientError: when it may be tried again later.
+    UserError: when a job of that name with another content is there, and when
+      the client is missing or refuses.
+  """
+  if job_lib.is_due(job, engine):
+    for command in engine.commands(job):
+      run(command, CHANGE_SECONDS)
+
+
 def run(command: job_lib.Command, seconds: float) -> str:
   """What a command prints.
 

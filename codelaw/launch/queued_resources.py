@@ -135,12 +135,6 @@ class QueuedResources:
     )
     return (create,)
 
-  def submit(self, job: job_lib.Job) -> None:
-    """Creates the queued resource, unless it is there; see `Engine`."""
-    if job_lib.is_due(job, self):
-      for command in self.commands(job):
-        programs.run(command, programs.CHANGE_SECONDS)
-
   def jobs(self) -> Mapping[str, job_lib.Found]:
     """Queued resources of the zone that codelaw has made; see `Engine`."""
     command = job_lib.Command(self._gcloud('list', '--format=json'))
@@ -152,11 +146,13 @@ class QueuedResources:
         found[name] = self._found(resource, labels[_LABEL])
     return found
 
-  def remove(self, name: str) -> None:
+  def remove(self, name: str, wait: bool = True) -> None:
     """Deletes the queued resource and its machines; see `Engine`."""
     if name in self.jobs():
       command = job_lib.Command(
-        self._gcloud('delete', name, '--force', '--quiet')
+        self._gcloud(
+          'delete', name, '--force', '--quiet', *([] if wait else ['--async'])
+        )
       )
       programs.run(command, programs.CHANGE_SECONDS)
 
@@ -186,6 +182,7 @@ class QueuedResources:
     package = self.package
     if not package.startswith('git+'):
       package = f'file://{package}'
+    extras = ','.join(('train', 'tpu', *job.extras))
     values: Mapping[str, str | int] = {
       'NAME': job.name,
       'PROJECT': self.project,
@@ -196,7 +193,7 @@ class QueuedResources:
       'GCSFUSE': self.gcsfuse,
       'UV': _UV,
       'PYTHON': self.python,
-      'PACKAGE': f'codelaw[train,tpu] @ {package}',
+      'PACKAGE': f'codelaw[{extras}] @ {package}',
       'CONSTRAINTS': self.constraints,
       'MAX_RESTARTS': self.max_restarts,
       'PAUSE_SECONDS': _PAUSE_SECONDS,

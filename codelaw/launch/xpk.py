@@ -105,12 +105,6 @@ class Xpk:
     )
     return (create,)
 
-  def submit(self, job: job_lib.Job) -> None:
-    """Creates the workload, unless it is there; see `Engine`."""
-    if job_lib.is_due(job, self):
-      for command in self.commands(job):
-        programs.run(command, programs.CHANGE_SECONDS)
-
   def jobs(self) -> Mapping[str, job_lib.Found]:
     """All workloads of the cluster; see `Engine`."""
     text = programs.run(
@@ -118,8 +112,9 @@ class Xpk:
     )
     return {row[_NAME]: self._found(row) for row in _rows(text)}
 
-  def remove(self, name: str) -> None:
-    """Deletes the workload; see `Engine`."""
+  def remove(self, name: str, wait: bool = True) -> None:
+    """Deletes the workload; see `Engine`. xpk waits always."""
+    del wait
     if name in self.jobs():
       command = job_lib.Command(
         self._xpk('delete', f'--workload={name}', '--force')

@@ -1,13 +1,17 @@
-"""What became of each run's jobs, and how often a run is tried again.
+"""What became of the jobs of each unit of work, and how often it is tried.
 
 Definitions owned here:
-  attempt: one job for a run, from when it is handed in until it has ended.
+  attempt: one job for a unit (`units`), from when it is handed in until it has
+    ended.
   ending: `finished`; `preempted`, its chips were taken away; `failed`, its job
-    ended without finishing the run; `diverged`, the run itself says that its
-    loss is not finite.
+    ended without finishing the unit, or was silent for too long; `diverged`,
+    the run itself says that its loss is not finite.
+  silence: of a job that runs, the time in which what its unit keeps on disk did
+    not change. A process that hangs, on a disk that does not answer or before
+    it could reach the others, ends nothing.
 
-`judged` is all the logic, as a pure function: the run's own record is the
-truth about the run, the engine's word that about its job. What it returns is
+`judged` is all the logic, as a pure function: what a unit keeps on disk is the
+truth about the unit, the engine's word that about its job. What it returns is
 on disk before anything is done about it, so that a submitter that is killed
 goes on where it was and counts nothing twice.
 """
@@ -31,16 +35,26 @@ BELATED_SECONDS = 120.0
 
 @dataclasses.dataclass(frozen=True)
 class RetryPolicy:
-  """How often a run is tried again.
+  """How often a unit of work is tried again.
 
   A preempted run goes on from its last checkpoint, and preemptions say nothing
   about the run: they have a limit of their own.
 
+  A run's record changes every half minute of training (`train.loop`), so that
+  its longest silence is that of a start (machines that install codelaw, one
+  checkpoint, one compilation) or of a held-out evaluation: minutes. An
+  evaluation's changes with each task, of which a long one, with thousands of
+  generated programs, takes an hour or two; four hours leave room for both. JAX
+  itself ends the processes of one that has died, after 100 s; what hangs on
+  rents its slice for this long at the most.
+
   Attributes:
-    max_failures: endings of this kind after which a run is given up.
+    max_failures: endings of this kind after which a unit is given up.
     max_preemptions: likewise.
     max_divergences: likewise; the same run diverges again, as a rule.
-    wait_seconds: before a failed run is tried again; twice as long after each
+    max_silent_seconds: of silence after which a job has failed. It must be
+      longer than the longest of the study's tasks.
+    wait_seconds: before a failed unit is tried again; twice as long after each
       further failure in a row. Also between two passes whose client failed.
     longest_wait_seconds: at the most.
     max_client_failures: passes in a row in which the engine's client failed,
@@ -50,6 +64,7 @@ class RetryPolicy:
   max_failures: int = 3
   max_preemptions: int = 1000
   max_divergences: int = 1
+  max_silent_seconds: float = 4 * 3600.0
   wait_seconds: float = 60.0
   longest_wait_seconds: float = 1800.0
   max_client_failures: int = 20
@@ -57,7 +72,7 @@ class RetryPolicy:
   def __post_init__(self):
     for field in dataclasses.fields(self):
       value = getattr(self, field.name)
-      is_count = field.name.startswith('max_')
+      is_count = not field.name.endswith('_seconds')
       kinds = int if is_count else (int, float)
       least = 1 if is_count else 0
       if not isinstance(value, kinds) or isinstance(value, bool):
@@ -81,15 +96,45 @@ class RetryPolicy:
 
 
 @dataclasses.dataclass(frozen=True)
+class Standing:
+  """How far a unit of work is, as what it keeps on disk says.
+
+  Attributes:
+    status: `absent`, `running`, `finished`, or `failed` where the unit itself
+      says so.
+    done: updates, or tasks.
+    seconds: that it was trained for, over all starts.
+    where: hardware of its last start.
+    message: why it failed.
+  """
+
+  status: str = 'absent'
+  done: int = 0
+  seconds: float = 0.0
+  where: str = ''
+  message: str = ''
+
+  @property
+  def is_finished(self) -> bool:
+    """Whether nothing is left to be done."""
+    return self.status == 'finished'
+
+  @property
+  def heard(self) -> str:
+    """Changes whenever something is done."""
+    return f'{self.status} {self.done} {self.seconds}'
+
+
+@dataclasses.dataclass(frozen=True)
 class Attempt:
-  """One job for a run.
+  """One job for a unit.
 
   Attributes:
     started: when it was handed in, in seconds since 1970.
-    wall_seconds: that the run had been trained for before.
+    wall_seconds: that the unit's run had been trained for before.
     ended: one of `ENDINGS`; '' while it is under way.
     ended_at: in seconds since 1970.
-    message: what the engine or the run said at its end.
+    message: what the engine or the unit said at its end.
   """
 
   started: float
@@ -101,18 +146,26 @@ class Attempt:
 
 @dataclasses.dataclass(frozen=True)
 class History:
-  """The jobs of one run, oldest first.
+  """The jobs of one unit, oldest first.
 
   Attributes:
     job: their name.
     attempts: the last one may be under way.
-    doubted: since when the engine and the run's record have not agreed, in
+    doubted: since when the engine and what is on disk have not agreed, in
       seconds since 1970; None where they do.
+    heard: what was last on disk, of a job that runs.
+    silent_since: since when that has been seen, in seconds since 1970; None
+      where the job does not run.
+    is_condemned: whether the last attempt has ended and its job is still to be
+      removed.
   """
 
   job: str
   attempts: tuple[Attempt, ...] = ()
   doubted: float | None = None
+  heard: str = ''
+  silent_since: float | None = None
+  is_condemned: bool = False
 
   @property
   def open(self) -> Attempt | None:
@@ -135,38 +188,55 @@ class History:
     """With a further attempt."""
     return History(self.job, (*self.attempts, attempt))
 
-  def ended(self, ending: str, now: float, message: str = '') -> 'History':
+  def silent_seconds(self, standing: Standing, now: float) -> float:
+    """How long its job has been silent, for one that runs."""
+    if self.silent_since is None or self.heard != standing.heard:
+      return 0.0
+    return now - self.silent_since
+
+  def ended(
+    self,
+    ending: str,
+    now: float,
+    message: str = '',
+    is_condemned: bool = False,
+  ) -> 'History':
     """With the attempt under way at its end."""
     last = dataclasses.replace(
       self.attempts[-1], ended=ending, ended_at=now, message=message
     )
-    return History(self.job, (*self.attempts[:-1], last))
+    attempts = (*self.attempts[:-1], last)
+    return History(self.job, attempts, is_condemned=is_condemned)
 
 
 def judged(
   history: History,
   found: job_lib.Found,
-  record: records.RunRecord | None,
+  standing: Standing,
   now: float,
+  policy: RetryPolicy,
 ) -> tuple[History, bool]:
   """The history with what is seen now, and whether the job is to be removed.
 
   Args:
     history: as it was left.
-    found: where the engine has the run's job.
-    record: of the run; None where it has not begun.
+    found: where the engine has the unit's job.
+    standing: of the unit.
     now: seconds since 1970.
+    policy: of the study.
   """
   is_there = found.state != 'absent'
   is_removable = is_there and not found.is_leaving
-  wall_seconds = record.wall_seconds if record else 0.0
-  is_finished = record is not None and record.status == 'finished'
+  if history.is_condemned:
+    if is_there:
+      return history, is_removable
+    history = dataclasses.replace(history, is_condemned=False)
   is_new = is_removable and found.state in ('waiting', 'running')
   if history.open is None and (
-    (is_there and not history.attempts) or (is_new and not is_finished)
+    (is_there and not history.attempts) or (is_new and not standing.is_finished)
   ):  # handed in by another hand, or by one that was stopped just then
-    history = history.opened(Attempt(now, wall_seconds))
-  if is_finished:
+    history = history.opened(Attempt(now, standing.seconds))
+  if standing.is_finished:
     if history.open is not None:
       history = history.ended('finished', now)
     # A slice that has nothing to do costs as much as one that trains; but most
@@ -177,42 +247,86 @@ def judged(
     stays = found.state == 'finished'
     is_idle = found.state in ('failed', 'preempted') or bool(is_over)
     return history, is_removable and not stays and is_idle
-  attempt = history.open
-  if attempt is None:
-    # It was counted before; perhaps it could not be removed.
-    ended = found.state in ('failed', 'preempted', 'finished')
-    return history, ended and is_removable
-  if (
-    record is not None
-    and record.status == 'failed'
-    and wall_seconds > attempt.wall_seconds  # not of an attempt before
-  ):
-    return history.ended('diverged', now, record.message), is_removable
-  if found.state in ('failed', 'preempted'):
-    message = found.message or found.state
-    return history.ended(found.state, now, message), is_removable
-  if found.state in ('waiting', 'running'):
-    return History(history.job, history.attempts), False
-  doubted = now if history.doubted is None else history.doubted
-  if now - doubted < BELATED_SECONDS:
-    return dataclasses.replace(history, doubted=doubted), False
-  what = (
-    'its job ended, but its run.json does not say that it is finished'
-    if is_there
-    else 'its job is gone'
+  if history.open is None:
+    # Of an attempt that was counted, or of one that had finished all before
+    # there was more to do.
+    return history, is_removable
+  history = _looked(history, found, standing, now)
+  over = _ending(history, found, standing, now, policy)
+  if over is None:
+    return history, False
+  ending, message = over
+  return history.ended(ending, now, message, is_removable), is_removable
+
+
+def _looked(
+  history: History, found: job_lib.Found, standing: Standing, now: float
+) -> History:
+  """With doubt and silence as they are now."""
+  if found.state == 'waiting':
+    return History(history.job, history.attempts)
+  if found.state != 'running':
+    doubted = now if history.doubted is None else history.doubted
+    return dataclasses.replace(history, doubted=doubted)
+  is_silent = history.heard == standing.heard
+  since = history.silent_since if is_silent else None
+  return History(
+    history.job,
+    history.attempts,
+    heard=standing.heard,
+    silent_since=now if since is None else since,
   )
-  return history.ended('failed', now, what), is_removable
+
+
+def _ending(
+  history: History,
+  found: job_lib.Found,
+  standing: Standing,
+  now: float,
+  policy: RetryPolicy,
+) -> tuple[str, str] | None:
+  """(ending, message) of the attempt under way, where it is in vain."""
+  assert history.open is not None
+  if (
+    standing.status == 'failed'
+    and standing.seconds > history.open.wall_seconds  # not of one before
+  ):
+    return 'diverged', standing.message
+  if found.state in ('failed', 'preempted'):
+    return found.state, found.message or found.state
+  if found.state == 'running':
+    silent_seconds = history.silent_seconds(standing, now)
+    if silent_seconds < policy.max_silent_seconds:
+      return None
+    return 'failed', (
+      'its job runs, but nothing that it keeps on disk has changed for'
+      f' {silent_seconds / 3600:.1f} h'
+    )
+  if history.doubted is None or now - history.doubted < BELATED_SECONDS:
+    return None
+  if found.state == 'absent':
+    return 'failed', 'its job is gone'
+  return 'failed', 'its job ended, but what it keeps on disk is not finished'
 
 
 def given_up(history: History, policy: RetryPolicy) -> str:
-  """Why a run is not tried again; '' where it is."""
+  """Why a unit is not tried again; '' where it is.
+
+  What was tried before it was finished once does not count: a study that was
+  given more tasks has more to do.
+  """
+  if history.open is not None:
+    return ''
+  tried = [attempt.ended for attempt in history.attempts]
+  if 'finished' in tried:
+    tried = tried[len(tried) - tried[::-1].index('finished') :]
   for ending, limit in (
     ('diverged', policy.max_divergences),
     ('failed', policy.max_failures),
     ('preempted', policy.max_preemptions),
   ):
-    count = history.count(ending)
-    if history.open is None and count >= limit:
+    count = tried.count(ending)
+    if count >= limit:
       times = 'once' if count == 1 else f'{count} times'
       return f'{ending} {times}, lastly: {history.message}'
   return ''
@@ -231,7 +345,7 @@ def due_at(history: History, policy: RetryPolicy) -> float:
 
 
 def read(file: storage.PathLike) -> dict[str, History]:
-  """Run id -> history; empty where the file is not there yet.
+  """Name of a unit -> history; empty where the file is not there yet.
 
   Raises:
     UserError: when it is damaged.

@@ -3,7 +3,7 @@
 Layout of a study's folder:
   study.json         the planned runs and what they are for
   runs/              run directories of the sweep
-  jobs.json, jobs/   with an engine: what was tried, and the runs' gin files
+  jobs.json, jobs/   with an engine: what was tried, and the jobs' gin files
   compiled_steps.csv what `--dry_run --compile` compiled
   runs.csv           their run table
   fits/fit.json      laws of single sources
@@ -52,6 +52,7 @@ from codelaw.studies import submission
 from codelaw.studies import supplies
 from codelaw.studies import sweep
 from codelaw.studies import tasks
+from codelaw.studies import units as units_lib
 from codelaw.train import checking
 
 Progress = analysis.Progress
@@ -181,7 +182,7 @@ def _train(
   progress: Progress,
   once: bool,
 ) -> bool:
-  """Trains runs here or through the engine; whether all are finished."""
+  """Trains runs here, or has the engine do all; whether all is finished."""
 
   def report(message: str, fraction: float, seconds: float | None) -> None:
     progress(step, message, fraction, seconds)
@@ -198,19 +199,18 @@ def _train(
   return True
 
 
-def groups(
-  study: sweep.StudyPlan,
-) -> dict[str, tuple[experiments.PlannedRun, ...]]:
-  """Folder below the study's -> the runs that it holds or will hold.
+def units(study: sweep.StudyPlan) -> tuple[units_lib.Unit, ...]:
+  """All that is or will be trained and evaluated.
 
-  The confirmation's are known when there is an allocation.
+  The confirmation's is known when there is an allocation.
   """
-  found = {'runs': sweep.planned_runs(study)}
+  found = units_lib.of_runs(study, sweep.planned_runs(study), 'runs')
   file = study.root / 'allocation.json'
   if study.confirmation_seeds and file.exists():
     allocation = allocation_lib.from_json(storage.read_json(file))
     arms = _arms(study, allocation).values()
-    found['confirmation'] = tuple(planned for arm in arms for planned in arm)
+    runs = [planned for arm in arms for planned in arm]
+    found += units_lib.of_runs(study, runs, 'confirmation')
   return found
 
 

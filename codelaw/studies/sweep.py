@@ -72,11 +72,12 @@ class StudyPlan:
     dollars_per_chip_hour: price of a chip of these slices.
     num_workers: processes that train; 0 takes one per core, on accelerators
       this one alone.
-    engine: what trains the runs on their slices; None trains them here.
+    engine: what trains and evaluates the runs on their slices; None does it
+      here.
     max_jobs: slices that its jobs may hold at a time, those they wait for
       included.
     poll_seconds: between two looks at the engine and the runs.
-    retries: how often a run is tried again.
+    retries: how often a run or its evaluation is tried again.
     target_sources: whose held-out losses get laws, and count in the allocation
       if its weights name no others.
     law: mixture law that the allocation is taken from.
@@ -84,8 +85,8 @@ class StudyPlan:
     allocation: what the allocation may choose; None finds none.
     confirmation_seeds: paired runs on the allocated and on uniform rates; 0
       confirms nothing.
-    tasks: given to the last checkpoints of the runs that are compared, where
-      the study is trained here.
+    tasks: given to the last checkpoints of the runs that are compared, by jobs
+      of their own where there is an engine.
     scale: makes it small; None trains it as it is meant.
   """
 

@@ -23,9 +23,14 @@ Progress = Callable[[str, float, float | None], None]
 def check(study: sweep.StudyPlan) -> None:
   """Looks for what the tasks need, before anything is spent.
 
+  Where an engine evaluates, its hosts must have it and this machine need not:
+  there `codelaw evaluate` looks for it.
+
   Raises:
     UserError: when the data or tools of a task are missing.
   """
+  if study.engine is not None:
+    return
   for task in study.tasks:
     task_lib.check(task)
 
@@ -36,10 +41,10 @@ def evaluate(
   folder: str,
   progress: Progress,
 ) -> None:
-  """Evaluates the last checkpoints of runs that have been trained here.
+  """Evaluates the last checkpoints of runs that have been trained.
 
-  The checkpoints of a study with an engine are where that engine's machines
-  are: give them to `codelaw evaluate` there, and the study takes the scores in.
+  With an engine its jobs have done every task (`submission`), so that no model
+  is asked any more; only what follows from the scores is made anew.
 
   Args:
     study: whose tasks.
@@ -50,7 +55,7 @@ def evaluate(
   Raises:
     UserError: as `evaluate_run.evaluate`. What was done before is kept.
   """
-  if not study.tasks or study.engine is not None:
+  if not study.tasks:
     return
   compilation_cache.enable()
   for index, run in enumerate(runs):

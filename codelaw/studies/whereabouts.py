@@ -1,19 +1,19 @@
-"""Where every run of a study is: a snapshot that changes nothing.
+"""Where every unit of work of a study is: a snapshot that changes nothing.
 
 Definitions owned here:
-  state of a run, in the order in which the first that applies counts:
-    finished   its run.json says so
+  state of a unit, in the order in which the first that applies counts:
+    finished   what it keeps on disk says so
     running, waiting   its job does, at the engine
     ended      its job has, and is to be removed
     unclear    its job should be there, and is not, or has ended too early
     given up   it was tried as often as the study allows
-    blocked    it starts from a run that is given up or blocked
-    behind     it starts from a run that is not finished yet
+    blocked    the unit that it is behind is given up or blocked
+    behind     the unit that it is behind is not finished yet
     later      it failed, and is tried again in a while
     due        it can be handed in
-  and where no engine trains the runs:
-    started    its run.json says so; whether a process trains it now, only the
-               age of that file tells
+  and where no engine does the work:
+    started    what it keeps on disk says so; whether a process is at it now,
+               only the age of that tells
     failed     its run.json says so
     behind, due   as above
 """
@@ -21,15 +21,12 @@ Definitions owned here:
 from collections.abc import Mapping
 from collections.abc import Sequence
 import dataclasses
-import os
 
 from codelaw import errors
-from codelaw import records
-from codelaw import storage
 from codelaw.launch import job as job_lib
 from codelaw.studies import attempts as attempts_lib
-from codelaw.studies import experiments
 from codelaw.studies import sweep
+from codelaw.studies import units as units_lib
 
 ACTIVE = ('running', 'waiting')
 STUCK = ('given up', 'blocked')
@@ -38,86 +35,63 @@ ABSENT = job_lib.Found('absent', '')
 
 @dataclasses.dataclass(frozen=True)
 class Whereabouts:
-  """Where one run is.
+  """Where one unit is.
 
   Attributes:
-    run: which.
+    unit: which.
     state: see the module.
-    step: updates done, by its last record.
-    topology: slice that it is trained on; '' on this machine.
+    done: updates or tasks, by what is on disk.
+    topology: slice that it is done on; '' on this machine.
     history: its jobs.
     where: zone or cluster of its job, or the hardware of its last start.
     message: what was said last about it.
     holds_slice: whether its job does, or may.
+    silent_seconds: of its job, for one that runs.
   """
 
-  run: experiments.PlannedRun
+  unit: units_lib.Unit
   state: str
-  step: int = 0
+  done: int = 0
   topology: str = ''
   history: attempts_lib.History = attempts_lib.History('')
   where: str = ''
   message: str = ''
   holds_slice: bool = False
-
-
-def record_of(
-  folder: storage.PathLike, run_id: str
-) -> records.RunRecord | None:
-  """The record of `folder/run_id`; None where the run has not begun.
-
-  Raises:
-    TransientError: when the storage cannot be read now.
-    UserError: when it cannot be read from here, or the record is damaged.
-  """
-  model_dir = storage.path(folder) / run_id
-  try:
-    if not (model_dir / 'run.json').exists():
-      return None
-    return records.read_run_record(model_dir)
-  except (ImportError, NotImplementedError) as error:
-    raise errors.UserError(
-      f'{os.fspath(model_dir)} cannot be read here: {error}. Mount the bucket'
-      ' at the folder that the hosts have it at (gcsfuse), or install gcsfs.'
-    ) from error
-  except OSError as error:
-    raise job_lib.TransientError(
-      f'{os.fspath(model_dir)} cannot be read now: {error}.'
-    ) from error
+  silent_seconds: float = 0.0
 
 
 def submitted(
   study: sweep.StudyPlan,
-  runs: Sequence[experiments.PlannedRun],
-  seen: Mapping[str, records.RunRecord | None],
+  units: Sequence[units_lib.Unit],
+  seen: Mapping[str, attempts_lib.Standing],
   histories: Mapping[str, attempts_lib.History],
   found: Mapping[str, job_lib.Found],
   now: float,
 ) -> list[Whereabouts]:
-  """Where runs are that an engine trains.
+  """Where units are that an engine does.
 
   Args:
     study: that they belong to.
-    runs: in the order of `sweep.planned_runs`.
-    seen: run id -> record.
-    histories: run id -> its jobs.
+    units: each behind the one that it needs.
+    seen: name of a unit -> how far it is.
+    histories: name of a unit -> its jobs.
     found: name of a job -> where the engine has it.
     now: seconds since 1970.
   """
   places: dict[str, Whereabouts] = {}
-  for run in runs:
-    history = histories[run.run_id]
+  for unit in units:
+    history = histories[unit.name]
     job = found.get(history.job, ABSENT)
-    record = seen[run.run_id]
-    earlier = places.get(sweep.earlier_run_id(run.plan) or '')
+    standing = seen[unit.name]
+    earlier = places.get(unit.behind or '')
     state, message = _submitted(
-      study.retries, history, job, record, earlier, now
+      study.retries, history, job, standing, earlier, now
     )
-    on = sweep.slice_of(study, run.plan)
-    places[run.run_id] = Whereabouts(
-      run=run,
+    on = sweep.slice_of(study, unit.run.plan)
+    places[unit.name] = Whereabouts(
+      unit=unit,
       state=state,
-      step=record.step if record else 0,
+      done=standing.done,
       topology=on.topology if on else '',
       history=history,
       where=job.where,
@@ -125,6 +99,9 @@ def submitted(
       # What was handed in and is not listed yet may hold one too.
       holds_slice=state == 'unclear'
       or not (job.state in ('absent', 'finished') or job.is_leaving),
+      silent_seconds=(
+        history.silent_seconds(standing, now) if state == 'running' else 0.0
+      ),
     )
   return list(places.values())
 
@@ -133,14 +110,15 @@ def _submitted(
   policy: attempts_lib.RetryPolicy,
   history: attempts_lib.History,
   job: job_lib.Found,
-  record: records.RunRecord | None,
+  standing: attempts_lib.Standing,
   earlier: Whereabouts | None,
   now: float,
 ) -> tuple[str, str]:
   """(state, message if there is one to say before the engine's)."""
-  if record is not None and record.status == 'finished':
+  if standing.is_finished:
     return 'finished', ''
-  if job.state in ACTIVE:
+  # A job that has ended and goes by itself is listed as waiting.
+  if job.state in ACTIVE and not (job.is_leaving and history.open is None):
     return job.state, ''
   if history.open is not None:
     return 'unclear', ''
@@ -150,7 +128,7 @@ def _submitted(
   if job.state != 'absent':
     return 'ended', ''
   if earlier is not None and earlier.state in STUCK:
-    return 'blocked', f'{earlier.run.run_id} is {earlier.state}'
+    return 'blocked', f'{earlier.unit.name} is {earlier.state}'
   if earlier is not None and earlier.state != 'finished':
     return 'behind', ''
   if attempts_lib.due_at(history, policy) > now:
@@ -159,50 +137,42 @@ def _submitted(
 
 
 def local(
-  runs: Sequence[experiments.PlannedRun],
-  seen: Mapping[str, records.RunRecord | None],
+  units: Sequence[units_lib.Unit],
+  seen: Mapping[str, attempts_lib.Standing],
 ) -> list[Whereabouts]:
-  """Where runs are that this machine trains, by their records alone."""
+  """Where units are that this machine does, by what is on disk alone."""
   places: dict[str, Whereabouts] = {}
-  for run in runs:
-    record = seen[run.run_id]
-    earlier = places.get(sweep.earlier_run_id(run.plan) or '')
-    if record is not None:
-      state = {'running': 'started'}.get(record.status, record.status)
-      chips = record.hardware.get('device_count', '')
-      kind = record.hardware.get('device_kind', '')
-      places[run.run_id] = Whereabouts(
-        run, state, record.step, where=f'{chips} {kind}', message=record.message
-      )
-    else:
-      behind = earlier is not None and earlier.state != 'finished'
-      places[run.run_id] = Whereabouts(run, 'behind' if behind else 'due')
+  for unit in units:
+    standing = seen[unit.name]
+    earlier = places.get(unit.behind or '')
+    state: str = standing.status
+    if state == 'running':
+      state = 'started'
+    if state == 'absent':
+      is_behind = earlier is not None and earlier.state != 'finished'
+      state = 'behind' if is_behind else 'due'
+    places[unit.name] = Whereabouts(
+      unit, state, standing.done, where=standing.where, message=standing.message
+    )
   return list(places.values())
 
 
 def of_study(
-  study: sweep.StudyPlan,
-  groups: Mapping[str, Sequence[experiments.PlannedRun]],
-  now: float,
+  study: sweep.StudyPlan, units: Sequence[units_lib.Unit], now: float
 ) -> tuple[list[Whereabouts], str]:
-  """Where all runs of a study are, and what could not be asked.
+  """Where all units of a study are, and what could not be asked.
 
   Args:
     study: which.
-    groups: folder below the study's -> runs that it holds.
+    units: of it.
     now: seconds since 1970.
 
   Returns:
     (whereabouts, sentence); the sentence is empty where all was told.
   """
-  runs = [run for group in groups.values() for run in group]
-  seen = {
-    run.run_id: record_of(study.root / folder, run.run_id)
-    for folder, group in groups.items()
-    for run in group
-  }
+  seen = {unit.name: units_lib.standing_of(study, unit) for unit in units}
   if study.engine is None:
-    return local(runs, seen), ''
+    return local(units, seen), ''
   trouble = ''
   found: Mapping[str, job_lib.Found] = {}
   try:
@@ -211,13 +181,9 @@ def of_study(
     trouble = str(error)
   kept = attempts_lib.read(study.root / attempts_lib.FILE)
   histories = {
-    run.run_id: kept.get(
-      run.run_id,
-      attempts_lib.History(
-        job_lib.name_of(storage.path(study.study_dir) / folder / run.run_id)
-      ),
+    unit.name: kept.get(
+      unit.name, attempts_lib.History(units_lib.job_name(study, unit))
     )
-    for folder, group in groups.items()
-    for run in group
+    for unit in units
   }
-  return submitted(study, runs, seen, histories, found, now), trouble
+  return submitted(study, units, seen, histories, found, now), trouble

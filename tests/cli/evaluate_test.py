@@ -13,9 +13,9 @@ import pytest
 from codelaw import errors
 from codelaw import records
 from codelaw import scores
-from codelaw.cli import evaluate
 from codelaw.cli import main
 from codelaw.cli import train
+from codelaw.evaluation import task as task_lib
 from tests.interop import models_to_export
 from tests.train import loop_test
 
@@ -152,7 +152,7 @@ def test_what_a_run_evaluates_is_checked_before_it_begins(
   model = models_to_export.model(
     models_to_export.shape('parallel_grouped'), tmp_path / 'shards'
   )
-  evaluation = evaluate.Evaluation([Toolless()])
+  evaluation = task_lib.Evaluation([Toolless()])
   train._check_downstream(None, model.record)
   with pytest.raises(errors.UserError, match='no compiler for brainfuck'):
     train._check_downstream(evaluation, model.record)

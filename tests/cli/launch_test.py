@@ -12,6 +12,7 @@ from codelaw.cli import gin_config
 from codelaw.cli import launch
 from codelaw.cli import main
 from codelaw.cli import train
+from codelaw.evaluation import kept_tasks
 from codelaw.launch import job as job_lib
 from tests.launch import recording
 from tests.studies import submitted
@@ -121,8 +122,87 @@ def test_a_run_with_other_settings_is_another_job_of_that_name():
   assert prints[0] != prints[2]
 
 
-def load(engine, **macros):
-  _, *rest = arguments(engine, **macros)
+# Every class of tasks with all that it may hold, and names that are no names
+# of gin's.
+_TASKS = r"""
+Evaluation.tasks = [@a/CodeExecution(), @b/CodeExecution(), @a/Translation(),
+                    @b/Translation(), @HarnessTasks()]
+Evaluation.execution = @tasks/Execution()
+Evaluation.every_steps = 100
+tasks/Execution.mesh = @tasks/MeshShape()
+tasks/MeshShape.data = 16
+a/CodeExecution.name = 'mbpp+'
+a/CodeExecution.problems = [
+    '/mnt/a.jsonl', @a/HubProblems(), @b/HubProblems(), @ProblemFile()]
+a/HubProblems.repository = 'x/y'
+b/HubProblems.repository = 'x/z'
+ProblemFile.path = '/mnt/b.jsonl'
+ProblemFile.strip_prompt = True
+a/CodeExecution.k = [1, 2]
+a/CodeExecution.num_samples = 2
+a/CodeExecution.temperature = 0.5
+a/CodeExecution.limits = @a/Limits()
+a/Limits.seconds = 3.5
+b/CodeExecution.name = 'mbpp-'
+b/CodeExecution.problems = @SyntheticProblems()
+SyntheticProblems.max_lines = 3
+a/Translation.test_set = @SyntheticParallel()
+SyntheticParallel.language_names = ['python', 'go']
+a/Translation.label = 'a'
+a/Translation.pairing = @Pairing()
+Pairing.directions = ['python-go']
+Pairing.prompt = 'In {target}:\n"it\'s"\n'
+b/Translation.test_set = @ParallelTestSet()
+b/Translation.sampling = @Sampling()
+Sampling.stop = ['\n\n', '%']
+Sampling.max_new_tokens = 7
+ParallelTestSet.paths = ['/mnt/c.parquet']
+ParallelTestSet.columns = {'python': 'Python', 'go': 'Go'}
+HarnessTasks.tasks = ['piqa', 'cb']
+HarnessTasks.data_files = {'piqa': '/mnt/piqa.jsonl', 'cb': ''}
+HarnessTasks.generation = {'until': ['\n'], 'do_sample': False}
+HarnessTasks.limit = 5
+"""
+
+
+@pytest.mark.parametrize(
+  'tasks',
+  [
+    *sorted(
+      p.name for p in (gin_config.config_root() / 'evaluation').iterdir()
+    ),
+    _TASKS,
+  ],
+  ids=lambda tasks: tasks.split('.')[0].strip(),
+)
+def test_what_a_run_is_given_as_it_trains_goes_with_it(tasks, tmp_path):
+  file = f'evaluation/{tasks}'
+  if '\n' in tasks:
+    file = tmp_path / 'tasks.gin'
+    file.write_text(tasks)
+  given = load(
+    'queued_resources',
+    f'--gin_file={file}',
+    '--gin.TrainSettings.downstream=@Evaluation()',
+  )
+  asked = given.run.downstream.tasks
+  job, write = launch.prepare(given, 'v5e:4x4')
+  file = tmp_path / 'launch.gin'
+  file.write_text(write.input)
+  args = argparse.Namespace(
+    gin_file=[str(file)], gin_search_paths=[], gin_bindings=[]
+  )
+  (read,) = train.load(args)
+  assert read == given.run
+  for one, other in zip(asked, read.downstream.tasks, strict=True):
+    assert kept_tasks.fingerprint(one) == kept_tasks.fingerprint(other)
+  assert given.run.execution != given.run.downstream.execution
+  (command,) = given.engine.commands(job)
+  assert "PACKAGE='codelaw[train,tpu,eval] @ " in command.input
+
+
+def load(engine, *more, **macros):
+  _, *rest = arguments(engine, *more, **macros)
   others, bindings = gin_config.split_bindings(rest)
   args = main.build_parser('launch').parse_args(others)
   args.gin_bindings = bindings

@@ -7,6 +7,7 @@ from codelaw import scores as scores_lib
 from codelaw.cli import evaluate
 from codelaw.cli import gin_config
 from codelaw.evaluation import averages
+from codelaw.evaluation import task as task_lib
 
 REASONING = [
   'boolq',
@@ -140,7 +141,7 @@ def test_the_gin_file_evaluates_the_parts():
   args = argparse.Namespace(
     gin_file=['evaluation/paper_b.gin'], gin_search_paths=[], gin_bindings=[]
   )
-  evaluation = gin_config.load(args, evaluate.Evaluation, evaluate.PARTS)
+  evaluation = gin_config.load(args, task_lib.Evaluation, evaluate.PARTS)
   reasoning, knowledge, code = evaluation.tasks
   assert [reasoning.category, knowledge.category] == ['reasoning', 'knowledge']
   assert [reasoning.num_fewshot, knowledge.num_fewshot] == [0, 0]

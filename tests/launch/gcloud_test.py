@@ -7,6 +7,7 @@ import pytest
 
 from codelaw.launch import job as job_lib
 from codelaw.launch import mount
+from codelaw.launch import programs
 from codelaw.launch import queued_resources
 from tests.launch import tpu_api
 
@@ -46,7 +47,7 @@ def resources(tmp_path, monkeypatch):
 
 def test_a_job_from_its_submission_to_its_end(resources):
   assert ENGINE.jobs() == {}
-  ENGINE.submit(JOB)
+  programs.submit(JOB, ENGINE)
   (resource,) = resources.values()
   assert resource['name'] == (
     'projects/my-project/locations/us-west4-a/queuedResources/a-run-0123'
@@ -66,11 +67,14 @@ def test_a_job_from_its_submission_to_its_end(resources):
   assert (found.state, found.where) == ('waiting', 'us-west4-a')
   assert found.fingerprint == job_lib.fingerprint(JOB, ENGINE)
   resource['state'] = {'state': 'ACTIVE'}
-  ENGINE.submit(JOB)
+  programs.submit(JOB, ENGINE)
   assert ENGINE.jobs()['a-run-0123'].state == 'running'
   ENGINE.remove('a-run-0123')
   assert resources == {}
   ENGINE.remove('a-run-0123')
+  programs.submit(JOB, ENGINE)
+  ENGINE.remove('a-run-0123', wait=False)
+  assert resources == {}
 
 
 def test_the_printed_command_runs_as_it_stands(resources):

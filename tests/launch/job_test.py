@@ -34,13 +34,11 @@ class Shelf:
   def commands(self, job):
     return (job_lib.Command(('true', job.name)),)
 
-  def submit(self, job):
-    raise AssertionError
-
   def jobs(self):
     return self.there
 
-  def remove(self, name):
+  def remove(self, name, wait=True):
+    assert wait  # it is handed in again at once
     del self.there[name]
 
 

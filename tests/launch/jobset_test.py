@@ -8,6 +8,7 @@ from codelaw import errors
 from codelaw.launch import job as job_lib
 from codelaw.launch import jobset
 from codelaw.launch import mount
+from codelaw.launch import programs
 from tests.launch import recording
 
 SCHEMA = pathlib.Path(__file__).with_name('jobset_schema.json')
@@ -243,19 +244,21 @@ def verbs(kubectl):
 
 def test_a_job_is_applied_once(kubectl):
   kubectl.answer()
-  ENGINE.submit(JOB)
+  programs.submit(JOB, ENGINE)
   assert verbs(kubectl) == ['get', 'apply']
   kubectl.answer(item('a-0123', fingerprint=job_lib.fingerprint(JOB, ENGINE)))
-  ENGINE.submit(JOB)
+  programs.submit(JOB, ENGINE)
   assert verbs(kubectl) == ['get']
   kubectl.answer(item('a-0123', Failed=True))
-  ENGINE.submit(JOB)
+  programs.submit(JOB, ENGINE)
   assert verbs(kubectl) == ['get', 'delete', 'apply']
 
 
-def test_removing_waits_until_it_is_gone(kubectl):
+@pytest.mark.parametrize('wait', [True, False])
+def test_removing_waits_until_it_is_gone_or_not(kubectl, wait):
   kubectl.answer()
-  ENGINE.remove('a-0123')
+  ENGINE.remove('a-0123', wait)
   assert kubectl.calls() == [
-    f'{KUBECTL} delete jobsets.jobset.x-k8s.io a-0123 --ignore-not-found --wait'
+    f'{KUBECTL} delete jobsets.jobset.x-k8s.io a-0123 --ignore-not-found'
+    f' --wait={"true" if wait else "false"}'
   ]

@@ -9,6 +9,7 @@ import pytest
 from codelaw.launch import job as job_lib
 from codelaw.launch import jobset
 from codelaw.launch import mount
+from codelaw.launch import programs
 from tests.launch import kubernetes_api
 
 pytestmark = [
@@ -48,7 +49,7 @@ def cluster(tmp_path, monkeypatch):
 def test_a_job_from_its_submission_to_its_end(cluster):
   jobsets, patches = cluster
   assert ENGINE.jobs() == {}
-  ENGINE.submit(JOB)
+  programs.submit(JOB, ENGINE)
   found = jobsets['a-run-0123']
   assert found['spec'] == json.loads(json.dumps(ENGINE.manifest(JOB)['spec']))
   assert ENGINE.jobs()['a-run-0123'].state == 'waiting'
@@ -58,7 +59,7 @@ def test_a_job_from_its_submission_to_its_end(cluster):
   found['status'] = {
     'conditions': [{'type': 'Completed', 'status': 'True', 'message': 'yes'}]
   }
-  ENGINE.submit(JOB)
+  programs.submit(JOB, ENGINE)
   assert ENGINE.jobs()['a-run-0123'].state == 'finished'
   assert not patches
   ENGINE.remove('a-run-0123')

@@ -6,6 +6,7 @@ import pytest
 from codelaw import errors
 from codelaw.launch import job as job_lib
 from codelaw.launch import mount
+from codelaw.launch import programs
 from codelaw.launch import queued_resources
 from tests.launch import recording
 
@@ -153,16 +154,16 @@ def verbs(gcloud):
 
 def test_a_job_is_created_once(gcloud):
   gcloud.answer()
-  ENGINE.submit(JOB)
+  programs.submit(JOB, ENGINE)
   assert verbs(gcloud) == ['list', 'create']
   gcloud.answer(resource('a-0123', 'ACTIVE', job_lib.fingerprint(JOB, ENGINE)))
-  ENGINE.submit(JOB)
+  programs.submit(JOB, ENGINE)
   assert verbs(gcloud) == ['list']
 
 
 def test_a_preempted_one_is_replaced(gcloud):
   gcloud.answer(resource('a-0123', 'SUSPENDED'))
-  ENGINE.submit(JOB)
+  programs.submit(JOB, ENGINE)
   assert verbs(gcloud) == ['list', 'list', 'delete', 'create']
 
 
@@ -173,3 +174,5 @@ def test_removing_frees_the_chips(gcloud):
     'gcloud compute tpus queued-resources delete a-0123 --project=my-project'
     ' --zone=us-west4-a --force --quiet'
   )
+  ENGINE.remove('a-0123', wait=False)
+  assert gcloud.calls()[-1].endswith(' --force --quiet --async')

@@ -5,6 +5,7 @@ import pytest
 from codelaw import errors
 from codelaw.launch import job as job_lib
 from codelaw.launch import mount
+from codelaw.launch import programs
 from codelaw.launch import xpk
 from tests.launch import recording
 
@@ -146,12 +147,12 @@ def verbs(client):
 
 def test_a_workload_is_created_once(client):
   client.answer(EMPTY)
-  ENGINE.submit(JOB)
+  programs.submit(JOB, ENGINE)
   assert verbs(client) == ['list', 'create']
   client.answer(TABLE)
-  ENGINE.submit(JOB)
+  programs.submit(JOB, ENGINE)
   assert verbs(client) == ['list']
-  ENGINE.submit(dataclasses.replace(JOB, name='run-d-0004'))
+  programs.submit(dataclasses.replace(JOB, name='run-d-0004'), ENGINE)
   assert verbs(client) == ['list', 'list', 'delete', 'create']
 
 

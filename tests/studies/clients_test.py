@@ -14,6 +14,7 @@ from codelaw.launch import xpk
 from codelaw.studies import attempts
 from codelaw.studies import submission
 from codelaw.studies import sweep
+from codelaw.studies import units as units_lib
 from codelaw.studies import whereabouts
 from tests.launch import fake_cloud
 from tests.launch.fakes import cloud as cloud_lib
@@ -148,10 +149,11 @@ def test_a_study_is_trained_once_in_spite_of_preemption(play, program):
   wait = played.prepared / 'chain1-0.wait'
   wait.touch()
   places = {}
+  units = units_lib.of_runs(played.study, played.runs, 'runs')
 
   def is_running():
-    seen, _ = whereabouts.of_study(played.study, {'runs': played.runs}, 0.0)
-    places.update({place.run.run_id: place.state for place in seen})
+    seen, _ = whereabouts.of_study(played.study, units, 0.0)
+    places.update({place.unit.name: place.state for place in seen})
     return places['chain1-0'] == 'running'
 
   played.until(is_running)

@@ -1,5 +1,6 @@
 """A study on machines that are taken away, by a submitter that is killed."""
 
+import json
 import os
 import pathlib
 import random
@@ -17,8 +18,8 @@ from codelaw.cli import main
 from codelaw.cli import study as study_verb
 from codelaw.runs import events
 from codelaw.studies import attempts
-from codelaw.studies import submission
 from codelaw.studies import sweep
+from codelaw.studies import units as units_lib
 from tests.launch import fake_cloud
 from tests.launch.fakes import cloud as cloud_lib
 
@@ -118,7 +119,8 @@ def test_a_file_of_launch_is_all_that_a_study_needs(tmp_path, name, macros):
     assert study.engine is None
   else:
     assert study.engine.mount.folder == str(tmp_path)
-    job, _ = submission.job_of(study, sweep.planned_runs(study)[0], 'runs')
+    first, *_ = units_lib.of_runs(study, sweep.planned_runs(study), 'runs')
+    job, _ = units_lib.job_of(study, first)
     assert job.topology == 'v5e:1x1'
 
 
@@ -149,33 +151,37 @@ def test_it_ends_like_the_local_study_bit_for_bit(
       more = generator.randint(8, 20)
       while process.poll() is None and len(cloud.calls()) < calls + more:
         _take_away(cloud, there, taken)
-        time.sleep(0.1)
+        time.sleep(0.05)
       process.kill()
       said, _ = process.communicate()
       assert process.returncode in (0, -signal.SIGKILL), said
     process = _start(there, *flags)
-    while process.poll() is None and len(taken) < 2:
+    while process.poll() is None:
       _take_away(cloud, there, taken)
-      time.sleep(0.1)
+      time.sleep(0.05)
     said = _finish(process)
   finally:
     fake_cloud.clear(cloud)
-  assert taken
-  assert 'runs done' in said
+  assert any(name.endswith('_tasks') for name in taken)
+  assert not all(name.endswith('_tasks') for name in taken)
+  assert '4 of 4 runs done; 4 of 4 evaluated' in said
   table = (there / 'study' / 'runs.csv').read_bytes()
   assert table == (here / 'study' / 'runs.csv').read_bytes()
   assert (there / 'study' / 'report.html').exists()
   histories = attempts.read(there / 'study' / attempts.FILE)
   runs = sorted(os.listdir(here / 'study' / 'runs'))
-  assert sorted(histories) == runs == sorted(os.listdir(there / 'study/runs'))
+  assert runs == sorted(os.listdir(there / 'study/runs'))
   assert len(runs) == 4
+  assert {*histories} == {*runs, *(f'{run_id}_tasks' for run_id in runs)}
+  for history in histories.values():
+    assert history.count('finished') == 1
+    assert history.count('failed') == 0
   for run_id in runs:
-    assert histories[run_id].count('finished') == 1
-    assert histories[run_id].count('failed') == 0
     record = records.read_run_record(there / 'study' / 'runs' / run_id)
     losses = _losses(there / 'study' / 'runs' / run_id)
     assert [step for step, _ in losses] == list(range(1, record.step + 1))
     assert losses == _losses(here / 'study' / 'runs' / run_id)
+    assert _answers(there, run_id) == _answers(here, run_id)
   assert cloud.names() == []
   preempted = sum(call[0] == 'preempted' for call in cloud.calls())
   # One that has just finished may lose its machine too.
@@ -187,15 +193,40 @@ def test_it_ends_like_the_local_study_bit_for_bit(
   assert any('continues from the checkpoint' in text for text in outputs)
   said = _finish(_start(there, *flags, '--status'))
   assert re.search(r'4 runs: 4 finished', said)
+  assert re.search(r'4 evaluations: 4 finished', said)
+
+
+def _answers(folder, run_id):
+  """What a run answered, and its scores."""
+  downstream = folder / 'study' / 'runs' / run_id / 'downstream'
+  samples = sorted(downstream.glob('samples/*/*.jsonl'))
+  assert [file.stem for file in samples] == ['drawn', 'short']
+  lines = [line for f in samples for line in f.read_text().splitlines()]
+  found = [json.loads(line) for line in lines]
+  assert len(found) == 3 * 4 + 3
+  assert len({sample['completion'] for sample in found}) > 5
+  (scores,) = downstream.glob('*.json')
+  kept = ('problem', 'completion', 'outcome')
+  return [[sample[k] for k in kept] for sample in found], scores.read_text()
 
 
 def _take_away(cloud, folder, taken):
-  """Takes the machine of a run that has a checkpoint, of two at the most."""
-  for file in (folder / 'study' / 'runs').glob('*/checkpoints/20'):
-    model_dir = file.parents[1]
-    if model_dir.name in taken or len(taken) == 2:
+  """Takes the machines of two runs with a checkpoint, and of one evaluation."""
+  runs = folder / 'study' / 'runs'
+  started = {
+    file.parents[1].name: file.parents[1]
+    for file in runs.glob('*/checkpoints/20')
+  } | {
+    f'{file.parents[3].name}_tasks': file.parents[3]
+    for file in runs.glob('*/downstream/tasks/*/short.json')
+  }
+  for unit, model_dir in started.items():
+    is_task = unit.endswith('_tasks')
+    alike = [name for name in taken if name.endswith('_tasks') == is_task]
+    histories = attempts.read(folder / 'study' / attempts.FILE)
+    if unit in taken or len(alike) == 2 - is_task or unit not in histories:
       continue
-    name = attempts.read(folder / 'study' / attempts.FILE)[model_dir.name].job
+    name = histories[unit].job
     with cloud.held():
       if name not in cloud.names() or 'pid' not in cloud.read(name):
         continue
@@ -204,5 +235,10 @@ def _take_away(cloud, folder, taken):
       resource['shown']['state']['state'] = 'SUSPENDED'
       cloud.write(name, resource)
       cloud.log(['preempted', name])
-    if records.read_run_record(model_dir).status == 'running':
-      taken.add(model_dir.name)
+    (tasks,) = model_dir.glob('downstream/tasks/*') if is_task else (None,)
+    if is_task:
+      is_open = not (tasks / 'drawn.json').exists()
+    else:
+      is_open = records.read_run_record(model_dir).status == 'running'
+    if is_open:
+      taken.add(unit)

@@ -109,12 +109,12 @@ def test_every_planned_run_finished_exactly_once(in_folder, plan):
 
 def test_where_its_runs_are_is_told_with_the_confirmation(in_folder, plan):
   before = _files(in_folder)
-  places, trouble = whereabouts.of_study(plan, study_lib.groups(plan), 0.0)
+  places, trouble = whereabouts.of_study(plan, study_lib.units(plan), 0.0)
   assert not trouble
   assert {place.state for place in places} == {'finished'}
   folders = [in_folder / name for name in ('runs', 'confirmation')]
   runs = [file.parent.name for f in folders for file in f.glob('*/run.json')]
-  assert sorted(place.run.run_id for place in places) == sorted(runs)
+  assert sorted(place.unit.name for place in places) == sorted(runs)
   assert len(runs) == 23 + 4
   assert _files(in_folder) == before
 

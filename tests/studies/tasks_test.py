@@ -9,6 +9,7 @@ from codelaw.evaluation import run_language_model
 from codelaw.studies import sweep
 from codelaw.studies import tasks
 from tests.studies import planned
+from tests.studies import submitted
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,6 +68,12 @@ def test_what_a_task_lacks_is_said_before_anything_is_spent():
   tasks.check(planned.study(tasks=[Task()]))
   with pytest.raises(errors.UserError, match='no compiler'):
     tasks.check(planned.study(tasks=[Task(missing='no compiler')]))
+
+
+def test_what_hosts_need_they_look_for_themselves(tmp_path):
+  missing = Task(missing='no compiler')
+  engine = submitted.Engine()
+  tasks.check(submitted.study(tmp_path, engine=engine, tasks=[missing]))
 
 
 def test_what_is_no_task_is_refused():

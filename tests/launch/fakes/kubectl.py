@@ -34,7 +34,8 @@ def main(words: list[str]) -> int:
   parser.add_argument('--filename')
   parser.add_argument('--selector')
   parser.add_argument('--output')
-  for flag in ('ignore-not-found', 'wait'):
+  parser.add_argument('--wait', choices=('true', 'false'))
+  for flag in ('ignore-not-found',):
     parser.add_argument(f'--{flag}', action='store_true')
   args = parser.parse_args(words)
   text = sys.stdin.read() if args.verb == 'apply' else ''
