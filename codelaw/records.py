@@ -518,6 +518,9 @@ class RunRecord:
     inherited_sequences: source -> sequences of the same shards that were drawn
       before step 0 of the plan's schedule.
     inherited_flops: that the initial checkpoint had cost, like `train_flops`.
+    supply_tokens: source -> different tokens that the run and those that it
+      goes on from may draw, padding excluded. A source whose draws overlap in
+      an unknown way is missing, see `train.initial`.
     goodput: share of `wall_seconds` spent on updates that count, as defined in
       `train.bookkeeping`; None before it is known.
     scores_step: the latest step whose checkpoint was evaluated on downstream
@@ -551,6 +554,7 @@ class RunRecord:
     default_factory=dict
   )
   inherited_flops: float = 0.0
+  supply_tokens: Mapping[str, int] = dataclasses.field(default_factory=dict)
   goodput: float | None = None
   scores_step: int | None = None
   scores: Mapping[str, float] = dataclasses.field(default_factory=dict)

@@ -3,9 +3,9 @@
 Reads mixture laws from fit.json and, from gin, the run that the allocation is
 for, which is also the pattern of the new runs: their stages, batch, shards and
 optimizer are its own, their model, tokens and mixture are chosen. Writes into
---out a gin file per run, design.gin, which trains them all, and design.csv
-with their costs. The expected regret is what rates chosen from the laws are
-expected to lose against the best ones, in nats per token.
+--out design.gin, a study of these runs that `codelaw study` takes as it is,
+and design.csv with their costs. The expected regret is what rates chosen from
+the laws are expected to lose against the best ones, in nats per token.
 
 Bind DesignSettings.allocation = @AllocationSettings() to say what the
 allocation may choose.
@@ -36,6 +36,8 @@ from codelaw.planning import design as design_lib
 from codelaw.planning import ladder
 from codelaw.planning import mixture_gin
 from codelaw.planning import space as space_lib
+from codelaw.studies import experiments
+from codelaw.studies import sweep
 
 EXAMPLE = (
   'codelaw design --fit=results/quickstart/fits/mixture/fit.json'
@@ -140,10 +142,12 @@ def run(args: argparse.Namespace) -> None:
     supply=supply,
     max_runs=args.max_runs,
   )
-  plans = _plans(design, settings, models)
-  command = _command(args)
-  _write(args.out, design, plans, list(found.sources), command)
-  _show(design, plans, args.out)
+  study = _study(design, settings, models, args.out)
+  rows = _rows(design, study, list(found.sources))
+  root = storage.path(args.out)
+  storage.write_text(root / 'design.gin', _gin(study, args))
+  storage.write_text(root / 'design.csv', rows.to_csv(index=False))
+  _show(design, rows, args.out)
 
 
 def _token_budgets(text: str | None, pattern: records.RunPlan) -> list[int]:
@@ -157,103 +161,124 @@ def _token_budgets(text: str | None, pattern: records.RunPlan) -> list[int]:
     ) from None
 
 
-def _plans(
+def _grouped(
+  design: design_lib.Design,
+) -> dict[tuple[int, int], list[design_lib.Candidate]]:
+  """(parameters, tokens) -> the design's runs of that size."""
+  groups: dict[tuple[int, int], list[design_lib.Candidate]] = {}
+  for chosen in design.runs:
+    groups.setdefault((chosen.num_params, chosen.num_tokens), []).append(chosen)
+  return groups
+
+
+def _study(
   design: design_lib.Design,
   settings: DesignSettings,
   models: dict[int, accounting.ModelShape],
-) -> dict[str, records.RunPlan]:
-  """Run id -> plan, in the order of the design's runs."""
+  folder: str,
+) -> sweep.StudyPlan:
+  """The design's runs as a study that trains them below `folder`."""
   pattern = settings.pattern.plan
   exponent = settings.learning_rate_exponent
-  rule = ladder.LearningRateRule(
-    pattern.optimizer.peak_learning_rate * pattern.model.width**exponent,
-    exponent,
+  peak = pattern.optimizer.peak_learning_rate
+  return sweep.StudyPlan(
+    name=os.path.basename(storage.real_path(folder)),
+    study_dir=folder,
+    generated_dir=folder,
+    run=dataclasses.replace(pattern, initial=None),
+    sizing=ladder.LearningRateRule(
+      peak * pattern.model.width**exponent, exponent
+    ),
+    experiments=tuple(
+      experiments.Mixtures(
+        tuple(records.MixtureRates(one.rates) for one in chosen),
+        models[num_params],
+        num_tokens,
+      )
+      for (num_params, num_tokens), chosen in _grouped(design).items()
+    ),
   )
-  plans: dict[str, records.RunPlan] = {}
-  for chosen in design.runs:
-    model = models[chosen.num_params]
-    plan = dataclasses.replace(
-      pattern,
-      model=model,
-      num_tokens=chosen.num_tokens,
-      initial=None,
-      schedule=ladder.with_mixture(
-        pattern.schedule, records.MixtureRates(chosen.rates)
-      ),
-      optimizer=dataclasses.replace(
-        pattern.optimizer, peak_learning_rate=rule.peak(model.width)
-      ),
-    )
-    name = ladder.run_id('design', ladder.size_name(model), plan)
-    while name in plans:  # A repetition: the same run with another seed.
-      plan = dataclasses.replace(plan, seed=plan.seed + 1)
-      name = ladder.run_id('design', ladder.size_name(model), plan)
-    plans[name] = plan
-  return plans
 
 
-def _write(
-  folder: str,
-  design: design_lib.Design,
-  plans: dict[str, records.RunPlan],
-  sources: list[str],
-  command: str,
-) -> None:
-  root = storage.path(folder)
-  whole = f'Runs chosen by this command:\n  {command}\n'
-  chain, references = '', []
-  for place, (name, plan) in enumerate(plans.items(), start=1):
-    model_dir = os.fspath(root / 'runs' / name)
-    header = gin_text.comment(
-      f'One of the runs chosen by this command:\n  {command}'
-    )
-    text = gin_text.train_settings(plan, model_dir)
-    storage.write_text(root / f'{name}.gin', f'{header}\n{text}')
-    scope = f'run_{place:02}'
-    references.append(f'    @{scope}/TrainSettings(),\n')
-    chain += (
-      '\n'
-      + gin_text.binding(f'{scope}/TrainSettings.model_dir', model_dir)
-      + f'{scope}/TrainSettings.plan = @{scope}/RunPlan()\n'
-      + gin_text.bindings(plan, scope)
-    )
-  storage.write_text(
-    root / 'design.gin',
-    gin_text.comment(
-      f'{whole}Launch them:\n  codelaw train --gin_file={root}/design.gin'
-    )
-    + f'Chain.runs = [\n{"".join(references)}]\n{chain}',
-  )
-  rows = [
-    {
-      'run_id': name,
-      'num_params': chosen.num_params,
-      'num_tokens': chosen.num_tokens,
-      'train_flops': chosen.flops,
-      'seed': plan.seed,
-      **{f'share/{s}': chosen.rates.get(s, 0.0) for s in sources},
+def _rows(
+  design: design_lib.Design, study: sweep.StudyPlan, sources: list[str]
+) -> pd.DataFrame:
+  """A row per run: its name in the study, what it is and what it costs."""
+  pattern = study.pattern
+  rows = []
+  for experiment, chosen in zip(
+    study.experiments, _grouped(design).values(), strict=True
+  ):
+    for planned, one in zip(experiment.runs(pattern), chosen, strict=True):
+      rows.append(
+        {
+          'run_id': planned.run_id,
+          'num_params': one.num_params,
+          'num_tokens': one.num_tokens,
+          'train_flops': one.flops,
+          'seed': planned.plan.seed,
+          **{f'share/{s}': one.rates.get(s, 0.0) for s in sources},
+        }
+      )
+  return pd.DataFrame(rows)
+
+
+def _gin(study: sweep.StudyPlan, args: argparse.Namespace) -> str:
+  """The study as gin text that stands alone."""
+  file = os.fspath(storage.path(args.out) / 'design.gin')
+  groups, references = '', ''
+  for place, experiment in enumerate(study.experiments, start=1):
+    assert isinstance(experiment, experiments.Mixtures)
+    scope = f'size_{place}'
+    references += f'    @{scope}/Mixtures(),\n'
+    mixtures = {
+      f'{scope}_mixture_{number}': mixture
+      for number, mixture in enumerate(experiment.mixtures, start=1)
     }
-    for (name, plan), chosen in zip(plans.items(), design.runs, strict=True)
-  ]
-  table = pd.DataFrame(rows)
-  storage.write_text(root / 'design.csv', table.to_csv(index=False))
+    listed = ''.join(f'    @{name}/MixtureRates(),\n' for name in mixtures)
+    groups += (
+      f'\n{scope}/Mixtures.model = @{scope}/ModelShape()\n'
+      + gin_text.binding(f'{scope}/Mixtures.num_tokens', experiment.num_tokens)
+      + f'{scope}/Mixtures.mixtures = [\n{listed}]\n'
+      + ''.join(gin_text.bindings(m, name) for name, m in mixtures.items())
+      + gin_text.bindings(experiment.model, scope)
+    )
+  return (
+    gin_text.comment(
+      f'Runs chosen by this command:\n  {_command(args)}\n'
+      f'See what they take, then train them:\n'
+      f'  codelaw study --gin_file={file} --dry_run\n'
+      f'  codelaw study --gin_file={file}'
+    )
+    + '\n'
+    + gin_text.binding('StudyPlan.name', study.name)
+    + gin_text.binding('StudyPlan.study_dir', study.study_dir)
+    + gin_text.binding('StudyPlan.generated_dir', study.generated_dir)
+    + 'StudyPlan.run = @RunPlan()\n'
+    + 'StudyPlan.sizing = @LearningRateRule()\n'
+    + f'StudyPlan.experiments = [\n{references}]\n\n'
+    + gin_text.bindings(study.sizing)
+    + '\n# What all runs share; their models are those of the sizes below.\n'
+    + gin_text.bindings(study.run)
+    + groups
+  )
 
 
-def _show(
-  design: design_lib.Design, plans: dict[str, records.RunPlan], folder: str
-) -> None:
+def _show(design: design_lib.Design, rows: pd.DataFrame, folder: str) -> None:
   console = rich.console.Console(highlight=False, soft_wrap=True)
-  shown = rich.table.Table(title=f'{len(plans)} runs to do next')
+  shown = rich.table.Table(title=f'{len(rows)} runs to do next')
   for heading in ('run', 'parameters', 'tokens', 'FLOPs', 'mixture'):
     shown.add_column(heading, overflow='fold')
-  for name, chosen in zip(plans, design.runs, strict=True):
+  for row in rows.to_dict('records'):
     shown.add_row(
-      name,
-      f'{chosen.num_params:,}',
-      f'{chosen.num_tokens:,}',
-      f'{chosen.flops:.3g}',
+      row['run_id'],
+      f'{row["num_params"]:,}',
+      f'{row["num_tokens"]:,}',
+      f'{row["train_flops"]:.3g}',
       ', '.join(
-        f'{source} {rate:.2f}' for source, rate in chosen.rates.items()
+        f'{name.removeprefix("share/")} {rate:.2f}'
+        for name, rate in row.items()
+        if str(name).startswith('share/') and rate
       ),
     )
   console.print(shown)
@@ -270,9 +295,10 @@ def _show(
   for note in design.notes:
     console.print(f'[yellow]note:[/yellow] {note}')
   console.print(
-    f'\nWrote {folder}/design.csv and a gin file per run. Train them all, and'
-    ' fit again with what was there before:\n'
-    f'  codelaw train --gin_file={folder}/design.gin'
+    f'\nWrote {folder}/design.csv and {folder}/design.gin. Train the runs, then'
+    ' fit again to them and to what was there before:\n'
+    f'  codelaw study --gin_file={folder}/design.gin\n'
+    f'  codelaw collect --runs=EARLIER/runs --runs={folder}/runs --out=all.csv'
   )
 
 

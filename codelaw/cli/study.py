@@ -25,7 +25,6 @@ from codelaw import accounting
 from codelaw import errors
 from codelaw import execution
 from codelaw import records
-from codelaw import storage
 from codelaw.cli import allocate_view
 from codelaw.cli import corpus
 from codelaw.cli import evaluate
@@ -61,6 +60,7 @@ PARTS = (
   *corpus.PARTS,
   *evaluate.PARTS,
   shards.CachePlan,
+  records.InitialCheckpoint,
   records.RunPlan,
   records.Schedule,
   records.Stage,
@@ -175,7 +175,7 @@ def _check_flags(args: argparse.Namespace) -> None:
 
 def _dry_run(study: sweep.StudyPlan, args: argparse.Namespace) -> None:
   """Shows what the study would do, then refuses what it could not."""
-  own = storage.path(study.study_dir) / compiled_steps.FILE_NAME
+  own = study.root / compiled_steps.FILE_NAME
   packaged = gin_config.config_root() / 'pods' / compiled_steps.FILE_NAME
   known = [*compiled_steps.read(own), *compiled_steps.read(packaged)]
   missing = dry_run.missing_steps(study, known) if args.compile else []

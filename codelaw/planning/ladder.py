@@ -7,6 +7,7 @@ and `run_id`, by which every later step finds a run again.
 import dataclasses
 import math
 from typing import Protocol
+from typing import runtime_checkable
 
 from codelaw import accounting
 from codelaw import errors
@@ -17,6 +18,7 @@ from codelaw import storage
 _LABEL_LENGTH = 32  # keeps a run's folder name well under 255 bytes
 
 
+@runtime_checkable
 class Sizing(Protocol):
   """What of a run follows from its model and its tokens."""
 

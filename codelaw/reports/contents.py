@@ -34,14 +34,11 @@ from codelaw.reports import translation_plots
 from codelaw.reports import translation_rows
 from codelaw.reports import translation_tables
 
-# Purposes of runs that laws are not fitted to.
-_UNSEEN = ('confirm', 'variant', 'stage+variant')
-
 
 def of_study(study: study_folder.Study) -> layout.Page:
   """The report of a study."""
   compared = study_variants.of(study)
-  only_variants = compared and study.allocation is None and not study.every_fit
+  only_variants = compared and not study.every_fit
   return layout.Page(
     name=study.name,
     answer=study_variants.answer(compared)
@@ -174,7 +171,19 @@ def _fitted_rows(study: study_folder.Study) -> pd.DataFrame | None:
   table = study.table
   if table is None or 'run_id' not in table:
     return table
-  return table[~table['run_id'].map(study.purposes).isin(_UNSEEN)]
+  return table[[study.is_for_laws(run) for run in table['run_id']]]
+
+
+def _predicted_rows(
+  study: study_folder.Study, table: pd.DataFrame
+) -> pd.DataFrame:
+  """The runs that laws are fitted to or tested by: not variants alone."""
+  return table[
+    [
+      study.is_for_laws(run) or study.purposes[run] == 'confirm'
+      for run in table['run_id']
+    ]
+  ]
 
 
 def _not_all(laws: Sequence[predictions.Fitted]) -> str:
@@ -284,7 +293,7 @@ def _mixture_laws(study: study_folder.Study) -> layout.Section:
   pictures = []
   if study.table is not None:
     points = predictions.against_measured(
-      study.table,
+      _predicted_rows(study, study.table),
       predictions.counting(study.mixture_fits, study.every_fit),
       study.purposes,
     )

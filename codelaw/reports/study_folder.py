@@ -28,6 +28,8 @@ from codelaw.planning import allocation as allocation_lib
 from codelaw.planning import confirmation as confirmation_lib
 from codelaw.runs import table as table_lib
 
+# Purposes of runs that laws are fitted to; a run may have others besides.
+LAW_PURPOSES = frozenset({'single', 'pair', 'mixture'})
 # Of a study's folder -> its name among the downloads of a page.
 _FILES = {
   'fits/fit.json': 'fit.json',
@@ -66,8 +68,9 @@ class Study:
     synergy: measured pairs, without the diagonal.
     allocation: the recommended rates.
     confirmation: the paired comparison with uniform rates.
-    purposes: run id -> what the run was for.
-    run_records: of the runs that have a run.json.
+    purposes: run id -> what the run was for; several are joined by `+`.
+    run_records: of the runs that have a run.json; of a folder with study.json,
+      those that it or the confirmation names.
     comparisons: of variants, in the order of the study.
     notes: the other content of study.json.
     files: (name, content) of the JSON files it was read from.
@@ -89,6 +92,11 @@ class Study:
   comparisons: tuple[Comparison, ...] = ()
   files: tuple[tuple[str, Any], ...] = ()
   group_column: str | None = None
+
+  def is_for_laws(self, run_id: str) -> bool:
+    """Whether laws are fitted to a run, as far as anything says what it is."""
+    purpose = self.purposes.get(run_id)
+    return purpose is None or bool(LAW_PURPOSES & {*purpose.split('+')})
 
   @property
   def every_fit(self) -> tuple[results.Fit, ...]:
@@ -112,6 +120,7 @@ def read(folder: storage.PathLike) -> Study:
   study = _part(root / 'study.json', storage.read_json) or {}
   runs = study.get('runs', [])
   confirmation = _part(root / 'confirmation.json', _confirmation)
+  purposes = _purposes(runs, confirmation)
   found = Study(
     folder=os.fspath(folder),
     name=study.get('name', root.name),
@@ -123,10 +132,12 @@ def read(folder: storage.PathLike) -> Study:
     synergy=_part(root / 'synergy.json', _synergy) or (),
     allocation=_part(root / 'allocation.json', _allocation),
     confirmation=confirmation,
-    purposes=_purposes(runs, confirmation),
-    run_records=(
-      *_run_records(root / 'runs'),
-      *_run_records(root / 'confirmation'),
+    purposes=purposes,
+    run_records=tuple(
+      record
+      for folder in (root / 'runs', root / 'confirmation')
+      for record in _run_records(folder)
+      if record.run_id in purposes or not runs
     ),
     notes={
       k: v for k, v in study.items() if k not in ('name', 'runs', 'comparisons')

@@ -39,6 +39,7 @@ _LEADING = (
   'num_params',
   'num_params_no_embed',
   'num_tokens',
+  'unique_tokens',
   'train_flops',
   'step',
   'stage',
@@ -53,7 +54,7 @@ _PREFIXES = (
 )
 _TEXTS = ('run_id', 'stage')
 _WHOLE = ('num_params', 'num_tokens', 'step')
-_MAY_LACK = ('num_params_no_embed', 'seed')
+_MAY_LACK = ('num_params_no_embed', 'unique_tokens', 'seed')
 
 
 @dataclasses.dataclass(frozen=True)

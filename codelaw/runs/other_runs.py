@@ -122,6 +122,9 @@ def columns(run: OtherRun, report: events.Report) -> dict[str, Any]:
     'num_params': facts.num_params,
     'num_params_no_embed': facts.num_params_no_embed,
     'num_tokens': np.rint(totals),
+    'unique_tokens': None
+    if facts.unique_tokens is None
+    else np.rint(np.minimum(totals, facts.unique_tokens)),
     'train_flops': (facts.flops_per_token or 0) * totals,
     'step': found.steps,
     'stage': '',

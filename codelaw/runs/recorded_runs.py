@@ -2,6 +2,10 @@
 
 Tokens of the last evaluation of a finished run come from `run.json`, which is
 exact; events hold float32.
+
+Definitions owned here:
+  unique tokens of a row: of each source, its tokens so far or its supply,
+    whichever is less; a run that goes on from another one draws behind it.
 """
 
 from collections.abc import Mapping
@@ -58,9 +62,9 @@ def columns(
   is_final = (found.steps == record.step) & finished
   by_source = evaluations.tokens(found.columns)
   exact = record.tokens_seen(record.realised_tokens)
-  for source in {*by_source, *exact} if is_final.any() else ():
+  for source, number in exact.items() if is_final.any() else ():
     logged = by_source.get(source, np.zeros(len(found.steps)))
-    by_source[source] = np.where(is_final, exact.get(source, 0), logged)
+    by_source[source] = np.where(is_final, number, logged)
   matrix = np.array([by_source[source] for source in sorted(by_source)])
   totals = np.array([math.fsum(row) for row in matrix.T.tolist()])
   if not by_source:
@@ -78,7 +82,8 @@ def columns(
     'run_id': record.run_id,
     'num_params': record.num_params,
     'num_params_no_embed': record.num_params_no_embed,
-    'num_tokens': np.rint(totals),
+    'num_tokens': totals,
+    'unique_tokens': _unique_tokens(record, by_source),
     'train_flops': _train_flops(record, found.steps),
     'step': found.steps,
     'stage': _stages(record, found.steps),
@@ -121,6 +126,17 @@ def _scores(
   return found
 
 
+def _unique_tokens(
+  record: records.RunRecord, by_source: Mapping[str, np.ndarray]
+) -> np.ndarray | None:
+  """[n] unique tokens, as defined above; None where they are not known."""
+  supply = record.supply_tokens
+  if not supply.keys() >= by_source.keys():
+    return None
+  parts = [np.minimum(n, supply[source]) for source, n in by_source.items()]
+  return np.sum(parts, axis=0)
+
+
 def _train_flops(record: records.RunRecord, steps: np.ndarray) -> np.ndarray:
   """What the parameters of each step have cost."""
   first, last = record.first_step, record.plan.num_steps
@@ -130,7 +146,7 @@ def _train_flops(record: records.RunRecord, steps: np.ndarray) -> np.ndarray:
 
 def _stages(record: records.RunRecord, steps: np.ndarray) -> list[str]:
   """The stage of the last update before each step."""
-  ends = sorted(record.stage_end_steps.items(), key=lambda item: item[1])
-  names = [name for name, _ in ends] or ['']
-  places = np.searchsorted([end for _, end in ends], steps - 1, side='right')
-  return [names[min(place, len(names) - 1)] for place in places.tolist()]
+  names = list(record.stage_end_steps) or ['']
+  ends = list(record.stage_end_steps.values())
+  places = np.searchsorted(ends, steps - 1, side='right')
+  return [names[place] for place in places.tolist()]

@@ -9,7 +9,9 @@ beyond losses comes from a small table, CSV or JSON, joined on the run id:
   num_tokens         tokens of the whole run
   num_steps          updates of the whole run: its evaluation there is final;
                      without it, the last one is
-  num_params_no_embed, flops_per_token, seed, share/<source>: optional
+  unique_tokens      of the data, however often it is repeated
+  num_params_no_embed, flops_per_token, seed, share/<source>: optional, as
+                     unique_tokens is
 
 Where the events hold one of these, as a text or a hyperparameter of that name,
 the table need not; where both do, the table counts. Tokens that the events
@@ -34,6 +36,7 @@ _NUMBERS = (
   'tokens_per_step',
   'num_tokens',
   'num_steps',
+  'unique_tokens',
   'flops_per_token',
 )
 LOGGED = (*_NUMBERS, 'seed', 'share/.+')  # Patterns of texts in events.
@@ -50,6 +53,7 @@ class RunFacts:
     num_params_no_embed: without embedding and output projection, or None.
     tokens_per_step: of one update, or None.
     num_steps: of the whole run, or None.
+    unique_tokens: of the data, or None.
     flops_per_token: 6 per parameter where nothing else is known.
     seed: or None.
     shares: source -> share of tokens; empty where they are not known.
@@ -59,6 +63,7 @@ class RunFacts:
   num_params_no_embed: int | None
   tokens_per_step: float | None
   num_steps: int | None
+  unique_tokens: float | None
   flops_per_token: float | None
   seed: int | None
   shares: Mapping[str, float]
@@ -162,6 +167,7 @@ def facts(
     num_params_no_embed=_whole(values.get('num_params_no_embed')),
     tokens_per_step=per_step,
     num_steps=_whole(values.get('num_steps')),
+    unique_tokens=values.get('unique_tokens'),
     flops_per_token=flops,
     seed=_whole(seed),
     shares=_shares(run_id, both),

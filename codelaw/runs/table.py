@@ -2,9 +2,9 @@
 
 One row per (run, evaluation step), identified by `run_id` and `step`:
 
-  run_id, num_params, num_params_no_embed, num_tokens, train_flops, step,
-  stage, is_final, seed, share/<source>..., tokens/<source>...,
-  loss/<eval>..., bits_per_byte/<eval>...,
+  run_id, num_params, num_params_no_embed, num_tokens, unique_tokens,
+  train_flops, step, stage, is_final, seed, share/<source>...,
+  tokens/<source>..., loss/<eval>..., bits_per_byte/<eval>...,
   score/<task>/<metric>..., score_standard_error/<task>/<metric>...
 
 A cell of a loss or a score may be empty: it was not evaluated there.
@@ -27,7 +27,10 @@ import pandas as pd
 from codelaw import errors
 from codelaw import storage
 
-_POSITIVE = ('num_params', 'num_params_no_embed', 'num_tokens', 'train_flops')
+_POSITIVE = (
+  *('num_params', 'num_params_no_embed'),
+  *('num_tokens', 'unique_tokens', 'train_flops'),
+)
 _NUMERIC = (*_POSITIVE, 'step', 'seed')
 _MAY_BE_EMPTY = ('loss', 'bits_per_byte', 'score/', 'score_standard_error/')
 _NUMERIC_PREFIXES = ('share/', 'tokens/', *_MAY_BE_EMPTY)

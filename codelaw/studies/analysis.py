@@ -50,8 +50,8 @@ def analyse(
   """Laws, synergy and allocation, unless they are there for this table.
 
   Laws of single sources come from runs on one source, laws of mixtures and the
-  allocation from all; what the study does not ask for, or has no runs for, is
-  left out.
+  allocation from all. What the study does not ask for, or has no runs for, is
+  left out, and removed where it was there before the study was changed.
 
   Args:
     study: what it asks for.
@@ -65,11 +65,13 @@ def analyse(
   root = study.root
   key = analysis_key(study, manifest.fingerprint, table)
   key_file = root / 'fits' / 'analysis.json'
-  if key_file.exists() and storage.read_json(key_file) == {'of': key}:
+  purposes = _purposes(study)
+  is_known = key_file.exists() and storage.read_json(key_file) == {'of': key}
+  _remove(study, purposes, keep_confirmation=is_known)
+  if is_known:
     if study.allocation is None:
       return None
     return allocation_lib.from_json(storage.read_json(root / 'allocation.json'))
-  purposes = _purposes(study)
   fits = functools.partial(_fits, study, table, progress)
   mixed: list[results.Fit] = []
   if 'single' in purposes and study.targets:
@@ -90,6 +92,24 @@ def analyse(
     )
   storage.write_json(key_file, {'of': key})
   return allocation
+
+
+def _remove(
+  study: sweep.StudyPlan, purposes: set[str], keep_confirmation: bool
+) -> None:
+  """Removes what a report would show, and the study as it is now has not."""
+  is_allocated = study.allocation is not None
+  is_confirmed = bool(study.confirmation_seeds) and keep_confirmation
+  for file, is_asked in (
+    ('fits/fit.json', 'single' in purposes and study.targets),
+    ('fits/mixture/fit.json', is_allocated),
+    ('synergy.json', 'pair' in purposes),
+    ('allocation.json', is_allocated),
+    ('confirmation.json', is_confirmed),
+    ('confirmation/runs.csv', is_confirmed),
+  ):
+    if not is_asked:
+      (study.root / file).unlink(missing_ok=True)
 
 
 def _purposes(study: sweep.StudyPlan) -> set[str]:

@@ -227,8 +227,8 @@ def of_study(
   runs = sweep.planned_runs(study)
   _check_slices(study, runs)
   supply = supplies.of_study(study, runs)
-  folder = study.pattern.runs_dir
-  finished = _finished(folder, runs)
+  supplies.check_targets(study, supply)
+  finished = _finished(study.root / 'runs', runs)
   variants = _variants(runs)
 
   def row(drawn: supplies.Drawn) -> Row:
@@ -241,11 +241,11 @@ def of_study(
     named = variants.get(run.run_id, ())
     return Row(drawn, where, cost, step, named, run.purposes)
 
-  confirmation = supplies.draw(_confirmation(study, runs), supply, folder)
+  confirmation = supplies.draw(study, _confirmation(study, runs), supply)
   return DryRun(
     study,
     supply,
-    tuple(map(row, supplies.draw(runs, supply, folder))),
+    tuple(map(row, supplies.draw(study, runs, supply))),
     tuple(map(row, confirmation)),
     len(finished),
   )
@@ -334,7 +334,7 @@ def _confirmation(
 
 
 def _finished(
-  folder: str, runs: Iterable[experiments.PlannedRun]
+  folder: storage.PathLike, runs: Iterable[experiments.PlannedRun]
 ) -> list[records.RunRecord]:
   """Records of the runs that have ended."""
   root = storage.path(folder)

@@ -17,16 +17,17 @@ import itertools
 import os
 from typing import Any
 from typing import Protocol
+from typing import runtime_checkable
 
 from codelaw import accounting
 from codelaw import errors
 from codelaw import records
 from codelaw import storage
 from codelaw.planning import ladder
+from codelaw.reports import study_folder
 from codelaw.studies import scale as scale_lib
 
 _STARTS = frozenset({'trunk', 'stage'})
-_LAWS = frozenset({'single', 'pair', 'mixture'})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,7 +63,7 @@ class PlannedRun:
     Variants differ in more than a law of N, D and rates knows: in the order
     of their data and in their learning rates.
     """
-    return bool({*self.purposes} & _LAWS)
+    return bool({*self.purposes} & study_folder.LAW_PURPOSES)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -134,6 +135,7 @@ class Pattern:
     return os.fspath(storage.path(self.runs_dir) / run.run_id)
 
 
+@runtime_checkable
 class Experiment(Protocol):
   """A set of runs."""
 
@@ -160,7 +162,8 @@ class Grid:
   token_budgets: tuple[int, ...]
 
   def __post_init__(self):
-    check_lists(self, 'sources', 'models', 'token_budgets')
+    check_lists(self, 'sources', 'token_budgets')
+    check_lists(self, 'models', kind=accounting.ModelShape)
     for source in self.sources:
       records.check_source_name(source)
 
@@ -194,6 +197,11 @@ class Pairs:
     check_lists(self, 'sources')
     for source in self.sources:
       records.check_source_name(source)
+    if len(set(self.sources)) < max(2, len(self.sources)):
+      raise errors.UserError(
+        'Pairs.sources must be two different ones or more, got'
+        f' {list(self.sources)}.'
+      )
     check_seeds(self)
 
   def runs(self, pattern: Pattern) -> Iterator[PlannedRun]:
@@ -215,7 +223,7 @@ class Mixtures:
   """Chosen mixtures at one size and number of tokens: laws in the rates.
 
   Attributes:
-    mixtures: to train on.
+    mixtures: to train on; one that is there twice is trained with two seeds.
     model: that all runs train.
     num_tokens: of every run.
   """
@@ -225,23 +233,37 @@ class Mixtures:
   num_tokens: int
 
   def __post_init__(self):
-    check_lists(self, 'mixtures')
+    check_lists(self, 'mixtures', kind=records.MixtureRates)
 
   def runs(self, pattern: Pattern) -> Iterator[PlannedRun]:
     """Yields a run per mixture."""
-    for mixture in self.mixtures:
-      yield pattern.planned('mixture', self.model, self.num_tokens, mixture)
+    for place, mixture in enumerate(self.mixtures):
+      yield pattern.planned(
+        *('mixture', self.model, self.num_tokens),
+        *(mixture, self.mixtures[:place].count(mixture)),
+      )
 
 
-def check_lists(record: Any, *names: str) -> None:
-  """Makes fields tuples; `UserError` where gin gave something else."""
+def check_lists(record: Any, *names: str, kind: type = object) -> None:
+  """Makes fields tuples; `UserError` where gin gave something else.
+
+  Args:
+    record: whose fields.
+    *names: of the fields.
+    kind: what they list.
+  """
   for name in names:
     value = getattr(record, name)
+    field = f'{type(record).__name__}.{name}'
     if not isinstance(value, (list, tuple)) or not value:
       raise errors.UserError(
-        f'{type(record).__name__}.{name} must be a list that is not empty, got'
-        f' {value!r}.'
+        f'{field} must be a list that is not empty, got {value!r}.'
       )
+    for item in value:
+      if not isinstance(item, kind):
+        raise errors.UserError(
+          f'{field} must be a list of @{kind.__name__}(), got {item!r} in it.'
+        )
     object.__setattr__(record, name, tuple(value))
 
 

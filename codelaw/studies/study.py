@@ -49,6 +49,7 @@ from codelaw.studies import analysis
 from codelaw.studies import execution
 from codelaw.studies import experiments
 from codelaw.studies import submission
+from codelaw.studies import supplies
 from codelaw.studies import sweep
 from codelaw.studies import tasks
 from codelaw.studies import units as units_lib
@@ -102,6 +103,7 @@ def run(
   with storage.exclusive(root):
     manifest = _data(study, progress)
     planned = sweep.planned_runs(study)
+    supplies.check_targets(study, supplies.of_manifest(manifest))
     _check(study, planned, 'runs')
     tasks.check(study)
     storage.write_json(

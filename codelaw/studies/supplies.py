@@ -44,11 +44,16 @@ class Supply:
     kind: `shards`, `declared` or `endless`.
     manifest: of the shards that a plan is trained on, or would be.
     tokens: source -> its training tokens; empty where they are endless.
+    sources: names of those that may be trained on; None where that is not
+      known.
+    held_out: names of those that have held-out text; None likewise.
   """
 
   kind: str
   manifest: Callable[[records.RunPlan], manifest_lib.Manifest]
   tokens: Mapping[str, float]
+  sources: frozenset[str] | None
+  held_out: frozenset[str] | None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -121,18 +126,21 @@ def of_study(
     study: whose supply.
     runs: that draw from it.
   """
-  folder = study.run.shards_dir
+  folder = study.here(study.run.shards_dir)
   if manifest_lib.exists(folder):
     return of_manifest(manifest_lib.read(folder))
+  built = None
+  if study.corpus is not None:
+    readers = study.corpus.readers
+    built = frozenset(name for one in readers for name in one.source_names())
   if study.supply:
     tokens = dict(study.supply)
-    kind = 'declared'
-  else:
-    names = {source for run in runs for source in run.plan.schedule.sources}
-    tokens = dict.fromkeys(sorted(names), _ENDLESS)
-    kind = 'endless'
+    made = functools.partial(_whole_sequences, tokens, _tokenizer(study))
+    return Supply('declared', made, tokens, frozenset(tokens), built)
+  names = {source for run in runs for source in run.plan.schedule.sources}
+  tokens = dict.fromkeys(sorted(names), _ENDLESS)
   made = functools.partial(_whole_sequences, tokens, _tokenizer(study))
-  return Supply(kind, made, {} if kind == 'endless' else tokens)
+  return Supply('endless', made, {}, built, built)
 
 
 def of_manifest(manifest: manifest_lib.Manifest) -> Supply:
@@ -142,23 +150,49 @@ def of_manifest(manifest: manifest_lib.Manifest) -> Supply:
     for source, splits in manifest.sources.items()
     if 'train' in splits
   }
-  return Supply('shards', lambda plan: manifest, tokens)
+  held_out = frozenset(
+    source
+    for source, splits in manifest.sources.items()
+    if 'validation' in splits and splits['validation'].sequences
+  )
+  return Supply(
+    'shards', lambda plan: manifest, tokens, frozenset(tokens), held_out
+  )
+
+
+def check_targets(study: sweep.StudyPlan, supply: Supply) -> None:
+  """Refuses laws of losses that no run of the study will have.
+
+  Raises:
+    UserError: naming the targets without held-out text.
+  """
+  if supply.held_out is None:
+    return
+  missing = sorted({*study.target_sources} - supply.held_out)
+  if missing:
+    raise errors.UserError(
+      f'StudyPlan.target_sources names {", ".join(missing)}, of which there is'
+      f' no held-out text; there is of {", ".join(sorted(supply.held_out))}.'
+    )
 
 
 def draw(
-  runs: Iterable[experiments.PlannedRun], supply: Supply, runs_dir: str
+  study: sweep.StudyPlan,
+  runs: Iterable[experiments.PlannedRun],
+  supply: Supply,
 ) -> list[Drawn]:
   """What each run draws, in the order of the runs.
 
   Args:
+    study: that they are of.
     runs: one that starts from another comes behind it.
     supply: of the study.
-    runs_dir: folder of the run directories.
 
   Raises:
     UserError: for sources that the supply has not, and for a run that cannot
       start from the one it names, or not be trained on these shards.
   """
+  runs_dir = study.pattern.runs_dir
   runs = list(runs)
   _check_sources(runs, supply)
   at_end: dict[str, records.RunRecord] = {}
@@ -172,8 +206,9 @@ def draw(
       if plan.initial
       else None
     )
-    inherited = initial.of_plan(plan, manifest, earlier)
-    schedule = schedule_lib.uncapped(plan, manifest, inherited.sequences)
+    here = study.plan_here(plan)
+    inherited = initial.of_plan(here, manifest, earlier)
+    schedule = schedule_lib.uncapped(here, manifest, inherited.sequences)
     record = rundir.planned_record(
       plan, manifest, schedule, run.run_id, inherited
     )
@@ -216,30 +251,30 @@ def _told(source: str, runs: Sequence[tuple[float, float, str]]) -> str:
 def _check_sources(
   runs: Sequence[experiments.PlannedRun], supply: Supply
 ) -> None:
-  if supply.kind == 'endless':
+  if supply.sources is None:
     return
   missing: dict[str, int] = {}
   for run in runs:
     for source in run.plan.schedule.sources:
-      if source not in supply.tokens:
+      if source not in supply.sources:
         missing[source] = missing.get(source, 0) + 1
   if not missing:
     return
   named = ', '.join(f'{s} ({n:,} runs)' for s, n in sorted(missing.items()))
-  where = (
-    f'the shards in {runs[0].plan.shards_dir} do not have'
-    if supply.kind == 'shards'
-    else 'StudyPlan.supply does not name'
-  )
+  where = {
+    'shards': f'the shards in {runs[0].plan.shards_dir} do not have',
+    'declared': 'StudyPlan.supply does not name',
+    'endless': 'StudyPlan.corpus does not build',
+  }[supply.kind]
   raise errors.UserError(
     f'The study trains on sources that {where}: {named}; there are'
-    f' {", ".join(sorted(supply.tokens))}.'
+    f' {", ".join(sorted(supply.sources))}.'
   )
 
 
 def _tokenizer(study: sweep.StudyPlan) -> str:
   """Of the run outside the study that its runs start from, if there is one."""
-  start = study.run.initial
+  start = study.plan_here(study.run).initial
   if start is None or not (storage.path(start.model_dir) / 'run.json').exists():
     return ''
   return records.read_run_record(start.model_dir).tokenizer_fingerprint

@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from collections.abc import Mapping
 import dataclasses
-import math
 import os
 
 from codelaw import accounting
@@ -15,13 +14,12 @@ from codelaw.corpora import plan as plan_lib
 from codelaw.data import shards as shards_lib
 from codelaw.evaluation import task as task_lib
 from codelaw.launch import job as job_lib
-from codelaw.launch import mount as mount_lib
 from codelaw.laws import fitting
 from codelaw.planning import allocation as allocation_lib
 from codelaw.planning import ladder
-from codelaw.planning import objective as objective_lib
 from codelaw.reports import study_folder
 from codelaw.studies import attempts as attempts_lib
+from codelaw.studies import consistency
 from codelaw.studies import experiments as experiments_lib
 from codelaw.studies import scale as scale_lib
 from codelaw.studies import variants as variants_lib
@@ -40,6 +38,17 @@ class Slice:
   model: accounting.ModelShape
   topology: str
   execution: execution_lib.Execution = execution_lib.AUTOMATIC
+
+  def __post_init__(self):
+    for name, kind in (
+      ('model', accounting.ModelShape),
+      ('execution', execution_lib.Execution),
+    ):
+      value = getattr(self, name)
+      if not isinstance(value, kind):
+        raise errors.UserError(
+          f'Slice.{name} must be @{kind.__name__}(), got {value!r}.'
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,101 +116,13 @@ class StudyPlan:
 
   def __post_init__(self):
     experiments_lib.check_lists(self, 'experiments')
-    for name in ('slices', 'target_sources'):
-      object.__setattr__(self, name, tuple(getattr(self, name)))
-    for source in self.target_sources:
-      records.check_source_name(source)
+    for name, kind in (('slices', Slice), ('target_sources', str)):
+      if getattr(self, name):  # it may be empty
+        experiments_lib.check_lists(self, name, kind=kind)
     if self.tasks:
       tasks = task_lib.check_list('StudyPlan.tasks', self.tasks)
       object.__setattr__(self, 'tasks', tasks)
-    self._check_folders()
-    self._check_costs()
-    if self.engine is not None:
-      self._check_engine(self.engine)
-    if self.allocation is not None:
-      self._check_allocation(self.allocation)
-    elif self.confirmation_seeds:
-      raise errors.UserError(
-        'StudyPlan.confirmation_seeds compares allocated with uniform rates;'
-        ' bind StudyPlan.allocation = @AllocationSettings() too.'
-      )
-
-  def _check_folders(self) -> None:
-    corpus_dir = self.shards and self.shards.corpus_dir
-    if self.corpus and self.shards and corpus_dir != self.corpus.output_dir:
-      raise errors.UserError(
-        'StudyPlan.shards must read the corpus that the study builds, got'
-        f' {corpus_dir} and {self.corpus.output_dir}.'
-      )
-    if self.shards and self.run.shards_dir != self.shards.shards_dir:
-      raise errors.UserError(
-        'StudyPlan.run must train on the shards that the study writes, got'
-        f' {self.run.shards_dir} and {self.shards.shards_dir}.'
-      )
-
-  def _check_costs(self) -> None:
-    supply = self.supply or {}
-    if not isinstance(supply, Mapping):
-      raise errors.UserError(
-        "StudyPlan.supply must be like {'code/python': 20e9}, got"
-        f' {self.supply!r}.'
-      )
-    for name, value in {
-      **{f'supply[{source!r}]': tokens for source, tokens in supply.items()},
-      'dollars_per_chip_hour': self.dollars_per_chip_hour,
-    }.items():
-      if (
-        isinstance(value, bool)
-        or not isinstance(value, (int, float))
-        or not 0 <= value < math.inf
-      ):
-        raise errors.UserError(
-          f'StudyPlan.{name} must be a number of at least 0, got {value!r}.'
-        )
-
-  def _check_engine(self, engine: job_lib.Engine) -> None:
-    if not isinstance(engine, job_lib.Engine):
-      raise errors.UserError(
-        'StudyPlan.engine must be @QueuedResources(), @JobSet(), @Xpk() or'
-        f' None, got {engine!r}; ENGINE of a file in gin_configs/launch/ binds'
-        ' it.'
-      )
-    if not isinstance(self.max_jobs, int) or self.max_jobs < 1:
-      raise errors.UserError(
-        'StudyPlan.max_jobs must be a whole number of at least 1, got'
-        f' {self.max_jobs!r}.'
-      )
-    folders = {
-      'StudyPlan.study_dir': self.study_dir,
-      'RunPlan.shards_dir': self.run.shards_dir,
-    }
-    for name, folder in folders.items():
-      mount_lib.check_seen(engine.mount, name, folder)
-
-  def _check_allocation(self, found: allocation_lib.AllocationSettings) -> None:
-    if not self.target_sources:
-      raise errors.UserError(
-        'StudyPlan.allocation needs laws: name the sources whose held-out loss'
-        ' counts in StudyPlan.target_sources.'
-      )
-    if found.objective == objective_lib.SCORE:
-      raise errors.UserError(
-        'A study allocates for losses, and evaluates no tasks; got'
-        f' AllocationSettings.objective = {found.objective!r}. Fit'
-        ' laws of scores to its runs afterwards, and give them to `codelaw'
-        ' allocate --score_fit`.'
-      )
-    if found.stages:
-      raise errors.UserError(
-        'The confirmation of a study trains one mixture throughout a run; got'
-        f' AllocationSettings.stages of {len(found.stages)} stages.'
-        ' Give stages to `codelaw allocate --stages` on its laws.'
-      )
-    if self.confirmation_seeds == 1:
-      raise errors.UserError(
-        'StudyPlan.confirmation_seeds must be 0 or at least 2, because an'
-        ' interval needs repetition; got 1.'
-      )
+    consistency.check(self)
 
   @property
   def targets(self) -> tuple[str, ...]:

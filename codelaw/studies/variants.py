@@ -48,14 +48,15 @@ class Variant:
 
   Attributes:
     name: of the variant, for tables and figures.
-    stages: the first from random parameters.
+    stages: the first from the initial checkpoint of the study's run, where it
+      has one, or from random parameters.
   """
 
   name: str
   stages: tuple[VariantStage, ...]
 
   def __post_init__(self):
-    experiments.check_lists(self, 'stages')
+    experiments.check_lists(self, 'stages', kind=VariantStage)
     if not isinstance(self.name, str) or not self.name:
       raise errors.UserError(
         f'Variant.name must name the variant, got {self.name!r}.'
@@ -84,8 +85,14 @@ class Variants:
   baseline: str = ''
 
   def __post_init__(self):
-    experiments.check_lists(self, 'variants', 'models')
+    experiments.check_lists(self, 'variants', kind=Variant)
+    experiments.check_lists(self, 'models', kind=accounting.ModelShape)
     experiments.check_seeds(self)
+    if len(set(self.models)) < len(self.models):
+      raise errors.UserError(
+        'Variants.models must be different: the runs of one that is there twice'
+        f' are no repetitions; got {list(map(ladder.size_name, self.models))}.'
+      )
     names = [variant.name for variant in self.variants]
     if len(set(names)) < len(names):
       raise errors.UserError(
@@ -103,7 +110,7 @@ class Variants:
     for model, repetition, variant in itertools.product(
       self.models, range(self.seeds), self.variants
     ):
-      initial: records.InitialCheckpoint | None = None
+      initial = pattern.run.initial
       for number, part in enumerate(variant.stages, 1):
         plan = pattern.plan(
           repetition,

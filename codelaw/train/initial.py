@@ -40,6 +40,11 @@ class Inheritance:
       step 0 of the run's schedule.
     train_flops: that the parameters have cost.
     notes: sentences about what could not be taken over.
+    supply_tokens: source -> different tokens that earlier runs could draw, as
+      far as that is known.
+    drawn_apart: sources that the run draws, and that earlier runs have drawn
+      in another order or from other shards: which of their tokens come again is
+      not known.
   """
 
   step: int | None = None
@@ -48,6 +53,17 @@ class Inheritance:
   sequences: Mapping[str, int] = dataclasses.field(default_factory=dict)
   train_flops: float = 0.0
   notes: tuple[str, ...] = ()
+  supply_tokens: Mapping[str, int] = dataclasses.field(default_factory=dict)
+  drawn_apart: frozenset[str] = frozenset()
+
+  def with_supply(self, own: Mapping[str, int]) -> dict[str, int]:
+    """Source -> different tokens that all of them may draw, where known.
+
+    Args:
+      own: source -> those of the run itself.
+    """
+    both = {**self.supply_tokens, **own}
+    return {s: n for s, n in both.items() if s not in self.drawn_apart}
 
 
 def of_record(record: records.RunRecord) -> Inheritance:
@@ -146,13 +162,24 @@ def _inherit(
   per_token = accounting.train_flops_per_token(
     earlier.plan.model, earlier.plan.sequence_length
   )
+  tokens = _sum(earlier.inherited_tokens, own)
   return Inheritance(
     step=step,
     first_step=step if initial.schedule else 0,
-    tokens=_sum(earlier.inherited_tokens, own),
+    tokens=tokens,
     sequences=sequences,
     train_flops=earlier.inherited_flops + per_token * sum(own.values()),
     notes=notes,
+    supply_tokens=earlier.supply_tokens,
+    drawn_apart=frozenset(
+      source
+      for source in plan.schedule.sources
+      if tokens.get(source)
+      and (
+        source not in earlier.supply_tokens
+        or not (initial.schedule or source in sequences)
+      )
+    ),
   )
 
 

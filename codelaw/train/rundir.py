@@ -80,6 +80,9 @@ def planned_record(
     inherited_tokens=dict(inherited.tokens),
     inherited_sequences=dict(inherited.sequences),
     inherited_flops=inherited.train_flops,
+    supply_tokens=inherited.with_supply(
+      {s.source: s.tokens(s.sequences) for s in schedule.supplies}
+    ),
   )
 
 

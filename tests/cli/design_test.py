@@ -1,4 +1,4 @@
-"""The verb: the runs to do next as gin that `codelaw train` builds."""
+"""The verb: the runs to do next as a study that `codelaw study` takes."""
 
 import argparse
 import dataclasses
@@ -8,8 +8,9 @@ import pytest
 
 from codelaw import accounting
 from codelaw.cli import main
-from codelaw.cli import train
+from codelaw.cli import study as study_verb
 from codelaw.laws import results
+from codelaw.studies import sweep
 
 _RUN = """
 include 'models/sequential_108k.gin'
@@ -72,29 +73,32 @@ def _design(*flags):
   )
 
 
-def _plans(file):
+def _planned(file):
+  """The runs of the study that a gin file describes, by name."""
   args = argparse.Namespace(
     gin_file=[file], gin_search_paths=[], gin_bindings=[]
   )
-  return train.load(args)
+  runs = sweep.planned_runs(study_verb.load(args))
+  return {run.run_id: run for run in runs}
 
 
-def test_the_runs_are_written_as_gin_that_builds_them(folder, capsys):
+def test_the_runs_are_written_as_a_study_that_trains_them(folder, capsys):
   assert _design() == 0
   shown = capsys.readouterr().out
   assert 'Expected regret of the allocation' in shown
+  assert 'codelaw study --gin_file=next/design.gin' in shown
   table = pd.read_csv(folder / 'next' / 'design.csv')
   assert 1 <= len(table) <= 5
   assert table['train_flops'].sum() <= 4e12
   assert table['run_id'].is_unique
   shares = table.filter(like='share/')
   assert shares.sum(axis=1).tolist() == pytest.approx([1.0] * len(table))
-  chain = _plans('next/design.gin')
-  for (_, row), settings in zip(table.iterrows(), chain, strict=True):
-    plan = settings.plan
-    assert settings.model_dir == f'next/runs/{row["run_id"]}'
-    (alone,) = _plans(f'next/{row["run_id"]}.gin')
-    assert alone == settings
+  planned = _planned('next/design.gin')
+  assert sorted(planned) == sorted(table['run_id'])
+  for _, row in table.iterrows():
+    run = planned[row['run_id']]
+    plan = run.plan
+    assert run.purposes == ('mixture',)
     assert accounting.num_params(plan.model) == row['num_params']
     assert plan.num_tokens == row['num_tokens']
     assert row['train_flops'] == pytest.approx(
@@ -115,10 +119,38 @@ def test_the_runs_are_written_as_gin_that_builds_them(folder, capsys):
       'cooldown',
     ]
     assert plan.batch_size == 16
-    assert plan.seed >= 3
+    assert plan.seed == row['seed'] >= 3
     assert plan.optimizer.peak_learning_rate == pytest.approx(
       0.02 * 48 / plan.model.width
     )
+
+
+def test_a_study_takes_what_was_written_as_it_is(folder, capsys):
+  assert _design() == 0
+  capsys.readouterr()
+  flags = ['--gin_file=next/design.gin', '--dry_run', '--out=rows.csv']
+  assert main.main(['study', *flags]) == 0
+  assert 'next: ' in capsys.readouterr().out
+  designed = pd.read_csv('next/design.csv').set_index('run_id').sort_index()
+  rows = pd.read_csv('rows.csv').set_index('run_id').sort_index()
+  assert list(rows.index) == list(designed.index)
+  for name in ('num_params', 'seed'):
+    assert rows[name].tolist() == designed[name].tolist()
+  # Tokens are rounded to whole batches, FLOPs with them.
+  assert rows['train_flops'].tolist() == pytest.approx(
+    designed['train_flops'].tolist(), rel=0.02
+  )
+
+
+def test_a_run_that_is_chosen_twice_has_two_seeds(folder):
+  assert _design('--token_budgets=262144', '--max_runs=32') == 0
+  table = pd.read_csv(folder / 'next' / 'design.csv')
+  alike = ['num_params', 'num_tokens', *table.filter(like='share/')]
+  again = table[table.duplicated(alike, keep=False)]
+  assert len(again) >= 2  # the fits of the fixture ask for repetitions
+  for _, rows in again.groupby(alike):
+    assert sorted(rows['seed']) == list(range(3, 3 + len(rows)))
+  assert sorted(_planned('next/design.gin')) == sorted(table['run_id'])
 
 
 def test_supply_and_settings_of_the_allocation_count(folder, capsys):

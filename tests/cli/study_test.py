@@ -89,6 +89,15 @@ def test_wrong_settings_of_a_dry_run_are_refused(here, capsys, binding, words):
   assert words in capsys.readouterr().err
 
 
+def test_runs_may_start_from_a_checkpoint_that_is_there(here, capsys):
+  start = [
+    '--gin.RunPlan.initial=@InitialCheckpoint()',
+    "--gin.InitialCheckpoint.model_dir='nowhere'",
+  ]
+  assert main.main([*TINY, *start]) == 2
+  assert 'nowhere, which holds no run' in capsys.readouterr().err
+
+
 def test_steps_that_are_not_known_are_compiled_and_kept(here, capsys):
   pytest.importorskip('libtpu')
   (here / 'slices.gin').write_text(SLICE)

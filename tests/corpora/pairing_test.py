@@ -70,6 +70,20 @@ def test_the_prefix_ends_where_the_translation_begins(strategy):
   assert content[: item.prefix_bytes].decode().startswith(PROGRAMS['python'])
 
 
+def test_held_out_pairs_of_shuffled_programs_are_those_of_a_direct_corpus():
+  both = [
+    _pair(
+      'python-java',
+      strategy=strategy,
+      directions=['java-python'],
+      held_out_directions=['python-java'],
+    )
+    for strategy in ('shuffled', 'direct')
+  ]
+  assert both[0] == both[1]
+  assert [item.only_split for item in both[0]] == ['validation']
+
+
 def test_shuffled_pairs_are_two_documents_of_one_group():
   program, translation = _pair('python-java', strategy='shuffled')
   assert (program.text, program.language) == (PROGRAMS['python'], 'python')
@@ -192,6 +206,25 @@ def test_one_corpus_may_hold_pairs_written_in_several_ways():
   assert item.source == names[0]
   with pytest.raises(errors.UserError, match='named in lower case'):
     pairing.Pairing(source='Parallel/')
+
+
+def test_a_source_that_is_full_gets_no_more_and_others_do():
+  settings = pairing.Pairing(directions=TWO, source='parallel/direct')
+  full, other = settings.source_names()
+  written = pairs.SyntheticPairs(20, settings)
+  items = list(written.read(range(20), lambda source: source == full))
+  everything = [i for i in collected.items(written) if i.source == other]
+  assert items == everything
+  assert 0 < len(items) < 20
+
+
+def test_seeds_choose_directions_of_their_own():
+  settings = pairing.Pairing(directions=TWO)
+  chosen = [
+    [item.source for item in collected.items(written)]
+    for written in (pairs.SyntheticPairs(20, settings, s) for s in (0, 1))
+  ]
+  assert chosen[0] != chosen[1]
 
 
 def _number(item):

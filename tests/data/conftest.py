@@ -1,3 +1,4 @@
+import dataclasses
 import random
 import shutil
 
@@ -147,3 +148,19 @@ def padded(tmp_path_factory):
     'commits': ('whole', padded_shards.random_tokens(57, 32, 300, 2)),
   }
   return padded_shards.write(folder, 300, sources), str(folder)
+
+
+@pytest.fixture(scope='session')
+def parts_plan(cache_plan, tmp_path_factory):
+  """Of the same corpus, in parts so small that every source has several."""
+  return dataclasses.replace(
+    cache_plan,
+    shards_dir=str(tmp_path_factory.mktemp('parts')),
+    part_bytes=1500,
+    packing={'markup': 'best_fit', 'code/*a': 'whole'},
+  )
+
+
+@pytest.fixture(scope='session')
+def parts_manifest(parts_plan):
+  return shards.write(parts_plan)

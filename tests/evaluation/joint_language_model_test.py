@@ -2,6 +2,7 @@
 tests/train/distributed_test.py."""
 
 import queue
+import weakref
 
 import pytest
 
@@ -79,6 +80,23 @@ def test_the_others_load_what_the_first_loads():
     asked = [('likelihoods', [('', which[0])])]
     assert models['first', *which].asked == asked
     assert models['other', *which].asked == asked
+
+
+def test_a_model_is_gone_before_the_next_one_is_loaded():
+  """Two of them may not fit the memory of a chip."""
+  before = []
+
+  def load(which):
+    assert [reference() for reference in before] == [None] * which
+    model = _Model()
+    before.append(weakref.ref(model))
+    return model
+
+  with joint_language_model.leading():
+    for which in range(3):
+      joint_language_model.load(lambda which: _Model(), which)
+  joint_language_model.follow(load_step=load)
+  assert len(before) == 3
 
 
 def test_a_stop_of_the_first_stops_the_others():

@@ -95,8 +95,9 @@ def test_doubts_are_collected(found):
     termination='iteration limit',
     diagnostics={**found.fits[0].diagnostics, 'warnings': ['E is doubtful.']},
   )
-  run, other, *rest = found.run_records
+  run, other, third, *rest = found.run_records
   failed = dataclasses.replace(run, status='failed', message='loss is NaN')
+  running = dataclasses.replace(third, status='running')
   short = dataclasses.replace(other, realised_tokens={'code/python': 1})
   unsure = dataclasses.replace(
     found.synergy[0], standard_error=None, p_value=None, noise_from='unknown'
@@ -104,7 +105,7 @@ def test_doubts_are_collected(found):
   doubted = dataclasses.replace(
     found,
     fits=(fit,),
-    run_records=(failed, short, *rest),
+    run_records=(failed, short, running, *rest),
     synergy=(unsure, *found.synergy[1:]),
   )
   words = ' '.join(findings.warnings(doubted))
@@ -113,6 +114,7 @@ def test_doubts_are_collected(found):
     'did not converge: iteration limit',
     'E is doubtful.',
     'is failed: loss is NaN',
+    f'Run {third.run_id} is running.',
     'other token counts than planned',
     'have no interval: no run was repeated',
   ):
@@ -120,7 +122,8 @@ def test_doubts_are_collected(found):
 
 
 @pytest.mark.parametrize(
-  ('predicted', 'said'), [((-0.5, -0.4), True), ((-0.1, 0.1), False)]
+  ('predicted', 'said'),
+  [((-0.5, -0.4), True), ((0.4, 0.5), True), ((-0.1, 0.1), False)],
 )
 def test_a_surprise_is_said(found, predicted, said):
   measured = dataclasses.replace(

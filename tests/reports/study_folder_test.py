@@ -1,11 +1,13 @@
 """Reading a study's folder: whole, in parts, broken."""
 
 import dataclasses
+import math
 import shutil
 
 import pytest
 
 from codelaw import errors
+from codelaw import storage
 from codelaw.laws import results
 from codelaw.reports import run_tables
 from codelaw.reports import study_folder
@@ -55,6 +57,53 @@ def test_nothing_to_report_is_an_error(tmp_path):
     study_folder.read(tmp_path)
   with pytest.raises(errors.UserError, match='found none'):
     study_folder.read(tmp_path / 'nowhere')
+
+
+def test_runs_that_are_no_part_of_a_study_any_more_are_left_out(
+  study, tmp_path
+):
+  shutil.copytree(study, tmp_path / 'study')
+  content = storage.read_json(study / 'study.json')
+  left_out = next(r for r in content['runs'] if r['purpose'] == 'single')
+  content['runs'].remove(left_out)
+  storage.write_json(tmp_path / 'study' / 'study.json', content)
+  found = study_folder.read(tmp_path / 'study')
+  ids = {record.run_id for record in found.run_records}
+  assert ids == {r.run_id for r in study_folder.read(study).run_records} - {
+    left_out['run_id']
+  }
+  (tmp_path / 'study' / 'study.json').unlink()
+  found = study_folder.read(tmp_path / 'study')
+  assert left_out['run_id'] in {record.run_id for record in found.run_records}
+
+
+def test_a_source_that_some_runs_did_not_use_has_no_share_there(tmp_path):
+  for folder, source in (('', 'code/c'), ('confirmation/', 'code/go')):
+    (tmp_path / folder).mkdir(exist_ok=True)
+    (tmp_path / f'{folder}runs.csv').write_text(
+      f'run_id,share/{source},tokens/{source},loss/{source}\n{source},1,9,2.5\n'
+    )
+  table = study_folder.read(tmp_path).table
+  assert table['share/code/c'].tolist() == [1, 0]
+  assert table['tokens/code/go'].tolist() == [0, 9]
+  assert math.isnan(table['loss/code/go'][0])
+
+
+@pytest.mark.parametrize(
+  ('purpose', 'fitted'),
+  [
+    ('single', True),
+    ('mixture+variant', True),
+    ('confirm', False),
+    ('variant', False),
+    ('stage+trunk+variant', False),
+    (None, True),  # of a table without a study.json
+  ],
+)
+def test_what_laws_are_fitted_to(found, purpose, fitted):
+  purposes = {} if purpose is None else {'run': purpose}
+  study = dataclasses.replace(found, purposes=purposes)
+  assert study.is_for_laws('run') == fitted
 
 
 def test_laws_alone_are_divided_by_what_they_are_about(study, tmp_path, found):

@@ -3,6 +3,7 @@ import dataclasses
 import pandas as pd
 
 from codelaw.reports import contents
+from codelaw.reports import figures
 from codelaw.reports import html
 from codelaw.reports import study_folder
 from codelaw.reports import study_variants
@@ -71,6 +72,55 @@ def test_a_study_of_variants_answers_with_their_losses():
   assert html.render(page).count('<svg') == 1
 
 
+def test_evaluations_before_the_end_of_a_run_do_not_count():
+  scored = _table(**{SCORE: [0.1, 0.12, 0.3, 0.32, 0.5, 0.5]})
+  early = scored.assign(
+    step=2, is_final=False, num_tokens=3, **{'loss/text': 9.0, SCORE: 0.9}
+  )
+  both = pd.concat([early, scored], ignore_index=True)
+  pages = [contents.of_study(_study(table)) for table in (scored, both)]
+  for one, other in zip(*(page.sections[:2] for page in pages), strict=True):
+    assert [t.rows for t in one.tables] == [t.rows for t in other.tables]
+  assert pages[0].answer == pages[1].answer
+  assert pages[0].warnings == pages[1].warnings
+
+
+def test_a_lower_loss_is_drawn_as_the_better_one():
+  (section, _) = contents.of_study(_study(_table())).sections
+  (axes,) = section.pictures[0].figure.axes
+  colours = {
+    axes.get_yticklabels()[round(line.get_ydata()[0])].get_text(): line
+    for line in axes.lines
+    if line.get_marker() == 'o'
+  }
+  assert colours['code, then text'].get_color() == figures.BLUE
+  assert colours['code'].get_color() == figures.VERMILION
+
+
+def test_of_one_comparison_no_more_is_said_than_can_be_read():
+  names = [f'source{i}' for i in range(20)]
+  table = _table(**{f'loss/{name}': list(LOSSES.values()) for name in names})
+  assert len(contents.of_study(_study(table)).answer.sentences) == 8
+
+
+def test_a_loss_that_stays_the_same_is_not_lower():
+  page = contents.of_study(_study(_table(**{'loss/text': 3.0})))
+  (sentence,) = page.answer.sentences
+  assert sentence == 'Loss of text: no variant is below the baseline.'
+
+
+def test_scores_that_no_run_has_are_not_shown():
+  nowhere = _table(**{SCORE: float('nan')})
+  titles = [s.title for s in contents.of_study(_study(nowhere)).sections]
+  assert titles == ['Losses of ways, 5k parameters', 'Runs']
+  # Nor are those that are no scores: they are losses.
+  other = SCORE.replace('pass@1', 'nats_per_token').replace('code', 'web')
+  scored = {SCORE: [0.1, 0.12, 0.3, 0.32, 0.5, 0.5], other: 2.0}
+  page = contents.of_study(_study(_table(**scored)))
+  assert page.sections[0].title.startswith('Scores of')
+  assert 'web' not in str(page.sections[0].tables)
+
+
 def test_what_the_variants_cost_comes_before_what_they_gain():
   losses = [2.0, 2.1, 2.5, 2.6, 2.7, 2.8]
   others = {f'loss/{name}': losses for name in ('web', 'wiki')}
@@ -111,6 +161,11 @@ def test_every_comparison_has_its_sections_and_its_words():
     study_folder.Comparison('second', 'code', RUNS),
   )
   page = contents.of_study(_study(_table(), *two))
+  assert page.answer.title.startswith('Of the held-out losses of first')
+  assert {warning.partition(':')[0] for warning in page.warnings} == {
+    'first',
+    'second',
+  }
   assert [section.title for section in page.sections][:2] == [
     'Losses of first',
     'Losses of second',
@@ -121,6 +176,8 @@ def test_every_comparison_has_its_sections_and_its_words():
   )
   names = [p.name for section in page.sections for p in section.pictures]
   assert len(set(names)) == len(names) == 2
+  # A variant of the same name in both is named once.
+  assert page.sections[-1].tables[0].rows[0][1] == 'variant, text'
 
 
 def test_single_runs_are_compared_and_said_to_be_single():
@@ -150,10 +207,24 @@ def test_laws_are_drawn_without_the_variants(study):
   purposes = {**found.purposes, variant: 'variant'}
   for given, there in ((found.purposes, True), (purposes, False)):
     page = contents.of_study(dataclasses.replace(found, purposes=given))
-    (picture,) = [
-      p for s in page.sections for p in s.pictures if p.name == 'residuals'
-    ]
-    assert (variant in set(picture.data['run_id'])) == there
+    pictures = {p.name: p for s in page.sections for p in s.pictures}
+    for name in ('residuals', 'predicted_measured'):
+      assert (variant in set(pictures[name].data['run_id'])) == there
+    confirmed = {r for r, p in found.purposes.items() if p == 'confirm'}
+    assert confirmed <= set(pictures['predicted_measured'].data['run_id'])
+    assert not confirmed & set(pictures['residuals'].data['run_id'])
+
+
+def test_laws_of_a_study_come_before_its_variants(study):
+  found = dataclasses.replace(
+    study_folder.read(study), allocation=None, confirmation=None
+  )
+  first, second = list(found.table['run_id'])[:2]
+  comparison = study_folder.Comparison(
+    'ways', 'a', {'a': (first,), 'b': (second,)}
+  )
+  with_ways = dataclasses.replace(found, comparisons=(comparison,))
+  assert contents.of_study(with_ways).answer == contents.of_study(found).answer
 
 
 def test_without_a_table_there_is_nothing_to_compare():

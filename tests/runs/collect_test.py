@@ -36,17 +36,18 @@ def test_table_of_literal_runs(folders):
   table = collect.collect([folders / 'b', folders / 'a'], reports.append)
   assert reports == []
   assert table.columns.tolist() == [
-    'run_id', 'num_params', 'num_params_no_embed', 'num_tokens', 'train_flops',
-    'step', 'stage', 'is_final', 'seed', 'share/code/python', 'share/markup',
-    'tokens/code/python', 'tokens/markup', 'loss/code/python', 'loss/macro',
-    'loss/markup', 'bits_per_byte/code/python', 'bits_per_byte/macro',
-    'bits_per_byte/markup',
+    'run_id', 'num_params', 'num_params_no_embed', 'num_tokens',
+    'unique_tokens', 'train_flops', 'step', 'stage', 'is_final', 'seed',
+    'share/code/python', 'share/markup', 'tokens/code/python', 'tokens/markup',
+    'loss/code/python', 'loss/macro', 'loss/markup',
+    'bits_per_byte/code/python', 'bits_per_byte/macro', 'bits_per_byte/markup',
   ]  # fmt: skip
   rows = table.set_index(['run_id', 'step'])
   assert rows.index.tolist() == [('run-a', 10), ('run-b', 5), ('run-b', 10)]
   assert rows['is_final'].tolist() == [True, False, True]
   assert rows['stage'].tolist() == ['cooldown', 'main', 'cooldown']
   assert rows['num_tokens'].tolist() == [320, 160, 320]
+  assert rows['unique_tokens'].tolist() == [320, 160, 320]
   assert rows['train_flops'].tolist() == [1e6, 5e5, 1e6]
   assert rows['share/markup'].tolist() == [0, 10 / 160, 20 / 320]
   assert rows['tokens/code/python'].tolist() == [320, 150, 300]
@@ -93,6 +94,36 @@ def test_a_damaged_file_of_scores_is_named(folders):
   (folders / 'b' / 'downstream' / 'step_5.json').write_text('{}')
   with pytest.raises(errors.UserError, match=r'step_5\.json'):
     collect.collect([folders / 'b'])
+
+
+def test_tokens_that_come_again_are_not_unique(folders):
+  """A law of repeated tokens reads them, see `laws.formulas.data_repeated`."""
+  tokens, losses = {'markup': 20, 'code/python': 300}, {'markup': 2.0}
+  run_folders.write(
+    folders / 'c',
+    'run-c',
+    tokens,
+    dict.fromkeys((2, 5, 10), losses),
+    supply={'markup': 15, 'code/python': 100, 'unused': 1000},
+  )
+  table = collect.collect([folders / 'c'])
+  # 4 + 60, 10 + 150 and 20 + 300 tokens, of 15 + 100 different ones.
+  assert table['unique_tokens'].tolist() == [64, 110, 115]
+  assert table['unique_tokens'].dtype == np.int64
+
+
+def test_unique_tokens_are_in_the_table_where_they_are_known(folders):
+  run_folders.write(
+    folders / 'c', 'run-c', {'markup': 9}, {10: {'markup': 2.0}}, supply={}
+  )
+  reports = []
+  assert 'unique_tokens' not in collect.collect([folders / 'c'], reports.append)
+  assert reports == []
+  both = collect.collect([folders / 'a', folders / 'c'], reports.append)
+  assert 'unique_tokens' not in both
+  assert reports == [
+    'The table has no column unique_tokens, because nothing says it for run-c.'
+  ]
 
 
 @pytest.mark.parametrize('goes_on', [False, True])

@@ -8,6 +8,7 @@ from codelaw import errors
 from codelaw.runs import collect
 from codelaw.runs import folders
 from codelaw.runs import table as run_table
+from codelaw.runs import tag_columns
 from tests.runs import event_files
 from tests.runs import run_folders
 
@@ -118,6 +119,15 @@ def test_gaps_in_the_facts_list_the_runs(runs):
   assert 'num_tokens and num_steps) of large, small.' in str(caught.value)
 
 
+def test_different_tokens_are_a_fact_that_need_not_be_known(runs):
+  facts = {
+    'small': {**_FACTS['small'], 'unique_tokens': 400},
+    'large': {**_FACTS['large'], 'unique_tokens': '1e9'},
+  }
+  table, _ = _collect(runs, facts)
+  assert table['unique_tokens'].tolist() == [320, 320, 400]
+
+
 def test_facts_about_other_runs_are_told(runs):
   _, notes = _collect(runs, facts={**_FACTS, 'huge': {}, 'giant': {}})
   assert any('not here: giant, huge' in note for note in notes)
@@ -191,6 +201,16 @@ def test_training_loss_where_nothing_was_evaluated(tmp_path):
   )
   assert table['loss/train'].tolist() == [9.0, 4.5, 3.0]
   assert table['is_final'].tolist() == [False, False, True]
+
+
+def test_a_loss_that_has_no_name_keeps_its_column(tmp_path):
+  event_files.write(tmp_path / 'r', [event_files.scalars(1, {'dev/ce': 3.0})])
+  table, _ = _collect(
+    tmp_path,
+    facts={'r': {'num_params': 1, 'tokens_per_step': 2}},
+    mapping=tag_columns.TagMapping(rules=['dev/ce=loss:nats_per_token']),
+  )
+  assert table['loss'].tolist() == [3.0]
 
 
 def test_values_that_are_not_finite_are_told(tmp_path):

@@ -36,6 +36,7 @@ def test_csv_and_json_say_the_same(tmp_path):
     num_params_no_embed=None,
     tokens_per_step=None,
     num_steps=None,
+    unique_tokens=None,
     flops_per_token=12e6,
     seed=None,
     shares={'a': 1.0},

@@ -11,7 +11,15 @@ SHAPE = accounting.ModelShape(
 NUM_STEPS = 10
 
 
-def write(folder, run_id, tokens, losses, status='finished', step=NUM_STEPS):
+def write(
+  folder,
+  run_id,
+  tokens,
+  losses,
+  status='finished',
+  step=NUM_STEPS,
+  supply=None,
+):
   """Writes run.json and eval/ events.
 
   Args:
@@ -21,6 +29,7 @@ def write(folder, run_id, tokens, losses, status='finished', step=NUM_STEPS):
     losses: step -> {evaluation: loss}.
     status: of the run.
     step: updates done.
+    supply: source -> different tokens there are; by default those trained on.
   """
   stages = (
     records.Stage('main', records.MixtureRates(tokens), token_weight=4),
@@ -56,6 +65,7 @@ def write(folder, run_id, tokens, losses, status='finished', step=NUM_STEPS):
     package_versions={},
     hardware={},
     wall_seconds=1.0,
+    supply_tokens=tokens if supply is None else supply,
   )
   records.write_run_record(folder, record)
   writer = tensorboardX.SummaryWriter(str(folder / 'eval'))

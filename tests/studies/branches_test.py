@@ -173,6 +173,45 @@ def test_a_sizing_by_tokens_is_refused():
   sweep.planned_runs(_study(sizing=ladder.LearningRateRule(0.5)))
 
 
+def test_the_order_of_budgets_and_those_named_twice_change_nothing():
+  orders = [[10 * STEP, 20 * STEP], [20 * STEP, 10 * STEP, 20 * STEP]]
+  found = [
+    sweep.planned_runs(_study(grid=experiments.Grid([PYTHON], [SMALL], order)))
+    for order in orders
+  ]
+  assert found[0] == found[1]
+
+
+def test_branches_off_one_step_need_one_checkpoint():
+  near = experiments.Grid([PYTHON], [SMALL], [20 * STEP, 20 * STEP + 1])
+  ((trunk, grown),) = _grown(_study(grid=near))
+  assert trunk.plan.checkpoint_steps_kept == (16,)
+  assert [branch.plan.initial.step for branch in grown] == [16, 16]
+
+
+def test_a_sizing_that_changes_the_batch_alone_is_refused():
+  class Batches:
+    def sized(self, plan):
+      return dataclasses.replace(plan, batch_size=plan.num_tokens // STEP)
+
+  with pytest.raises(errors.UserError, match='gives batch_size 10 for'):
+    sweep.planned_runs(_study(sizing=Batches()))
+
+
+def test_two_grids_of_branches_share_the_branches_they_have_in_common():
+  """Their trunks keep other checkpoints, so each has its own."""
+  grids = [
+    experiments.Grid([PYTHON], [SMALL], budgets)
+    for budgets in ([10 * STEP, 20 * STEP], [20 * STEP, 10 * STEP])
+  ]
+  longer = experiments.Grid([PYTHON], [SMALL], [10 * STEP, 41 * STEP])
+  every = [branches.Branches(grid) for grid in (*grids, longer)]
+  study = dataclasses.replace(_study(), experiments=tuple(every))
+  found = _grown(study)
+  assert len(found) == 2
+  assert [len(grown) for _, grown in found] == [2, 2]
+
+
 def test_branches_are_of_a_grid():
   with pytest.raises(errors.UserError, match='must be @Grid'):
     branches.Branches([PYTHON])

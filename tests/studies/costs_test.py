@@ -3,6 +3,7 @@ import dataclasses
 import pytest
 
 from codelaw import accounting
+from codelaw import records
 from codelaw.studies import costs
 from codelaw.studies import supplies
 from codelaw.studies import sweep
@@ -67,7 +68,7 @@ def test_nothing_is_known_without_any_step_or_run():
 def _finished(num_params, seconds):
   study = planned.study()
   runs = sweep.planned_runs(study)[:1]
-  (drawn,) = supplies.draw(runs, supplies.of_study(study, runs), 'runs')
+  (drawn,) = supplies.draw(study, runs, supplies.of_study(study, runs))
   return dataclasses.replace(
     drawn.record,
     num_params=num_params,
@@ -90,6 +91,28 @@ def test_without_a_slice_finished_runs_tell_the_rate():
   cost = _cost(finished=finished, where=None)
   assert (cost.basis, cost.num_chips) == ('measured', 0)
   assert cost.hours == pytest.approx((20 / 3600, 80 / 3600))
+
+
+def test_the_nearest_size_is_that_of_the_smallest_ratio():
+  size = accounting.num_params(planned.LARGE)
+  # 60% less is further than twice as much.
+  runs = [_finished(round(0.4 * size), 1.0), _finished(2 * size, 10.0)]
+  slots = runs[0].plan.num_steps * runs[0].plan.tokens_per_step
+  cost = costs.of_run(planned.run(), slots, None, [], runs)
+  assert cost.hours == pytest.approx((10 / 3600, 10 / 3600))
+
+
+def test_a_branch_took_its_time_for_its_own_steps():
+  done = _finished(accounting.num_params(planned.LARGE), 3.0)
+  start = records.InitialCheckpoint('trunk', 1, schedule=True)
+  branch = dataclasses.replace(
+    done,
+    plan=dataclasses.replace(done.plan, initial=start),
+    initial_step=1,
+  )
+  own = (done.plan.num_steps - 1) * done.plan.tokens_per_step
+  cost = costs.of_run(done.plan, own, None, [], [branch])
+  assert cost.hours == pytest.approx((3 / 3600, 3 / 3600))
 
 
 def test_a_run_takes_as_long_as_itself_padding_included():

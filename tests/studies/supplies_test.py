@@ -5,14 +5,20 @@ import pytest
 
 from codelaw import errors
 from codelaw import records
+from codelaw.corpora import deduplication
+from codelaw.corpora import plan as plan_lib
+from codelaw.corpora.synthetic import reader
 from codelaw.data import manifest as manifest_lib
 from codelaw.data import schedule
+from codelaw.launch import mount as mount_lib
+from codelaw.studies import dry_run
 from codelaw.studies import experiments
 from codelaw.studies import supplies
 from codelaw.studies import sweep
 from codelaw.train import initial
 from codelaw.train import rundir
 from tests.studies import planned
+from tests.studies import submitted
 
 FOLDER = 'no_such_study/runs'
 
@@ -20,7 +26,7 @@ FOLDER = 'no_such_study/runs'
 def _draw(study):
   runs = sweep.planned_runs(study)
   supply = supplies.of_study(study, runs)
-  return supplies.draw(runs, supply, study.pattern.runs_dir)
+  return supplies.draw(study, runs, supply)
 
 
 def _chain(drawn):
@@ -69,7 +75,7 @@ def test_shards_come_before_what_is_declared(tmp_path):
   assert supply.kind == 'shards'
   assert supply.tokens == {'text': 3200, 'code': 6400}
   assert supply.manifest(study.run) == manifest
-  for drawn in supplies.draw(runs, supply, FOLDER):
+  for drawn in supplies.draw(study, runs, supply):
     if drawn.run.plan.initial is None:
       alone = schedule.uncapped(drawn.run.plan, manifest)
       assert drawn.record.planned_tokens == alone.planned_tokens()
@@ -124,8 +130,9 @@ def test_a_branch_has_the_rest_of_its_schedule_for_its_own():
     experiments.PlannedRun('trunk', ('trunk',), trunk),
     experiments.PlannedRun('branch', ('single',), branch),
   ]
-  supply = supplies.of_study(planned.study(supply={'text': 8192}), runs)
-  _, drawn = supplies.draw(runs, supply, FOLDER)
+  study = planned.study(supply={'text': 8192})
+  supply = supplies.of_study(study, runs)
+  _, drawn = supplies.draw(study, runs, supply)
   assert drawn.own_slots == 4 * 512
   assert sum(drawn.record.planned_tokens.values()) == 4 * 512
   assert drawn.epochs == {'text': 1.0}
@@ -171,6 +178,111 @@ def test_with_what_it_needs_and_no_less_a_study_is_not_refused(target_tokens):
       supplies.check(_draw(planned.study(run=run, supply=less)))
 
 
+def test_the_run_that_repeats_a_source_most_for_its_cap_is_named():
+  class Caps:
+    def runs(self, pattern):
+      for cap, tokens in ((2.0, 1024), (9.0, 4096), (4.0, 512)):
+        plan = pattern.plan(num_tokens=tokens, max_epochs=cap)
+        yield pattern.named('single', plan)
+
+  study = planned.study(experiments=[Caps()], supply={'text': 320})
+  drawn = _draw(study)
+  by_cap = {d.run.plan.max_epochs: d.run.run_id for d in drawn}
+  with pytest.raises(errors.UserError) as caught:
+    supplies.check(drawn)
+  # 3.2 of 2 is more than 12.8 of 9; 1.6 of 4 is allowed.
+  assert 'cannot supply 2 of 3 runs' in str(caught.value)
+  assert f'3.20 times of 2 (2 runs, {by_cap[2.0]} the' in str(caught.value)
+  (need,) = dry_run.of_study(study, []).needs
+  assert (need.max_epochs, need.refused, need.epochs) == (2.0, 2, 12.8)
+
+
+def test_what_the_corpus_will_hold_is_known_before_it_is_built():
+  corpus = plan_lib.CorpusPlan(
+    [reader.SyntheticPrograms(5, renamed={'synthetic/java': 'text'})],
+    'corpus',
+    deduplication.Deduplication(),
+  )
+  with pytest.raises(errors.UserError) as caught:
+    _draw(planned.study(corpus=corpus))
+  assert 'StudyPlan.corpus does not build: code (2 runs); there' in str(
+    caught.value
+  )
+  study = planned.study(corpus=corpus, experiments=[planned.GRID])
+  _draw(study)
+  for targets, missing in (
+    (['text', 'synthetic/python'], ''),
+    (['text', 'synthetic/java'], 'names synthetic/java, of which'),
+  ):
+    changed = dataclasses.replace(study, target_sources=targets)
+    if not missing:
+      dry_run.of_study(changed, [])
+    else:
+      with pytest.raises(errors.UserError, match=missing):
+        dry_run.of_study(changed, [])
+
+
+def test_targets_need_held_out_text_in_the_shards(tmp_path):
+  manifest = _with_shards(tmp_path, {'text': 3200, 'code': 6400})
+  held_out = manifest.sources['text']['train']
+  none = dataclasses.replace(held_out, sequences=0)
+  sources = {
+    'text': {'train': held_out, 'validation': held_out},
+    'code': {'train': held_out, 'validation': none},
+    'seen/never': {'validation': held_out},
+  }
+  supply = supplies.of_manifest(dataclasses.replace(manifest, sources=sources))
+  assert set(supply.tokens) == supply.sources == {'text', 'code'}
+  targets = ['text', 'seen/never']
+  supplies.check_targets(planned.study(target_sources=targets), supply)
+  with pytest.raises(errors.UserError, match='names code, of which there is'):
+    supplies.check_targets(planned.study(target_sources=['code']), supply)
+
+
+def test_shards_and_runs_are_found_where_this_machine_sees_them(tmp_path):
+  """Pods see a bucket in a folder that this machine has elsewhere."""
+
+  class Elsewhere(mount_lib.Mount):
+    def here(self, path):
+      return str(path).replace(self.folder, str(tmp_path))
+
+  study = planned.study(
+    run=planned.run(shards_dir='/mnt/codelaw/shards'),
+    study_dir='/mnt/codelaw/study',
+    engine=submitted.Engine(Elsewhere('gs://bucket')),
+  )
+  (tmp_path / 'shards').mkdir()
+  manifest = _with_shards(tmp_path / 'shards', {'text': 3200, 'code': 6400})
+  found = dry_run.of_study(study, [])
+  assert found.supply.manifest(study.run) == manifest
+  assert found.finished == 0
+  for row in found.rows:  # their plans are what pods will see
+    assert row.plan.shards_dir == '/mnt/codelaw/shards'
+  first = found.rows[0]
+  record = dataclasses.replace(
+    first.drawn.record, status='finished', wall_seconds=1.0
+  )
+  folder = tmp_path / 'study' / 'runs' / first.run.run_id
+  folder.mkdir(parents=True)
+  records.write_run_record(folder, record)
+  assert dry_run.of_study(study, []).finished == 1
+  # So is a run outside the study that its runs start from.
+  outside = tmp_path / 'outside'
+  records.write_run_record(outside, rundir.at_end(record))
+  step = record.plan.num_steps
+  (outside / 'checkpoints' / str(step)).mkdir(parents=True)
+  start = records.InitialCheckpoint('/mnt/codelaw/outside')
+  study = dataclasses.replace(
+    study,
+    run=dataclasses.replace(study.run, model=record.plan.model, initial=start),
+    experiments=(experiments.Grid(['text'], [record.plan.model], [1024]),),
+    slices=(),
+  )
+  (row,) = dry_run.of_study(study, []).rows
+  assert row.drawn.record.inherited_tokens == record.planned_tokens
+  assert row.plan.initial == start
+
+
 def test_all_sources_that_are_not_there_are_named(tmp_path):
   with pytest.raises(errors.UserError) as caught:
     _draw(planned.study(supply={'markup': 1e6}))
@@ -191,7 +303,7 @@ def test_a_vocabulary_that_the_model_has_not_is_refused():
     _manifest({'text': 3200, 'code': 3200}, vocab_size=301)
   )
   with pytest.raises(errors.UserError, match=r'vocab_size is 300.*has 301'):
-    supplies.draw(sweep.planned_runs(study), supply, FOLDER)
+    supplies.draw(study, sweep.planned_runs(study), supply)
 
 
 def test_runs_may_start_from_one_outside_the_study(tmp_path):

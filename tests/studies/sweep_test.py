@@ -14,7 +14,6 @@ from codelaw.data import shards
 from codelaw.laws import fitting
 from codelaw.planning import allocation
 from codelaw.planning import ladder
-from codelaw.planning import space
 from codelaw.studies import analysis
 from codelaw.studies import experiments
 from codelaw.studies import sweep
@@ -98,6 +97,19 @@ def test_the_sweep_is_grid_pairs_and_mixtures_each_once():
   alone = [shares for shares in by_purpose['pair'] if len(shares) == 1]
   assert sorted(map(tuple, alone)) == [('a',), ('b',), ('c',)]
   assert by_purpose['mixture'] == [{'a': 0.25, 'b': 0.25, 'c': 0.5}]
+
+
+def test_a_mixture_that_is_there_twice_has_two_seeds():
+  one, other = (records.MixtureRates({'a': n, 'b': 1}) for n in (1, 2))
+  listed = experiments.Mixtures([one, other, one, one], SMALL, 2048)
+  runs = list(listed.runs(_study().pattern))
+  assert len({run.run_id for run in runs}) == 4
+  assert [(_shares(run)['a'], run.plan.seed) for run in runs] == [
+    (0.5, 7),
+    (pytest.approx(2 / 3), 7),
+    (0.5, 8),
+    (0.5, 9),
+  ]
 
 
 def test_repeated_pairs_have_seeds_of_their_own():
@@ -202,37 +214,6 @@ def test_arms_differ_in_their_mixture_alone():
 
 
 @pytest.mark.parametrize(
-  ('changes', 'message'),
-  [
-    ({'experiments': []}, 'must be a list'),
-    ({'target_sources': ['A B']}, 'lower case'),
-    ({'target_sources': []}, 'needs laws'),
-    ({'allocation': None}, 'bind StudyPlan.allocation'),
-    (
-      {'shards': shards.CachePlan('elsewhere', 'shards', 300, 32)},
-      'must read the corpus',
-    ),
-    (
-      {'shards': shards.CachePlan('corpus', 'elsewhere', 300, 32)},
-      'must train on the shards',
-    ),
-    ({'confirmation_seeds': 1}, 'at least 2'),
-    (
-      {
-        'allocation': allocation.AllocationSettings(
-          stages=(space.StageLimits('main'), space.StageLimits('cooldown'))
-        )
-      },
-      'one mixture throughout',
-    ),
-  ],
-)
-def test_studies_that_do_not_hang_together_are_refused(changes, message):
-  with pytest.raises(errors.UserError, match=message):
-    _study(**changes)
-
-
-@pytest.mark.parametrize(
   'changes',
   [
     {'run': {'num_tokens': 8192}},
@@ -263,7 +244,9 @@ def test_what_the_allocation_depends_on_makes_it_anew(changes):
     (experiments.Grid, (['a'], [SMALL], 1024), 'must be a list'),
     (experiments.Grid, (['A B'], [SMALL], [1024]), 'lower case'),
     (experiments.Pairs, ([], SMALL, 1024), 'not empty'),
-    (experiments.Pairs, (['a'], SMALL, 1024, 0), 'at least 1'),
+    (experiments.Pairs, (['a', 'b'], SMALL, 1024, 0), 'at least 1'),
+    (experiments.Pairs, (['a'], SMALL, 1024), 'two different ones'),
+    (experiments.Pairs, (['a', 'b', 'a'], SMALL, 1024), 'two different ones'),
     (experiments.Mixtures, ((), SMALL, 1024), 'not empty'),
   ],
 )

@@ -1,3 +1,5 @@
+import dataclasses
+
 import pytest
 
 from codelaw import accounting
@@ -70,6 +72,16 @@ def test_a_variant_is_a_chain_of_runs():
   assert {r.plan.seed for r in (first, second, third)} == {3}
 
 
+def test_variants_may_start_from_a_run_outside_the_study():
+  start = records.InitialCheckpoint('elsewhere', 7)
+  run = dataclasses.replace(PATTERN.run, initial=start)
+  ways = variants.Variants([LONG], [SMALL])
+  first, second, _ = ways.runs(dataclasses.replace(PATTERN, run=run))
+  assert first.plan.initial == start
+  assert second.plan.initial.model_dir == f'study/runs/{first.run_id}'
+  assert second.plan.initial.step is None
+
+
 def test_only_the_last_run_of_a_variant_is_compared():
   runs = _runs(LONG)
   assert [run.variants for run in runs] == [(), (), (LONG.name,)]
@@ -140,6 +152,10 @@ def test_runs_are_compared_model_by_model_and_seed_by_seed():
     (variants.Variants, ([LONG], [SMALL], 0), 'at least 1'),
     (variants.Variants, ([LONG, LONG], [SMALL]), 'different names'),
     (variants.Variants, ([LONG], [SMALL], 1, 'x', 'other'), 'must be one of'),
+    (variants.Variants, (['x'], [SMALL]), r"list of @Variant\(\), got 'x'"),
+    (variants.Variants, ([LONG], [3]), r'list of @ModelShape\(\), got 3'),
+    (variants.Variants, ([LONG], [SMALL, SMALL]), 'must be different'),
+    (variants.Variant, ('text', ['x']), r"list of @VariantStage\(\), got 'x'"),
     (variants.Variant, ('', [PRETRAIN]), 'must name'),
     (variants.Variant, ('text', []), 'must be a list'),
     (variants.VariantStage, (TEXT, 1024), 'must be @Stage'),

@@ -265,6 +265,9 @@ def test_another_order_starts_from_the_first_sequence(
   assert inherited.sequences == {}
   assert inherited.tokens == trunk[2].realised_tokens
   assert why in inherited.notes[0]
+  # How many tokens of Python come again is not known; of markup none can.
+  known = inherited.with_supply({'code/python': 999})
+  assert known == {'markup': trunk[2].supply_tokens['markup']}
 
 
 def test_another_supply_starts_from_its_first_sequence(make, trunk):
@@ -275,6 +278,40 @@ def test_another_supply_starts_from_its_first_sequence(make, trunk):
   inherited = initial.of_plan(plan, manifest_lib.read(plan.shards_dir))
   assert list(inherited.sequences) == ['markup']
   assert 'target_tokens' in inherited.notes[0]
+  assert inherited.drawn_apart == {'code/python'}
+
+
+def test_different_tokens_are_counted_over_a_chain(make, trunk, tmp_path):
+  plan, folder, before = trunk
+  manifest = manifest_lib.read(plan.shards_dir)
+  supply = {s: manifest.split(s, 'train').tokens for s in before.planned_tokens}
+  assert before.supply_tokens == supply
+  start = records.InitialCheckpoint(str(folder))
+  steps = 2 * supply['code/python'] // TOKENS
+  repeating = make(steps, stage('next', PYTHON), start, max_epochs=9)
+  second = loop.train(repeating, tmp_path / 'second')
+  assert second.supply_tokens == supply
+  seen = second.tokens_seen(second.realised_tokens)
+  assert seen['code/python'] > supply['code/python']
+  rows = collect.collect([folder, tmp_path / 'second'])
+  rows = rows.set_index('num_tokens')['unique_tokens'].to_dict()
+  assert rows == {
+    sum(before.realised_tokens.values()): sum(before.realised_tokens.values()),
+    sum(seen.values()): supply['code/python'] + seen['markup'],
+  }
+  # What an earlier codelaw has trained does not say what it could draw.
+  old = dataclasses.replace(before, supply_tokens={})
+  inherited = initial.of_plan(repeating, manifest, old)
+  assert inherited.with_supply({'code/python': 999}) == {}
+  branch = branch_of(make, trunk, 4, 3)
+  inherited = initial.of_plan(branch, manifest)
+  assert inherited.with_supply(supply) == supply
+  # A source that is new to the chain has come from no other shards.
+  other = dataclasses.replace(
+    before, manifest_fingerprint='x', realised_tokens={'code/python': 64}
+  )
+  both = make(3, stage('next', BOTH), start)
+  assert initial.of_plan(both, manifest, other).drawn_apart == {'code/python'}
 
 
 def test_what_does_not_fit_is_named(make, make_plan, trunk, tmp_path):

@@ -158,8 +158,12 @@ def test_sources_have_the_names_that_a_study_knows_them_by():
     'synthetic/go': 'code/web',
     'synthetic/commits': 'commits',
   }
-  found = _documents(5, **settings, renamed=renamed)
-  assert list(found) == ['code/web', 'commits']
+  settings |= {'renamed': renamed}
+  everything = reader.SyntheticPrograms(5, **settings)
+  assert everything.source_names() == ('code/web', 'commits')
+  full = everything.read(range(5), lambda source: source == 'code/web')
+  assert {item.source for item in full} == {'commits'}
+  found = _documents(5, **settings)
   assert [item.text for item in found['code/web']] == [
     item.text
     for pair in zip(
