@@ -41,7 +41,7 @@ def of_study(study: study_folder.Study) -> layout.Page:
   only_variants = compared and not study.every_fit
   return layout.Page(
     name=study.name,
-    answer=study_variants.answer(compared)
+    answer=study_variants.answer(compared, _translations(study, compared))
     if only_variants
     else findings.answer(study),
     warnings=(*findings.warnings(study), *study_variants.warnings(compared)),
@@ -65,8 +65,8 @@ def sections(
       _laws(study),
       _synergy(study),
       _mixture_laws(study),
+      translation(_translations(study, compared)),
       *study_variants.sections(compared),
-      translation(study.table, study_variants.run_names(compared)),
       _runs(study),
     )
     if section.pictures or section.tables
@@ -323,16 +323,20 @@ def _mixture_laws(study: study_folder.Study) -> layout.Section:
   )
 
 
-def translation(
-  table: pd.DataFrame | None, names: Mapping[str, str] | None = None
-) -> layout.Section:
-  """What a run table has of translation (`translation_rows`), if anything.
+def _translations(
+  study: study_folder.Study, compared: Sequence[study_variants.Compared]
+) -> list[list[translation_rows.Matrix]]:
+  """What the run table has of translation, by metric."""
+  if study.table is None:
+    return []
+  names = study_variants.run_names(compared)
+  return translation_rows.by_metric(study.table, names)
 
-  Args:
-    table: of runs; None without one.
-    names: run id -> what readers call the run; by default its id.
-  """
-  found = [] if table is None else translation_rows.by_metric(table, names)
+
+def translation(
+  found: Sequence[Sequence[translation_rows.Matrix]],
+) -> layout.Section:
+  """What there is of translation (`translation_rows`), by metric."""
   if not found:
     return layout.Section('', (), ())
   pictures = (

@@ -16,12 +16,14 @@ from codelaw.reports import figures
 from codelaw.reports import findings
 from codelaw.reports import layout
 from codelaw.reports import study_folder
+from codelaw.reports import translation_rows
 from codelaw.reports import variant_cautions
 from codelaw.reports import variant_groups
 from codelaw.reports import variant_losses
 from codelaw.reports import variant_plots
 from codelaw.reports import variant_scores
 from codelaw.reports import variant_tables
+from codelaw.reports import variant_translations
 from codelaw.reports import variants
 
 _LEVEL = 0.9  # of the intervals; that of `fitting.FitSettings` by default
@@ -85,13 +87,13 @@ def _compared(
 def run_names(found: Sequence[Compared]) -> dict[str, str]:
   """Run id -> its variant, with its size and repetition where that tells.
 
-  A run that two variants share keeps its id.
+  The largest come first. A run that two variants share keeps its id.
   """
   names: dict[str, list[str]] = {}
-  for one in found:
+  for one in sorted(found, key=_num_params, reverse=True):
+    size = f', {_size(one)}' if len(found) > 1 else ''
     for variant, rows in one.rows.items():
       for place, row in enumerate(rows.to_dict('records'), 1):
-        size = f', {figures.short(row["num_params"])}' if len(found) > 1 else ''
         repetition = f', {place}' if len(rows) > 1 else ''
         names.setdefault(row['run_id'], []).append(variant + size + repetition)
   every = collections.Counter(
@@ -102,6 +104,16 @@ def run_names(found: Sequence[Compared]) -> dict[str, str]:
     for run_id, given in names.items()
     if len(given) == 1 and every[given[0]] == 1
   }
+
+
+def _num_params(one: Compared) -> float:
+  return max(
+    (rows['num_params'].max() for rows in one.rows.values()), default=0
+  )
+
+
+def _size(one: Compared) -> str:
+  return figures.short(_num_params(one))
 
 
 def sections(found: Sequence[Compared]) -> Iterator[layout.Section]:
@@ -140,16 +152,31 @@ def sections(found: Sequence[Compared]) -> Iterator[layout.Section]:
       )
 
 
-def answer(found: Sequence[Compared]) -> findings.Answer:
-  """What the comparisons come to, where a study has nothing else to say."""
-  title, sentences = '', []
+def answer(
+  found: Sequence[Compared],
+  translations: Sequence[Sequence[translation_rows.Matrix]] = (),
+) -> findings.Answer:
+  """What the comparisons come to, where a study has nothing else to say.
+
+  Args:
+    found: the comparisons.
+    translations: for every metric its matrices; what a study of translation
+      is about, where no other scores are known.
+  """
+  sizes = {_size(one): one.comparison for one in found}
+  sentences: list[str] = []
+  if len(sizes) == len(found):
+    sentences += variant_translations.sentences(sizes, translations)
+  is_of_translation = sentences and not any(one.cells for one in found)
+  title = sentences.pop(0).removesuffix('.') if is_of_translation else ''
   for one in found:
     baseline = one.comparison.baseline
     what, changes = _telling(one)
     words = variants.verdict(changes, baseline, _LEVEL)
-    title = title or f'Of the {what} of {one.comparison.name}: {words}'
-    if one is not found[0]:
-      sentences.append(f'Of the {what} of {one.comparison.name}: {words}')
+    said = f'Of the {what} of {one.comparison.name}: {words}'
+    if title:
+      sentences.append(said)
+    title = title or said
     best = [
       *variants.best_scores(one.cells, one.changes, baseline, _LEVEL),
       *_lowest_losses(one),

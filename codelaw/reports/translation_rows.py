@@ -87,8 +87,10 @@ def by_metric(
 
   Args:
     table: of runs.
-    names: run id -> what readers call the run; by default its id.
+    names: run id -> what readers call the run, in the order in which they are
+      shown; others follow, under their ids.
   """
+  places = {run_id: place for place, run_id in enumerate(names or {})}
   found = {
     match[2]
     for name in table.columns
@@ -96,7 +98,10 @@ def by_metric(
   }
   order = {name: place for place, name in enumerate(METRICS)}
   every = [
-    list(_matrices(table, metric, names or {}))
+    sorted(
+      _matrices(table, metric, names or {}),
+      key=lambda one: places.get(one.run_id, len(places)),
+    )
     for metric in sorted(
       found, key=lambda name: (order.get(kind(name), len(order)), name)
     )

@@ -25,6 +25,7 @@ from codelaw.reports import variant_scores
 
 Losses = Mapping[str, Mapping[str, np.ndarray]]
 Changes = Mapping[str, Mapping[str, variant_scores.Change]]
+_MOST_SOURCES = 12  # seven languages, text and a few more
 
 
 def losses(
@@ -32,7 +33,9 @@ def losses(
 ) -> dict[str, dict[str, np.ndarray]]:
   """Source -> variant -> loss of each repetition, nats per token.
 
-  A variant that has not all repetitions of a source is left out there.
+  A variant that has not all repetitions of a source is left out there. Of more
+  sources than can be read, those of one folder count as one, by their mean:
+  `parallel/direct/*`.
 
   Args:
     table: run table.
@@ -49,7 +52,26 @@ def losses(
     }
     if comparison.baseline in complete and len(complete) > 1:
       found[target.removeprefix('loss/')] = complete
-  return found
+  return _by_folder(found) if len(found) > _MOST_SOURCES else found
+
+
+def _by_folder(found: Losses) -> dict[str, dict[str, np.ndarray]]:
+  """Folder or single source -> variant -> mean loss of each repetition."""
+  folders: dict[str, list[str]] = {}
+  for source in found:
+    folder = source.rpartition('/')[0]
+    folders.setdefault(f'{folder}/*' if folder else source, []).append(source)
+  means = {}
+  for folder, sources in folders.items():
+    rows = [found[source] for source in sources]
+    complete = {
+      name: np.mean([row[name] for row in rows], axis=0)
+      for name in rows[0]
+      if all(name in row for row in rows)
+    }
+    if len(complete) > 1:
+      means[folder if len(sources) > 1 else sources[0]] = complete
+  return means
 
 
 def changes(

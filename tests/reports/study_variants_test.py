@@ -246,10 +246,10 @@ def test_runs_have_the_name_of_their_variant():
   small = study_folder.Comparison('small', 'text', {'text': ('t0',)})
   large = study_folder.Comparison('large', 'text', {'text': ('c0',)})
   sizes = _table(num_params=[5_000, 5_000, 2_000_000, 1, 1, 1])
-  assert names(_study(sizes, small, large)) == {
-    't0': 'text, 5k',
-    'c0': 'text, 2M',
-  }
+  assert list(names(_study(sizes, small, large)).items()) == [
+    ('c0', 'text, 2M'),
+    ('t0', 'text, 5k'),
+  ]
 
 
 def test_runs_that_a_name_does_not_tell_apart_keep_their_ids():
@@ -261,3 +261,91 @@ def test_runs_that_a_name_does_not_tell_apart_keep_their_ids():
   )
   found = study_variants.of(_study(_table(), once, again))
   assert study_variants.run_names(found) == {}
+
+
+def _translated(**values):
+  """A table whose runs translate in two directions, one of them trained on."""
+  directions = {
+    'score/translation/java-go/nats_per_token': 3.0,
+    'score/translation/go-java/nats_per_token': 3.0,
+    'tokens/parallel/java-go': 7.0,
+  }
+  averages = {
+    f'score/translation/{kind}/nats_per_token': column
+    for kind, column in values.items()
+  }
+  return _table(**directions, **averages)
+
+
+def test_a_study_of_translation_answers_with_the_best_variant():
+  table = _translated(
+    seen=[3.0, 2.0, 2.4, 2.4, 9, 9],
+    unseen=[3.0, 2.0, 2.6, 2.6, 9, 9],
+    all=[1.0, 1.0, 9, 9, 9, 9],
+  )
+  page = contents.of_study(_study(table))
+  assert page.answer.title == (
+    'Translation in unseen directions, nats per token: best is text'
+  )
+  assert page.answer.sentences[0] == (
+    'Translation in seen directions, nats per token: best is code, then text.'
+  )
+  assert page.answer.sentences[1].startswith('Of the held-out losses of ways')
+  assert page.sections[0].title == 'Translation'
+  # Where nothing is known of seen directions, all count.
+  page = contents.of_study(_study(_translated(all=[9, 9, 9, 9, 1.0, 1.0])))
+  assert page.answer.title.startswith('Translation in all directions')
+  assert page.answer.title.endswith('best is code')
+
+
+def test_translation_is_told_by_size():
+  table = _translated(unseen=[3.0, 2.0, 1.0, 9.0, 1.0, 2.0], seen=1.0)
+  sizes = [5_000, 2_000_000, 5_000, 2_000_000, 5_000, 7_000]
+  small = study_folder.Comparison(
+    'small', 'text', {'text': ('t0',), 'both': ('c0',)}
+  )
+  large = study_folder.Comparison(
+    'large', 'text', {'text': ('t1',), 'both': ('c1',)}
+  )
+  page = contents.of_study(_study(table.assign(num_params=sizes), small, large))
+  assert page.answer.title == (
+    'Translation in unseen directions, nats per token: best is both with 5k,'
+    ' text with 2M'
+  )
+
+
+def test_scores_of_known_error_come_before_translation():
+  table = _translated(all=2.0).assign(
+    **{SCORE: [0.1, 0.12, 0.3, 0.32, 0.5, 0.5]}
+  )
+  page = contents.of_study(_study(table))
+  assert page.answer.title.startswith('Of the scores of ways')
+  assert page.answer.sentences[0].startswith('Translation in all directions')
+
+
+def test_many_sources_are_compared_by_folder():
+  losses = [1.0, 1.0, 2.0, 2.0, 3.0, 3.0]
+  columns = {f'loss/parallel/direct/{name}': losses for name in 'abcdefghijk'}
+  (first, _) = contents.of_study(_study(_table(**columns))).sections
+  assert 'parallel/direct/k' in first.tables[0].headings  # 12 can be read
+  columns['loss/parallel/direct/l'] = [2.2, 3.4, 2.0, 2.0, 3.0, 3.0]
+  columns['loss/alone/m'] = 1.0
+  (first, _) = contents.of_study(_study(_table(**columns))).sections
+  (table,) = first.tables
+  assert table.headings == ('variant', 'alone/m', 'parallel/direct/*', 'text')
+  assert table.rows[0][2] == f'{(11 + (2.2 + 3.4) / 2) / 12:.4f}'
+  assert table.rows[1][2].startswith('2.0000')
+
+
+def test_translation_that_cannot_be_compared_is_not_told():
+  def told(study):
+    answer = contents.of_study(study).answer
+    return 'Translation' in str((answer.title, answer.sentences))
+
+  assert told(_study(_translated(all=2.0)))
+  alone = [1.0, 1.0, None, None, None, None]
+  assert not told(_study(_translated(all=alone)))
+  two = [
+    study_folder.Comparison(name, 'text', RUNS) for name in ('one', 'other')
+  ]  # of one size, which would not tell them apart
+  assert not told(_study(_translated(all=2.0), *two))

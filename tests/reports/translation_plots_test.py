@@ -193,7 +193,7 @@ def test_dots_of_seen_and_unseen_directions():
 
 
 def test_the_section():
-  section = contents.translation(TABLE)
+  section = contents.translation(translation_rows.by_metric(TABLE))
   assert [picture.name for picture in section.pictures] == [
     'translation_nats_per_token',
     'translation_bleu',
@@ -212,23 +212,27 @@ def test_the_section():
     assert svg.inline(picture.figure, picture.name, picture.caption)
 
 
-def test_runs_are_called_what_readers_call_them():
-  section = contents.translation(TABLE, {'direct': 'in one, 5M'})
+def test_runs_have_the_names_and_the_order_that_are_given():
+  section = contents.translation(
+    translation_rows.by_metric(
+      TABLE, {'shuffled': 'apart', 'direct': 'in one, 5M'}
+    )
+  )
   matrices, dots = section.pictures[1:]
   assert [a.get_title() for a in matrices.figure.axes if a.texts] == [
+    'apart',
     'in one, 5M',
-    'shuffled',
   ]
   labels = dots.figure.axes[0].get_yticklabels()
-  assert [label.get_text() for label in labels] == ['in one, 5M', 'shuffled']
+  assert [label.get_text() for label in labels] == ['apart', 'in one, 5M']
   (table,) = section.tables
-  assert [row[0] for row in table.rows] == ['in one, 5M', 'shuffled']
+  assert [row[0] for row in table.rows] == ['apart', 'in one, 5M']
   assert set(table.data['run_id']) == {'direct', 'shuffled'}
 
 
 def test_only_the_first_runs_are_drawn():
   many = pd.DataFrame([_row(f'run{n:02}', 1, n) for n in range(40)])
-  section = contents.translation(many)
+  section = contents.translation(translation_rows.by_metric(many))
   matrix, dots = section.pictures[1:]
   assert len([axes for axes in matrix.figure.axes if axes.texts]) == 4
   assert 'The first 4 of 40 runs.' in matrix.caption
@@ -239,12 +243,13 @@ def test_only_the_first_runs_are_drawn():
 
 @pytest.mark.parametrize(
   'table',
-  [None, pd.DataFrame({'run_id': ['a'], 'loss/x': [1.0]}),
+  [pd.DataFrame({'run_id': ['a'], 'loss/x': [1.0]}),
    TABLE[TABLE['run_id'] == 'other'],
    TABLE.drop(columns=[c for c in TABLE if '-' in c])],
 )  # fmt: skip
 def test_nothing_to_show(table):
-  assert contents.translation(table) == layout.Section('', (), ())
+  found = translation_rows.by_metric(table)
+  assert contents.translation(found) == layout.Section('', (), ())
 
 
 def test_a_study_shows_translation(found):
