@@ -3,10 +3,28 @@
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
+import dataclasses
+import math
 import statistics
 
 from codelaw.reports import study_folder
 from codelaw.reports import translation_rows
+
+_STANDARD_ERRORS = 2  # that a lead must have to be one
+
+
+@dataclasses.dataclass(frozen=True)
+class _Lead:
+  """How a variant is ahead of the next one.
+
+  Attributes:
+    name: of the variant.
+    errors: standard errors, over programs, of the lead; None where they are not
+      known. Repetitions are asked the same programs, so they lessen none.
+  """
+
+  name: str
+  errors: float | None
 
 
 def sentences(
@@ -15,56 +33,89 @@ def sentences(
 ) -> Iterator[str]:
   """Yields a sentence per metric and kind of directions, unseen ones first.
 
-  The best on average over repetitions is named, whatever the noise: errors over
-  programs are in the table of translation, and of seeds often nothing is known.
+  The best on average over repetitions is named, and whether its lead is more
+  than noise over programs. Of noise over seeds they say nothing.
 
   Args:
     comparisons: size -> the variants of that size.
     by_metric: for every metric its matrices, one per run.
   """
   for found in by_metric:
-    metric = found[0].metric
+    words = translation_rows.shown(found[0].metric)
     for kind in ('unseen', 'seen') if _have_both(found) else ('all',):
-      winners: dict[str, list[str]] = {}
-      for size, comparison in comparisons.items():
-        best = _best(comparison, found, kind)
-        if best:
-          winners.setdefault(best, []).append(size)
-      if winners:
-        words = ', '.join(
-          name + (f' with {_listed(sizes)}' if len(comparisons) > 1 else '')
-          for name, sizes in winners.items()
-        )
+      leads = {
+        size: lead
+        for size, comparison in comparisons.items()
+        if (lead := _lead(comparison, found, kind))
+      }
+      if leads:
         yield (
-          f'Translation in {kind} directions, {translation_rows.shown(metric)}:'
-          f' best is {words}.'
+          f'Translation in {kind} directions, {words}: best is'
+          f' {_winners(leads)}, {_certainty(leads)}.'
         )
+
+
+def _winners(leads: Mapping[str, _Lead]) -> str:
+  sizes: dict[str, list[str]] = {}
+  for size, lead in leads.items():
+    sizes.setdefault(lead.name, []).append(size)
+  if len(leads) == 1:
+    return next(iter(sizes))
+  return ', '.join(f'{name} with {_listed(at)}' for name, at in sizes.items())
+
+
+def _certainty(leads: Mapping[str, _Lead]) -> str:
+  errors = [lead.errors for lead in leads.values()]
+  if any(error is None for error in errors):
+    return 'of unknown error'
+  sure = [
+    size
+    for size, lead in leads.items()
+    if lead.errors and lead.errors > _STANDARD_ERRORS
+  ]
+  if not sure:
+    return 'all within noise over programs'[4 if len(leads) == 1 else 0 :]
+  where = '' if len(sure) == len(leads) else f' with {_listed(sure)} alone'
+  return f'beyond noise over programs{where}'
 
 
 def _have_both(found: Sequence[translation_rows.Matrix]) -> bool:
   return any({'seen', 'unseen'} <= {*one.averages} for one in found)
 
 
-def _best(
+def _lead(
   comparison: study_folder.Comparison,
   found: Sequence[translation_rows.Matrix],
   kind: str,
-) -> str:
-  """The best variant; '' where fewer than two can be compared."""
-  values = {
-    one.run_id: one.averages[kind].value
-    for one in found
-    if kind in one.averages
+) -> _Lead | None:
+  """Who is ahead; None where fewer than two can be compared."""
+  scores = {
+    one.run_id: one.averages[kind] for one in found if kind in one.averages
   }
-  means = {
-    name: statistics.fmean(values[run] for run in runs)
-    for name, runs in comparison.variants.items()
-    if all(run in values for run in runs)
-  }
+  sign = -1 if translation_rows.is_lower_better(found[0].metric) else 1
+  means = sorted(
+    (
+      (
+        sign * statistics.fmean(scores[run].value for run in runs),
+        name,
+        _error([scores[run] for run in runs]),
+      )
+      for name, runs in comparison.variants.items()
+      if all(run in scores for run in runs)
+    ),
+    key=lambda one: one[0],
+    reverse=True,
+  )
   if len(means) < 2:
-    return ''
-  sign = 1 if translation_rows.is_lower_better(found[0].metric) else -1
-  return min(means, key=lambda name: sign * means[name])
+    return None
+  (best, name, error), (second, _, other) = means[:2]
+  both = None if error is None or other is None else math.hypot(error, other)
+  return _Lead(name, (best - second) / both if both else None)
+
+
+def _error(scores: Sequence[translation_rows.Score]) -> float | None:
+  known = [s.standard_error for s in scores if s.standard_error is not None]
+  return statistics.fmean(known) if len(known) == len(scores) else None
 
 
 def _listed(sizes: Sequence[str]) -> str:

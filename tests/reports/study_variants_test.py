@@ -1,6 +1,7 @@
 import dataclasses
 
 import pandas as pd
+import pytest
 
 from codelaw.reports import contents
 from codelaw.reports import figures
@@ -285,17 +286,19 @@ def test_a_study_of_translation_answers_with_the_best_variant():
   )
   page = contents.of_study(_study(table))
   assert page.answer.title == (
-    'Translation in unseen directions, nats per token: best is text'
+    'Translation in unseen directions, nats per token: best is text, of unknown'
+    ' error'
   )
   assert page.answer.sentences[0] == (
-    'Translation in seen directions, nats per token: best is code, then text.'
+    'Translation in seen directions, nats per token: best is code, then text,'
+    ' of unknown error.'
   )
   assert page.answer.sentences[1].startswith('Of the held-out losses of ways')
   assert page.sections[0].title == 'Translation'
   # Where nothing is known of seen directions, all count.
   page = contents.of_study(_study(_translated(all=[9, 9, 9, 9, 1.0, 1.0])))
   assert page.answer.title.startswith('Translation in all directions')
-  assert page.answer.title.endswith('best is code')
+  assert page.answer.title.endswith('best is code, of unknown error')
 
 
 def test_translation_is_told_by_size():
@@ -310,7 +313,7 @@ def test_translation_is_told_by_size():
   page = contents.of_study(_study(table.assign(num_params=sizes), small, large))
   assert page.answer.title == (
     'Translation in unseen directions, nats per token: best is both with 5k,'
-    ' text with 2M'
+    ' text with 2M, of unknown error'
   )
 
 
@@ -349,3 +352,39 @@ def test_translation_that_cannot_be_compared_is_not_told():
     study_folder.Comparison(name, 'text', RUNS) for name in ('one', 'other')
   ]  # of one size, which would not tell them apart
   assert not told(_study(_translated(all=2.0), *two))
+
+
+@pytest.mark.parametrize(
+  ('errors', 'words'),
+  [
+    ([0.1] * 6, 'beyond noise over programs'),
+    ([0.24, 0.24, 0.24, 0.24, 0.1, 0.1], 'within noise over programs'),
+    ([None, 0.1, 0.1, 0.1, 0.1, 0.1], 'of unknown error'),
+  ],
+)
+def test_a_lead_in_translation_has_its_error(errors, words):
+  column = 'score_standard_error/translation/all/nats_per_token'
+  # Two standard errors of the lead of .5 are .28 and .68.
+  table = _translated(all=[2.0, 2.0, 2.4, 2.6, 9, 9])
+  page = contents.of_study(_study(table.assign(**{column: errors})))
+  assert page.answer.title == (
+    f'Translation in all directions, nats per token: best is text, {words}'
+  )
+
+
+def test_sizes_whose_lead_is_sure_are_named():
+  column = 'score_standard_error/translation/all/nats_per_token'
+  table = _translated(all=[2.0, 2.0, 2.4, 9, 9, 9]).assign(
+    num_params=[5_000, 2_000_000, 5_000, 2_000_000, 1, 1], **{column: 0.2}
+  )
+  pairs = [
+    study_folder.Comparison(name, 'text', {'text': (text,), 'both': (both,)})
+    for name, text, both in (('small', 't0', 'c0'), ('large', 't1', 'c1'))
+  ]
+  assert contents.of_study(_study(table, *pairs)).answer.title.endswith(
+    'best is text with 5k and 2M, beyond noise over programs with 2M alone'
+  )
+  unsure = table.assign(**{column: 20.0})
+  assert contents.of_study(_study(unsure, *pairs)).answer.title.endswith(
+    'best is text with 5k and 2M, all within noise over programs'
+  )
