@@ -96,9 +96,13 @@ def test_a_hostile_program_is_stopped(
     backend=backend,
   )
   expected = program.exit_code if program.ended in ('exit', 'signal') else None
-  assert (outcome.ended, outcome.exit_code) == (program.ended, expected), (
-    outcome
-  )
+  ended = {program.ended}
+  if program.ended == 'processes':
+    # The kernel refuses more than the limit. On a busy machine the watch may
+    # never see so many at once, and what is left of a bomb ends with its time.
+    ended.add('time')
+  assert outcome.ended in ended, outcome
+  assert outcome.exit_code == expected, outcome
   assert b'REACHED' not in outcome.stdout
   assert outcome.stdout.count(b'stopped') == program.stopped, outcome
   assert len(outcome.stdout) + len(outcome.stderr) <= LIMITS['output_bytes']
